@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/*
+ * virtio_vmemstore.h - the interface between the vmemstore device and a driver
+ *
+ * The whole contract in one header: the device model, the Linux driver and
+ * other drivers (unikernels) include this very file.  The prose is in
+ * docs/device.md.  Everything is little-endian.
+ *
+ * The includer provides __u8, __le16, __le32 and __le64 (a Linux or QEMU
+ * build has them already; others include <linux/types.h>).
+ */
+#ifndef VIRTIO_VMEMSTORE_H
+#define VIRTIO_VMEMSTORE_H
+
+/*
+ * Virtio device id.  63 is the highest id that the Linux 6.1 virtio-pci driver
+ * binds (PCI device ids 0x1040..0x107f); it is not assigned by the virtio
+ * specification (OASIS virtio v1.2, section 5).
+ */
+#define VIRTIO_ID_VMEMSTORE		63
+
+/* The virtio shared-memory region (virtio v1.2, 2.10) that is the store. */
+#define VMEMSTORE_SHM_ID		0
+
+/* Virtqueues. */
+#define VMEMSTORE_VQ_REQUEST		0
+#define VMEMSTORE_NR_VQS		1
+
+/* Device-specific feature bits. */
+#define VMEMSTORE_F_RO			0	/* the store is read-only */
+
+/* struct vmemstore_config.backing */
+#define VMEMSTORE_BACKING_PAGE_CACHE	1	/* host page cache: flush by request */
+#define VMEMSTORE_BACKING_DAX		2	/* MAP_SYNC mapping: flush CPU caches */
+#define VMEMSTORE_BACKING_VOLATILE	3	/* tmpfs, hugetlbfs: nothing survives the host */
+
+/* struct vmemstore_config.state */
+#define VMEMSTORE_STATE_IO_ERROR	(1u << 0) /* a flush failed: sticky until the device is made anew */
+
+#define VMEMSTORE_GENERATION_LEN	16
+
+/* Largest number of ranges that any request may carry. */
+#define VMEMSTORE_MAX_RANGES		64
+
+/* Device configuration space (virtio v1.2, 2.5); read-only for the driver. */
+struct vmemstore_config {
+	__le64 size;		/* bytes of the store, from the start of the region */
+	__le32 backing;		/* VMEMSTORE_BACKING_* */
+	__le32 state;		/* VMEMSTORE_STATE_* */
+	__u8 generation[VMEMSTORE_GENERATION_LEN];
+				/* differs whenever the host page cache may have been lost */
+	__le32 flush_granule;	/* bytes; ranges are widened to multiples of it */
+	__le32 max_ranges;	/* ranges per request, at most VMEMSTORE_MAX_RANGES */
+};
+
+/* Request types. */
+#define VMEMSTORE_REQ_FLUSH		1	/* make ranges host-durable */
+
+/*
+ * A request is one descriptor chain: a device-readable vmemstore_req followed
+ * by nr_ranges vmemstore_range, then a device-writable vmemstore_resp.
+ * A FLUSH with nr_ranges == 0 flushes the whole store.
+ */
+struct vmemstore_req {
+	__le32 type;		/* VMEMSTORE_REQ_* */
+	__le32 nr_ranges;
+};
+
+struct vmemstore_range {
+	__le64 offset;		/* bytes from the start of the store */
+	__le64 length;		/* bytes, > 0 */
+};
+
+/* struct vmemstore_resp.status */
+#define VMEMSTORE_S_OK			0
+#define VMEMSTORE_S_IOERR		1	/* the host failed to write back; sticky */
+#define VMEMSTORE_S_UNSUPP		2	/* unknown request type */
+#define VMEMSTORE_S_INVALID		3	/* malformed request or range outside the store */
+
+struct vmemstore_resp {
+	__le32 status;		/* VMEMSTORE_S_* */
+};
+
+#endif /* VIRTIO_VMEMSTORE_H */
