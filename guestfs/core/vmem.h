@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/*
+ * vmem.h - the vmemfs core: everything that a home of it may call
+ *
+ * One implementation of the file system, linked into the Linux module, the
+ * unikernel library, the host tools and the test programs.  It works on a
+ * store, which is plain memory, and by inode number; paths, permission checks
+ * and open-file semantics belong to the caller.
+ *
+ * Conventions
+ *  - Results are 0 or a count, or a negative errno.  Besides those named at a
+ *    call, any may return -ENOMEM, -EUCLEAN (the medium contradicts the
+ *    format; reported once, the file system turns read-only), -EROFS, and
+ *    -EIO (a host flush failed; sticky).
+ *  - Offsets and sizes are bytes unless called block or nr; times are
+ *    nanoseconds since 1970-01-01 UTC, signed.
+ *  - An operation that changes the file system is entirely done or not at all,
+ *    after any failure that the mount's durability domain covers, and is
+ *    durable in the domains guest and pmem when the call returns; in the
+ *    domain host when a later vmem_fsync() or vmem_sync() returns.
+ *
+ * Locking.  The core protects its own state by the locks of struct vmem_env.
+ * The caller serialises calls on one struct vmem_inode: calls that change it
+ * (marked [W]) exclude all others on it; calls marked [R] may run together.
+ * Calls marked [F] may run at any time beside the others (page faults).
+ * Directories count as inodes: vmem_lookup() is [R] on dir, vmem_create() [W].
+ * The core never calls the caller's copy functions with a lock held.
+ */
+#ifndef VMEM_H
+#define VMEM_H
+
+#include "format.h"
+
+/* ---- The world, as seen by the core ------------------------------------ */
+
+struct vmem_range {
+	uint64_t offset;	/* bytes from the start of the store */
+	uint64_t length;	/* bytes */
+};
+
+/* What backs the store; decides which domains a mount can offer. */
+enum vmem_backing {
+	VMEM_BACKING_PAGE_CACHE = 1,	/* host page cache: domains guest, host */
+	VMEM_BACKING_DAX = 2,		/* MAP_SYNC pmem: domain pmem */
+	VMEM_BACKING_VOLATILE = 3,	/* nothing survives the host: domain guest */
+};
+
+/*
+ * The medium: memory that stays mapped at base while the store is in use.
+ * Owned by the caller, must outlive the mount.
+ */
+struct vmem_store {
+	uint8_t *base;		/* aligned to 4 KiB */
+	uint64_t size;		/* bytes */
+	enum vmem_backing backing;
+	uint8_t generation[VMEM_GENERATION_LEN];
+				/* changes whenever the host page cache may have been lost */
+	bool read_only;		/* the core then never stores to base */
+	void *ctx;		/* for the functions below */
+
+	/*
+	 * Make the ranges host-durable and return when they are.  Called
+	 * without fs locks except at a checkpoint, may sleep, may be called by
+	 * several threads at once.  NULL when backing is not PAGE_CACHE, or
+	 * when the caller accepts domain guest only.  0 or -EIO.
+	 */
+	int (*flush)(struct vmem_store *store, const struct vmem_range *ranges,
+		     unsigned int nr);
+
+	/* Write back the cache lines of [addr, addr+len); NULL unless DAX. */
+	void (*writeback)(struct vmem_store *store, const void *addr, size_t len);
+
+	/* Order and drain earlier write-backs and non-temporal stores; NULL unless DAX. */
+	void (*drain)(struct vmem_store *store);
+
+	/*
+	 * Sees every store of the core to the medium, after it happened.
+	 * Compiled in only with VMEM_RECORD (crash explorer); else unused.
+	 */
+	void (*recorded)(struct vmem_store *store, uint64_t offset, size_t len);
+};
+
+enum vmem_log_level { VMEM_LOG_ERR, VMEM_LOG_WARN, VMEM_LOG_INFO };
+
+/* Services of the surroundings.  Owned by the caller, must outlive the mount. */
+struct vmem_env {
+	void *ctx;
+
+	/* Zeroed memory, or NULL.  May sleep but must not re-enter the file system. */
+	void *(*alloc)(const struct vmem_env *env, size_t size);
+	void (*free)(const struct vmem_env *env, void *p, size_t size);
+
+	/* Wall clock in ns; need not be finer than a timer tick. */
+	int64_t (*now)(const struct vmem_env *env);
+
+	/* Unpredictable bytes. */
+	void (*random)(const struct vmem_env *env, void *buf, size_t len);
+
+	/* CRC32C (Castagnoli, reflected, no final inversion); NULL: the core's own. */
+	uint32_t (*crc32c)(uint32_t crc, const void *buf, size_t len);
+
+	/* One complete line, no newline, printf-like with %s %d %u %x %llu %llx only. */
+	void (*log)(const struct vmem_env *env, enum vmem_log_level level,
+		    const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+	/*
+	 * Sleeping read-write locks; lock_new returns NULL when out of memory.
+	 * All six NULL: the caller is single-threaded.
+	 */
+	void *(*lock_new)(const struct vmem_env *env);
+	void (*lock_free)(const struct vmem_env *env, void *lock);
+	void (*lock)(void *lock);
+	void (*unlock)(void *lock);
+	void (*lock_shared)(void *lock);
+	void (*unlock_shared)(void *lock);
+
+	/*
+	 * Asks for vmem_checkpoint() to be called soon from another context;
+	 * called with locks held, must not block.  NULL: the core does it by
+	 * itself when the log is full.
+	 */
+	void (*kick)(const struct vmem_env *env);
+};
+
+/* ---- File systems -------------------------------------------------------- */
+
+struct vmem_fs;		/* opaque */
+
+struct vmem_mount_opts {
+	/*
+	 * The domain that fsync promises: VMEM_DOMAIN_HOST or _GUEST on
+	 * page-cache backing, forced to GUEST on volatile and PMEM on DAX
+	 * backing.  0: HOST on page-cache backing.
+	 */
+	enum vmem_domain domain;
+	bool read_only;		/* no changes by the user; recovery may still write */
+	bool no_recovery;	/* use the image as it lies; implies read_only (tools) */
+	bool check;		/* fsck: mount although VMEM_STATE_NEEDS_CHECK is set */
+	bool check_done;	/* fsck: clear VMEM_STATE_NEEDS_CHECK and _ERROR at unmount */
+};
+
+/* What the mount found and did. */
+struct vmem_mount_info {
+	bool was_dirty;		/* it was not unmounted cleanly */
+	bool host_failed;	/* the backing generation differed */
+	uint64_t replayed;	/* records replayed */
+	uint64_t dropped;	/* valid records after the last closed group, dropped */
+	uint64_t orphans;	/* inodes freed or truncated */
+};
+
+struct vmem_statfs {
+	uint64_t blocks, free_blocks, avail_blocks;	/* 4 KiB */
+	uint64_t inodes, free_inodes;
+	uint8_t uuid[VMEM_UUID_LEN];
+	char label[VMEM_LABEL_LEN + 1];
+	uint64_t dirs;
+};
+
+/* Counters since mount, for tests and statistics. */
+struct vmem_stats {
+	uint64_t records, record_bytes;	/* appended to the log */
+	uint64_t commits;		/* groups closed */
+	uint64_t flushes;		/* store.flush calls */
+	uint64_t flush_ranges, flush_bytes;
+	uint64_t checkpoints;
+	uint64_t carried;		/* writes whose data rode in the record */
+	uint64_t overlay_pages;		/* now */
+};
+
+/*
+ * Mount.  Verifies the superblock and roots, replays the log, frees orphans.
+ * -EINVAL: not a vmemfs image, or the store is smaller than it says;
+ * -EPROTONOSUPPORT: other version or unknown features;
+ * -EUCLEAN: damaged, or VMEM_STATE_NEEDS_CHECK; -EROFS: needs recovery and
+ * cannot write; -ENOTSUP: the domain is not possible on this backing.
+ * Each with one line by env->log that says what to do.  info may be NULL.
+ */
+int vmem_mount(struct vmem_store *store, const struct vmem_env *env,
+	       const struct vmem_mount_opts *opts, struct vmem_fs **fs,
+	       struct vmem_mount_info *info);
+
+/* Checkpoint, mark clean, free.  All inodes must have been put before.
+ * Frees fs whatever it returns. */
+int vmem_umount(struct vmem_fs *fs);
+
+/* Everything before is durable in the mount's domain on return (sync). */
+int vmem_sync(struct vmem_fs *fs);
+
+/* Write home what the log holds and move its tail (after env->kick, or at leisure). */
+int vmem_checkpoint(struct vmem_fs *fs);
+
+/* Switch between read-only and read-write (remount); -EROFS when not possible. */
+int vmem_remount(struct vmem_fs *fs, bool read_only);
+
+void vmem_statfs(struct vmem_fs *fs, struct vmem_statfs *st);
+void vmem_get_stats(struct vmem_fs *fs, struct vmem_stats *st);
+enum vmem_domain vmem_get_domain(const struct vmem_fs *fs);
+bool vmem_is_read_only(const struct vmem_fs *fs);
+
+/* ---- Inodes --------------------------------------------------------------- */
+
+#define VMEM_DIRTY_RANGES 8
+
+/*
+ * An inode in memory.  The caller provides the memory (usually embedded in
+ * its own inode) and guarantees at most one per inode number at a time.
+ * Fields are the core's; read them through the accessors below.
+ */
+struct vmem_inode {
+	struct vmem_fs *fs;
+	uint64_t ino;
+	struct vmem_dinode raw;		/* as the log has it; times may be newer */
+	uint64_t lsn;			/* end of the newest record that concerns it */
+	uint64_t logged_ckpt;		/* checkpoint number of logged_lo, logged_hi */
+	uint64_t logged_lo, logged_hi;	/* file bytes that rode in records since then */
+	uint32_t sync_credit;		/* > 0: fsynced lately, small appends ride in records */
+	bool times_dirty;		/* raw times are newer than any record (host) */
+	bool mapped_writable;		/* mmap stores may bypass us: nothing rides */
+	bool orphan_truncate;		/* bit in the orphan bitmap although linked */
+	uint32_t nr_dirty;		/* data stored in place, not yet flushed (host) */
+	struct vmem_range dirty[VMEM_DIRTY_RANGES];
+	void *dirty_lock;		/* of the fs; kept here for the fault path */
+};
+
+/* Attributes, as stat(2) has them. */
+struct vmem_attr {
+	uint16_t mode;			/* type and permissions */
+	uint32_t uid, gid, nlink, rdev, generation;
+	uint64_t size, blocks;		/* bytes; 4 KiB blocks */
+	int64_t atime, mtime, ctime, btime;
+};
+
+/*
+ * Read inode ino into *vi.  -ESTALE: no such inode (free or out of range).
+ * An unlinked inode that is still an orphan is returned with nlink 0.
+ */
+int vmem_iget(struct vmem_fs *fs, uint64_t ino, struct vmem_inode *vi);
+
+/*
+ * The caller forgets *vi: the last reference is gone.  Frees the inode and
+ * its blocks when nlink is 0.  [W]
+ */
+int vmem_iput(struct vmem_inode *vi);
+
+void vmem_getattr(const struct vmem_inode *vi, struct vmem_attr *attr);	/* [R] */
+static inline uint64_t vmem_size(const struct vmem_inode *vi)
+{
+	return vmem_get64(vi->raw.size);
+}
+
+#define VMEM_SET_MODE	(1u << 0)	/* permission bits only */
+#define VMEM_SET_UID	(1u << 1)
+#define VMEM_SET_GID	(1u << 2)
+#define VMEM_SET_ATIME	(1u << 3)
+#define VMEM_SET_MTIME	(1u << 4)
+#define VMEM_SET_CTIME	(1u << 5)
+
+/* Change attributes by one record.  [W] */
+int vmem_setattr(struct vmem_inode *vi, unsigned int which, const struct vmem_attr *attr);
+
+/*
+ * Store times without a record (atime updates, mmap writes): 8-byte stores,
+ * durable at the next vmem_fsync in domain host.  which: VMEM_SET_?TIME.  [F]
+ */
+void vmem_touch(struct vmem_inode *vi, unsigned int which, int64_t now);
+
+/*
+ * Set the size.  Shrinking frees blocks and zeroes the rest of the last one;
+ * the caller has unmapped the pages beyond, the partial one included, before.
+ * -EFBIG, -ENOSPC, -EISDIR, -EINVAL (neither file nor directory).  [W]
+ */
+int vmem_truncate(struct vmem_inode *vi, uint64_t size);
+
+/* ---- Names ---------------------------------------------------------------- */
+
+/* Names are 1..255 bytes, not "." or "..", and contain neither '/' nor NUL;
+ * the core answers -EINVAL or -ENAMETOOLONG otherwise. */
+struct vmem_name {
+	const char *name;
+	size_t len;
+};
+
+/* 0 and *ino, *type (DT_*; may be NULL); -ENOENT.  [R] dir */
+int vmem_lookup(struct vmem_inode *dir, struct vmem_name name, uint64_t *ino,
+		unsigned int *type);
+
+/*
+ * Make a file of any kind but a symlink: attr gives mode (with type), uid,
+ * gid and rdev; size, times, nlink are set by the core.  *vi becomes the new
+ * inode.  -EEXIST, -ENOSPC, -EMLINK.  [W] dir
+ */
+int vmem_create(struct vmem_inode *dir, struct vmem_name name,
+		const struct vmem_attr *attr, struct vmem_inode *vi);
+
+/* target: 1..4095 bytes without NUL.  -ENAMETOOLONG, as vmem_create.  [W] dir */
+int vmem_symlink(struct vmem_inode *dir, struct vmem_name name,
+		 const char *target, size_t target_len,
+		 const struct vmem_attr *attr, struct vmem_inode *vi);
+
+/* Copies up to size bytes, returns the length of the target.  [R] */
+int vmem_readlink(struct vmem_inode *vi, char *buf, size_t size);
+
+/* -EEXIST, -EMLINK, -EPERM (a directory), -ENOENT (nlink is 0).  [W] dir, vi */
+int vmem_link(struct vmem_inode *dir, struct vmem_name name, struct vmem_inode *vi);
+
+/* Make an unlinked regular file (O_TMPFILE); vmem_link() may name it.  [W] dir not changed */
+int vmem_tmpfile(struct vmem_fs *fs, const struct vmem_attr *attr, uint64_t near_ino,
+		 struct vmem_inode *vi);
+
+/* vi is what name leads to.  -ENOENT, -EISDIR.  [W] dir, vi */
+int vmem_unlink(struct vmem_inode *dir, struct vmem_name name, struct vmem_inode *vi);
+
+/* -ENOTEMPTY, -ENOTDIR, -ENOENT.  [W] dir, vi */
+int vmem_rmdir(struct vmem_inode *dir, struct vmem_name name, struct vmem_inode *vi);
+
+#define VMEM_RENAME_NOREPLACE	(1u << 0)	/* same values as renameat2(2) */
+#define VMEM_RENAME_EXCHANGE	(1u << 1)
+
+/*
+ * Rename, by one record, victim included.  vi is what from leads to; victim
+ * is what to leads to, or NULL.  The caller has checked that a directory does
+ * not move below itself.  -ENOENT, -EEXIST, -ENOTEMPTY, -ENOTDIR, -EISDIR,
+ * -ENOSPC, -EMLINK.  [W] all four; from_dir may equal to_dir.
+ */
+int vmem_rename(struct vmem_inode *from_dir, struct vmem_name from, struct vmem_inode *vi,
+		struct vmem_inode *to_dir, struct vmem_name to, struct vmem_inode *victim,
+		unsigned int flags);
+
+/*
+ * One call per entry; non-zero stops (that entry was not taken).  cookie is
+ * the position of this entry: pass it to come back to it.
+ */
+typedef int (*vmem_filldir)(void *ctx, const char *name, size_t len, uint64_t ino,
+			    unsigned int type, uint64_t cookie);
+
+/*
+ * Entries from *cookie on (0 = start), in hash order, "." and ".." first.
+ * On return *cookie is the position of the next entry, INT64_MAX at the end.
+ * An entry present throughout is seen exactly once.  [R]
+ */
+int vmem_readdir(struct vmem_inode *dir, uint64_t *cookie, vmem_filldir fill, void *ctx);
+
+/* ---- Data ----------------------------------------------------------------- */
+
+/*
+ * Moves up to len bytes between the store at addr and the caller's buffer,
+ * which it advances; returns the bytes moved, fewer on a fault.  For writes
+ * it must reach the domain pmem by itself when the backing is DAX
+ * (write back or store non-temporally).  Called without locks.
+ */
+typedef size_t (*vmem_copy)(void *ctx, void *addr, size_t len);
+
+/* Read.  Bytes moved, 0 at or after the end of file; -EFAULT, -EISDIR.  Holes
+ * are passed to copy as zeros outside the store.  [R] */
+int64_t vmem_read(struct vmem_inode *vi, uint64_t off, size_t len, vmem_copy copy, void *ctx);
+
+/*
+ * Write; updates size, mtime and ctime.  Bytes written, fewer than len only
+ * after -ENOSPC or a fault in the middle; -ENOSPC, -EFBIG, -EFAULT, -EISDIR.
+ * New blocks appear by one record for up to 8 MiB; overwritten bytes go in
+ * place and are never copied.  [W]
+ */
+int64_t vmem_write(struct vmem_inode *vi, uint64_t off, size_t len, vmem_copy copy, void *ctx);
+
+/* A piece of a file's mapping. */
+struct vmem_map {
+	uint64_t lblk;		/* first block of the file */
+	uint64_t nr;		/* blocks, > 0 */
+	uint64_t pblk;		/* block of the store; 0 = hole */
+};
+
+/* What holds file block lblk: an extent or a hole, at most max blocks.  [R] [F] */
+int vmem_map(struct vmem_inode *vi, uint64_t lblk, uint64_t max, struct vmem_map *map);
+
+/*
+ * As vmem_map, for a store through a mapping: a hole becomes zeroed blocks
+ * first (at most max).  Remembers that mapped stores bypass the core.
+ * -ENOSPC.  [F]
+ */
+int vmem_map_write(struct vmem_inode *vi, uint64_t lblk, uint64_t max, struct vmem_map *map);
+
+/* SEEK_DATA / SEEK_HOLE of lseek(2): new offset or -ENXIO.  [R] */
+int64_t vmem_seek(struct vmem_inode *vi, uint64_t off, bool hole);
+
+/*
+ * Bytes [off, off+len) of the file were or will be stored through a mapping:
+ * the next vmem_fsync flushes them.  Free in the domains guest and pmem.  [F]
+ */
+void vmem_mark_dirty(struct vmem_inode *vi, uint64_t off, uint64_t len);
+
+/*
+ * Make the inode durable in the mount's domain: data, and metadata unless
+ * datasync and only times changed.  Joins the running group commit.  One
+ * host flush when nothing it linked lies outside the log, two otherwise,
+ * none when nothing changed.  [F]
+ */
+int vmem_fsync(struct vmem_inode *vi, bool datasync);
+
+#endif /* VMEM_H */
