@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * compat.h - every difference between the QEMU versions, and between a build
+ * inside a QEMU tree and the loadable object
+ */
+#ifndef VMEMSTORE_COMPAT_H
+#define VMEMSTORE_COMPAT_H
+
+#include "qemu/main-loop.h"
+#include "qapi/error.h"
+#include "migration/blocker.h"
+#include "hw/qdev-properties.h"
+#include "hw/pci/pci.h"
+#include "hw/virtio/virtio-pci.h"
+
+#define VMEMSTORE_QEMU_AT_LEAST(major, minor) \
+    (QEMU_VERSION_MAJOR > (major) || \
+     (QEMU_VERSION_MAJOR == (major) && QEMU_VERSION_MINOR >= (minor)))
+
+/* The big QEMU lock was renamed. */
+#if !VMEMSTORE_QEMU_AT_LEAST(9, 0)
+#define bql_lock()   qemu_mutex_lock_iothread()
+#define bql_unlock() qemu_mutex_unlock_iothread()
+#endif
+
+/* The end marker of a property list went away; lists became const. */
+#if VMEMSTORE_QEMU_AT_LEAST(10, 0)
+#define VMEMSTORE_PROPERTIES static const Property
+#define VMEMSTORE_PROPERTIES_END
+#else
+#define VMEMSTORE_PROPERTIES static Property
+#define VMEMSTORE_PROPERTIES_END DEFINE_PROP_END_OF_LIST(),
+#endif
+
+/* Class data and interface lists became const. */
+#if VMEMSTORE_QEMU_AT_LEAST(10, 1)
+#define VMEMSTORE_CLASS_DATA const void
+#define VMEMSTORE_INTERFACES (const InterfaceInfo[])
+#else
+#define VMEMSTORE_CLASS_DATA void
+#define VMEMSTORE_INTERFACES (InterfaceInfo[])
+#endif
+
+/*
+ * A migration blocker is handed over by reference since 8.2.  Both functions
+ * leave *reason NULL when no blocker is registered any more.
+ */
+static inline int vmemstore_add_blocker(Error **reason, Error **errp)
+{
+#if VMEMSTORE_QEMU_AT_LEAST(8, 2)
+    return migrate_add_blocker(reason, errp);
+#else
+    int ret = migrate_add_blocker(*reason, errp);
+
+    if (ret < 0) {
+        error_free(*reason);
+        *reason = NULL;
+    }
+    return ret;
+#endif
+}
+
+static inline void vmemstore_del_blocker(Error **reason)
+{
+#if VMEMSTORE_QEMU_AT_LEAST(8, 2)
+    migrate_del_blocker(reason);
+#else
+    if (*reason) {
+        migrate_del_blocker(*reason);
+        error_free(*reason);
+        *reason = NULL;
+    }
+#endif
+}
+
+#endif /* VMEMSTORE_COMPAT_H */

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * mapping.c - the host file behind the store (see mapping.h)
+ */
+#include "qemu/osdep.h"
+#include "qemu/units.h"
+#include "qapi/error.h"
+
+#include <linux/fs.h>
+#include <linux/magic.h>
+#include <linux/types.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/vfs.h>
+
+#include "mapping.h"
+#include "virtio_vmemstore.h"
+
+/* Not in the headers of every libc; mmap(2) gives the meaning. */
+#ifndef MAP_SHARED_VALIDATE
+#define MAP_SHARED_VALIDATE 0x03
+#endif
+#ifndef MAP_SYNC
+#define MAP_SYNC 0x80000
+#endif
+
+static bool check_size(const char *path, uint64_t size, Error **errp)
+{
+    if (size == 0 || size % VMEMSTORE_ALIGN) {
+        error_setg(errp, "vmemstore: the size of '%s' is %" PRIu64 " bytes, but "
+                   "must be a non-zero multiple of 2 MiB: use 'truncate -s %%2M' "
+                   "on it, or size= to create a file", path, size);
+        return false;
+    }
+    return true;
+}
+
+/* Open the file, or create it when a size was asked for. */
+static int open_file(const char *path, uint64_t size, bool readonly,
+                     bool *created, Error **errp)
+{
+    int flags = (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC;
+    int fd = open(path, flags);
+
+    *created = false;
+    if (fd < 0 && errno == ENOENT && size && !readonly) {
+        if (!check_size(path, size, errp)) {
+            return -1;
+        }
+        fd = open(path, flags | O_CREAT | O_EXCL, 0644);
+        *created = fd >= 0;
+    }
+    if (fd < 0) {
+        error_setg(errp, "vmemstore: cannot open '%s': %s%s", path,
+                   strerror(errno), errno == ENOENT && !size && !readonly ?
+                   " (give size= to create it)" : "");
+    }
+    return fd;
+}
+
+/*
+ * An open-file-description lock: it goes away with this process, however it
+ * dies, and is not lost when some other code opens and closes the same file.
+ */
+static bool lock_file(int fd, const char *path, bool readonly, Error **errp)
+{
+    struct flock lock = {
+        .l_type = readonly ? F_RDLCK : F_WRLCK,
+        .l_whence = SEEK_SET,
+    };
+
+    if (fcntl(fd, F_OFD_SETLK, &lock) == 0) {
+        return true;
+    }
+    if (errno == EAGAIN || errno == EACCES) {
+        error_setg(errp, "vmemstore: '%s' is in use by another process (locked); "
+                   "stop the other VM or tool first", path);
+    } else {
+        error_setg(errp, "vmemstore: cannot lock '%s': %s", path,
+                   strerror(errno));
+    }
+    return false;
+}
+
+static bool file_size(int fd, const char *path, const struct stat *st,
+                      uint64_t *size, Error **errp)
+{
+    if (S_ISREG(st->st_mode)) {
+        *size = st->st_size;
+        return true;
+    }
+    if (S_ISBLK(st->st_mode) && ioctl(fd, BLKGETSIZE64, size) == 0) {
+        return true;
+    }
+    error_setg(errp, "vmemstore: '%s' is neither a regular file nor a block "
+               "device", path);
+    return false;
+}
+
+/*
+ * Give every block of a regular file its place on the disk: a store into a
+ * hole of a full file system would kill the VM by SIGBUS.
+ */
+static bool allocate_blocks(int fd, const char *path, uint64_t size,
+                            Error **errp)
+{
+    struct stat st;
+
+    while (fallocate(fd, 0, 0, size) < 0) {
+        if (errno == EINTR) {
+            continue;
+        }
+        if (errno == EOPNOTSUPP && fstat(fd, &st) == 0 &&
+            (uint64_t)st.st_size == size &&
+            (uint64_t)st.st_blocks * 512 >= size) {
+            break;
+        }
+        if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG) {
+            error_setg(errp, "vmemstore: no room for the %" PRIu64 " MiB of '%s' "
+                       "(%s): free space or use a smaller file",
+                       size / MiB, path, strerror(errno));
+        } else {
+            error_setg(errp, "vmemstore: cannot allocate the blocks of '%s': %s: "
+                       "use a file without holes", path, strerror(errno));
+        }
+        return false;
+    }
+    return true;
+}
+
+/*
+ * Find out the size, and create the contents of a new file.  @m->fd is open
+ * and locked.
+ */
+static bool settle_size(VMemStoreMapping *m, const char *path, uint64_t size,
+                        bool created, Error **errp)
+{
+    struct stat st;
+    uint64_t found;
+
+    if (fstat(m->fd, &st) < 0) {
+        error_setg(errp, "vmemstore: cannot stat '%s': %s", path,
+                   strerror(errno));
+        return false;
+    }
+    if (!file_size(m->fd, path, &st, &found, errp)) {
+        return false;
+    }
+    if (created) {
+        found = size;
+    }
+    if (!check_size(path, found, errp)) {
+        return false;
+    }
+    if (size && found != size) {
+        error_setg(errp, "vmemstore: '%s' has %" PRIu64 " bytes, but size= says %"
+                   PRIu64 ": leave size= out to use the file as it is", path,
+                   found, size);
+        return false;
+    }
+    if (S_ISREG(st.st_mode) && !m->readonly &&
+        !allocate_blocks(m->fd, path, found, errp)) {
+        return false;
+    }
+    m->size = found;
+    return true;
+}
+
+static uint32_t backing_of(int fd, uint32_t *granule)
+{
+    struct statfs fs;
+
+    *granule = qemu_real_host_page_size();
+    if (fstatfs(fd, &fs) < 0) {
+        return VMEMSTORE_BACKING_PAGE_CACHE;
+    }
+    if (fs.f_type == HUGETLBFS_MAGIC) {
+        *granule = fs.f_bsize;
+        return VMEMSTORE_BACKING_VOLATILE;
+    }
+    if (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC) {
+        return VMEMSTORE_BACKING_VOLATILE;
+    }
+    return VMEMSTORE_BACKING_PAGE_CACHE;
+}
+
+/*
+ * The page cache keeps a file in folios, and a store dirties all of one: with
+ * 2 MiB folios each flush of one page would write 2 MiB.  So start from an
+ * empty cache; advise_small_folios() then sees to it that it fills with single
+ * pages.  Best effort: pages that another process maps stay.
+ */
+static bool drop_cache(int fd, const char *path, Error **errp)
+{
+    if (fdatasync(fd) < 0) {
+        error_setg(errp, "vmemstore: cannot write back '%s': %s: the disk under "
+                   "it fails", path, strerror(errno));
+        return false;
+    }
+    posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+    return true;
+}
+
+static void advise_small_folios(const VMemStoreMapping *m)
+{
+    madvise(m->base, m->size, MADV_NOHUGEPAGE);
+    madvise(m->base, m->size, MADV_RANDOM);
+}
+
+/*
+ * Map at an aligned address, inside a reservation that is then trimmed: guest
+ * and host addresses congruent modulo 2 MiB permit huge mappings.
+ */
+static bool map_file(VMemStoreMapping *m, const char *path, Error **errp)
+{
+    size_t reserved = m->size + VMEMSTORE_ALIGN;
+    int prot = PROT_READ | (m->readonly ? 0 : PROT_WRITE);
+    uint8_t *area, *base, *end;
+    void *p;
+
+    area = mmap(NULL, reserved, PROT_NONE,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (area == MAP_FAILED) {
+        error_setg(errp, "vmemstore: cannot reserve %zu bytes of address space "
+                   "for '%s': %s", reserved, path, strerror(errno));
+        return false;
+    }
+    base = (uint8_t *)ROUND_UP((uintptr_t)area, VMEMSTORE_ALIGN);
+    end = base + m->size;
+
+    p = MAP_FAILED;
+    if (m->backing == VMEMSTORE_BACKING_PAGE_CACHE) {
+        /* Fails with EOPNOTSUPP unless the file is on real persistent memory. */
+        p = mmap(base, m->size, prot,
+                 MAP_SHARED_VALIDATE | MAP_SYNC | MAP_FIXED, m->fd, 0);
+        if (p != MAP_FAILED) {
+            m->backing = VMEMSTORE_BACKING_DAX;
+        }
+    }
+    if (p == MAP_FAILED) {
+        p = mmap(base, m->size, prot, MAP_SHARED | MAP_FIXED, m->fd, 0);
+    }
+    if (p == MAP_FAILED) {
+        error_setg(errp, "vmemstore: cannot map '%s': %s", path,
+                   strerror(errno));
+        munmap(area, reserved);
+        return false;
+    }
+    if (base > area) {
+        munmap(area, base - area);
+    }
+    if (area + reserved > end) {
+        munmap(end, area + reserved - end);
+    }
+    m->base = base;
+    return true;
+}
+
+static bool fill_mapping(VMemStoreMapping *m, const char *path, uint64_t size,
+                         bool created, Error **errp)
+{
+    int err;
+
+    if (!lock_file(m->fd, path, m->readonly, errp) ||
+        !settle_size(m, path, size, created, errp)) {
+        return false;
+    }
+    err = vmemstore_backing_generation(m->fd, m->generation);
+    if (err < 0) {
+        error_setg(errp, "vmemstore: cannot compute the generation of '%s': %s",
+                   path, strerror(-err));
+        return false;
+    }
+    m->backing = backing_of(m->fd, &m->granule);
+    if (m->backing == VMEMSTORE_BACKING_PAGE_CACHE && !m->readonly &&
+        !drop_cache(m->fd, path, errp)) {
+        return false;
+    }
+    if (!map_file(m, path, errp)) {
+        return false;
+    }
+    if (m->backing == VMEMSTORE_BACKING_PAGE_CACHE && !m->readonly) {
+        advise_small_folios(m);
+    }
+    return true;
+}
+
+bool vmemstore_mapping_open(VMemStoreMapping *m, const char *path,
+                            uint64_t size, bool readonly, Error **errp)
+{
+    bool created;
+
+    memset(m, 0, sizeof(*m));
+    m->readonly = readonly;
+    m->fd = open_file(path, size, readonly, &created, errp);
+    if (m->fd < 0) {
+        return false;
+    }
+    if (!fill_mapping(m, path, size, created, errp)) {
+        vmemstore_mapping_close(m);
+        if (created) {
+            unlink(path);
+        }
+        return false;
+    }
+    return true;
+}
+
+void vmemstore_mapping_close(VMemStoreMapping *m)
+{
+    if (m->base) {
+        munmap(m->base, m->size);
+        m->base = NULL;
+    }
+    if (m->fd >= 0) {
+        close(m->fd);
+        m->fd = -1;
+    }
+}
+
+int vmemstore_mapping_sync(const VMemStoreMapping *m, uint64_t offset,
+                           uint64_t length)
+{
+    if (m->readonly) {
+        return 0;
+    }
+    return msync(m->base + offset, length, MS_SYNC) < 0 ? -errno : 0;
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * vmemstore-pci.c - the device on PCI: the store as a BAR
+ */
+#include "qemu/osdep.h"
+#include "qemu/module.h"
+#include "qemu/units.h"
+#include "standard-headers/linux/virtio_pci.h"
+
+#include "compat.h"
+#include "vmemstore.h"
+
+#define TYPE_VMEMSTORE_PCI "vmemstore"
+OBJECT_DECLARE_SIMPLE_TYPE(VMemStorePCI, VMEMSTORE_PCI)
+
+struct VMemStorePCI {
+    VirtIOPCIProxy parent_obj;
+    VMemStore vdev;
+    MemoryRegion bar;       /* container: the store, then nothing */
+};
+
+/*
+ * The first BAR that virtio-pci leaves free for 64 bits: it uses 0 for legacy
+ * I/O, 1 for MSI-X, 4 and 5 for the modern registers; 2 only together with
+ * modern-pio-notify, which this device does not offer.
+ */
+#define VMEMSTORE_BAR 2
+
+/*
+ * Firmware places smaller BARs below 4 GiB, into a range that the MTRRs make
+ * uncached.
+ */
+#define VMEMSTORE_BAR_MIN (4 * GiB)
+
+/* Virtio v1.2, 4.1.2.1: PCI device id = 0x1040 + virtio device id. */
+#define VMEMSTORE_PCI_DEVICE_ID (0x1040 + VIRTIO_ID_VMEMSTORE)
+
+/* Virtio v1.2, 4.1.4.7: where the driver finds the shared memory region. */
+static bool add_shm_capability(PCIDevice *dev, uint64_t length, Error **errp)
+{
+    struct virtio_pci_cap64 cap = {
+        .cap = {
+            .cap_len = sizeof(cap),
+            .cfg_type = VIRTIO_PCI_CAP_SHARED_MEMORY_CFG,
+            .bar = VMEMSTORE_BAR,
+            .id = VMEMSTORE_SHM_ID,
+            .length = cpu_to_le32((uint32_t)length),
+        },
+        .length_hi = cpu_to_le32(length >> 32),
+    };
+    int pos = pci_add_capability(dev, PCI_CAP_ID_VNDR, 0, sizeof(cap), errp);
+
+    if (pos < 0) {
+        return false;
+    }
+    /* The first two bytes are PCI's: the id and the link to the next. */
+    memcpy(dev->config + pos + PCI_CAP_FLAGS,
+           (uint8_t *)&cap + PCI_CAP_FLAGS, sizeof(cap) - PCI_CAP_FLAGS);
+    return true;
+}
+
+static void vmemstore_pci_realize(VirtIOPCIProxy *proxy, Error **errp)
+{
+    VMemStorePCI *dev = VMEMSTORE_PCI(proxy);
+    PCIDevice *pci = PCI_DEVICE(proxy);
+    uint64_t size;
+
+    if (proxy->flags & VIRTIO_PCI_FLAG_MODERN_PIO_NOTIFY) {
+        error_setg(errp, "vmemstore: modern-pio-notify=on is not supported: its "
+                   "BAR is taken by the store");
+        return;
+    }
+    virtio_pci_force_virtio_1(proxy);
+    if (!qdev_realize(DEVICE(&dev->vdev), BUS(&proxy->bus), errp)) {
+        return;
+    }
+    pci_config_set_device_id(pci->config, VMEMSTORE_PCI_DEVICE_ID);
+
+    size = memory_region_size(&dev->vdev.ram);
+    memory_region_init(&dev->bar, OBJECT(dev), "vmemstore.bar",
+                       MAX(pow2ceil(size), VMEMSTORE_BAR_MIN));
+    memory_region_add_subregion(&dev->bar, 0, &dev->vdev.ram);
+    pci_register_bar(pci, VMEMSTORE_BAR,
+                     PCI_BASE_ADDRESS_SPACE_MEMORY |
+                     PCI_BASE_ADDRESS_MEM_TYPE_64 |
+                     PCI_BASE_ADDRESS_MEM_PREFETCH, &dev->bar);
+    add_shm_capability(pci, size, errp);
+}
+
+static void vmemstore_pci_instance_init(Object *obj)
+{
+    VMemStorePCI *dev = VMEMSTORE_PCI(obj);
+    VMemStoreStats *stats = &dev->vdev.stats;
+    const struct {
+        const char *name;
+        const uint64_t *value;
+    } counters[] = {
+        { "flush-requests", &stats->requests },
+        { "flush-ranges", &stats->ranges },
+        { "flush-bytes", &stats->bytes },
+        { "flush-whole", &stats->whole },
+        { "flush-errors", &stats->errors },
+        { "invalid-requests", &stats->invalid },
+    };
+
+    virtio_instance_init_common(obj, &dev->vdev, sizeof(dev->vdev),
+                                TYPE_VMEMSTORE);
+    for (size_t i = 0; i < G_N_ELEMENTS(counters); i++) {
+        object_property_add_uint64_ptr(obj, counters[i].name,
+                                       counters[i].value, OBJ_PROP_FLAG_READ);
+    }
+}
+
+VMEMSTORE_PROPERTIES vmemstore_pci_properties[] = {
+    /*
+     * Off: the doorbell is then taken in the vCPU thread, which hands the flush
+     * straight to a worker; with an event fd the main loop would come between.
+     */
+    DEFINE_PROP_BIT("ioeventfd", VirtIOPCIProxy, flags,
+                    VIRTIO_PCI_FLAG_USE_IOEVENTFD_BIT, false),
+    DEFINE_PROP_UINT32("vectors", VirtIOPCIProxy, nvectors, 2),
+    VMEMSTORE_PROPERTIES_END
+};
+
+static void vmemstore_pci_class_init(ObjectClass *klass,
+                                     VMEMSTORE_CLASS_DATA *data)
+{
+    DeviceClass *dc = DEVICE_CLASS(klass);
+    PCIDeviceClass *pc = PCI_DEVICE_CLASS(klass);
+    VirtioPCIClass *vpc = VIRTIO_PCI_CLASS(klass);
+
+    device_class_set_props(dc, vmemstore_pci_properties);
+    set_bit(DEVICE_CATEGORY_STORAGE, dc->categories);
+    dc->desc = "a host file as guest memory, made durable by request";
+    vpc->realize = vmemstore_pci_realize;
+    pc->class_id = PCI_CLASS_OTHERS;
+    pc->revision = 1;
+}
+
+static const TypeInfo vmemstore_pci_info = {
+    .name = TYPE_VMEMSTORE_PCI,
+    .parent = TYPE_VIRTIO_PCI,
+    .instance_size = sizeof(VMemStorePCI),
+    .instance_init = vmemstore_pci_instance_init,
+    .class_init = vmemstore_pci_class_init,
+    .interfaces = VMEMSTORE_INTERFACES {
+        { INTERFACE_PCIE_DEVICE },
+        { INTERFACE_CONVENTIONAL_PCI_DEVICE },
+        { }
+    },
+};
+
+void vmemstore_register_pci(void)
+{
+    type_register_static(&vmemstore_pci_info);
+}

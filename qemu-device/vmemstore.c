@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * vmemstore.c - a host file as guest memory, made durable by request
+ *
+ * The virtio device: configuration space, request queue, options.  The
+ * interface is in virtio_vmemstore.h, the specification in docs/device.md.
+ * Everything that comes from the guest is hostile input.
+ */
+#include "qemu/osdep.h"
+#include "qemu/iov.h"
+#include "qemu/module.h"
+#include "qemu/units.h"
+#include "standard-headers/linux/virtio_ids.h"
+
+#include "compat.h"
+#include "trace.h"
+#include "vmemstore.h"
+
+/* A request on its way; the element must come first for virtqueue_pop(). */
+typedef struct VMemStoreRequest {
+    VirtQueueElement elem;
+    VMemStoreFlush flush;
+} VMemStoreRequest;
+
+/* ---- requests ---- */
+
+/* Answer and release; the guest is not interrupted yet. */
+static void push_response(VMemStore *s, VMemStoreRequest *req, uint32_t status)
+{
+    struct vmemstore_resp resp = { .status = cpu_to_le32(status) };
+
+    iov_from_buf(req->elem.in_sg, req->elem.in_num, 0, &resp, sizeof(resp));
+    virtqueue_push(s->vq, &req->elem, sizeof(resp));
+    g_free(req);
+}
+
+static bool copy_ranges(const VMemStore *s, VMemStoreRequest *req)
+{
+    struct vmemstore_range ranges[VMEMSTORE_MAX_RANGES];
+    VMemStoreFlush *flush = &req->flush;
+    size_t bytes = flush->nr_spans * sizeof(ranges[0]);
+
+    if (iov_to_buf(req->elem.out_sg, req->elem.out_num,
+                   sizeof(struct vmemstore_req), ranges, bytes) != bytes) {
+        return false;
+    }
+    for (uint32_t i = 0; i < flush->nr_spans; i++) {
+        uint64_t offset = le64_to_cpu(ranges[i].offset);
+        uint64_t length = le64_to_cpu(ranges[i].length);
+
+        /* In this order no sum can overflow. */
+        if (length == 0 || offset >= s->mapping.size ||
+            length > s->mapping.size - offset) {
+            return false;
+        }
+        flush->spans[i] = (VMemStoreSpan) { offset, length };
+    }
+    return true;
+}
+
+/* Copy the request out of guest memory, where it may change, and check it. */
+static uint32_t parse_request(const VMemStore *s, VMemStoreRequest *req)
+{
+    size_t length = iov_size(req->elem.out_sg, req->elem.out_num);
+    struct vmemstore_req header = { 0 };
+    uint32_t type, nr_ranges;
+    uint32_t status = VMEMSTORE_S_OK;
+
+    req->flush.nr_spans = 0;
+    iov_to_buf(req->elem.out_sg, req->elem.out_num, 0, &header, sizeof(header));
+    type = le32_to_cpu(header.type);
+    nr_ranges = le32_to_cpu(header.nr_ranges);
+
+    if (length < sizeof(header)) {
+        status = VMEMSTORE_S_INVALID;
+    } else if (type != VMEMSTORE_REQ_FLUSH) {
+        status = VMEMSTORE_S_UNSUPP;
+    } else if (nr_ranges > VMEMSTORE_MAX_RANGES) {
+        status = VMEMSTORE_S_INVALID;
+    } else {
+        req->flush.nr_spans = nr_ranges;
+        if (!copy_ranges(s, req)) {
+            status = VMEMSTORE_S_INVALID;
+        }
+    }
+    if (status != VMEMSTORE_S_OK) {
+        trace_vmemstore_bad_request(type, nr_ranges, length, status);
+    }
+    return status;
+}
+
+/* Takes one request off the queue; false when there is none. */
+static bool handle_request(VMemStore *s, bool *answered)
+{
+    VirtIODevice *vdev = VIRTIO_DEVICE(s);
+    VMemStoreRequest *req = virtqueue_pop(s->vq, sizeof(*req));
+    uint32_t status;
+
+    if (!req) {
+        return false;
+    }
+    if (iov_size(req->elem.in_sg, req->elem.in_num) <
+        sizeof(struct vmemstore_resp)) {
+        virtio_error(vdev, "vmemstore: a request has no room for its response");
+        virtqueue_detach_element(s->vq, &req->elem, 0);
+        g_free(req);
+        return false;
+    }
+    status = parse_request(s, req);
+    if (status == VMEMSTORE_S_OK) {
+        vmemstore_flusher_submit(s->flusher, &req->flush);
+    } else {
+        qatomic_inc(&s->stats.invalid);
+        push_response(s, req, status);
+        *answered = true;
+    }
+    return true;
+}
+
+static void vmemstore_handle_output(VirtIODevice *vdev, VirtQueue *vq)
+{
+    VMemStore *s = VMEMSTORE(vdev);
+    bool answered = false;
+
+    while (handle_request(s, &answered)) {
+        /* Every request of this doorbell. */
+    }
+    if (answered) {
+        virtio_notify(vdev, vq);
+    }
+}
+
+/* ---- what the flush engine calls ---- */
+
+static void flush_complete(void *opaque, VMemStoreFlush *flush, bool cancelled)
+{
+    VMemStore *s = opaque;
+    VMemStoreRequest *req = container_of(flush, VMemStoreRequest, flush);
+
+    if (cancelled) {
+        virtqueue_detach_element(s->vq, &req->elem, 0);
+        g_free(req);
+    } else {
+        push_response(s, req, flush->status);
+    }
+}
+
+static void flush_notify(void *opaque)
+{
+    VMemStore *s = opaque;
+
+    virtio_notify(VIRTIO_DEVICE(s), s->vq);
+}
+
+static void flush_failed(void *opaque)
+{
+    VMemStore *s = opaque;
+
+    trace_vmemstore_io_error();
+    s->state |= VMEMSTORE_STATE_IO_ERROR;
+    virtio_notify_config(VIRTIO_DEVICE(s));
+}
+
+static const VMemStoreFlusherOps flusher_ops = {
+    .complete = flush_complete,
+    .notify = flush_notify,
+    .failed = flush_failed,
+};
+
+/* ---- virtio ---- */
+
+static uint64_t vmemstore_get_features(VirtIODevice *vdev, uint64_t features,
+                                       Error **errp)
+{
+    VMemStore *s = VMEMSTORE(vdev);
+
+    if (s->readonly) {
+        virtio_add_feature(&features, VMEMSTORE_F_RO);
+    }
+    return features;
+}
+
+static void vmemstore_get_config(VirtIODevice *vdev, uint8_t *data)
+{
+    VMemStore *s = VMEMSTORE(vdev);
+    struct vmemstore_config config = {
+        .size = cpu_to_le64(s->mapping.size),
+        .backing = cpu_to_le32(s->mapping.backing),
+        .state = cpu_to_le32(s->state),
+        .flush_granule = cpu_to_le32(s->mapping.granule),
+        .max_ranges = cpu_to_le32(VMEMSTORE_MAX_RANGES),
+    };
+
+    memcpy(config.generation, s->mapping.generation, sizeof(config.generation));
+    memcpy(data, &config, sizeof(config));
+}
+
+static void vmemstore_reset(VirtIODevice *vdev)
+{
+    VMemStore *s = VMEMSTORE(vdev);
+
+    vmemstore_flusher_cancel(s->flusher);
+}
+
+/* ---- life ---- */
+
+static bool open_trace_file(VMemStore *s, Error **errp)
+{
+    s->trace_fd = -1;
+    if (!s->trace_path) {
+        return true;
+    }
+    s->trace_fd = open(s->trace_path,
+                       O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    if (s->trace_fd < 0) {
+        error_setg(errp, "vmemstore: cannot open x-trace-file '%s': %s",
+                   s->trace_path, strerror(errno));
+        return false;
+    }
+    return true;
+}
+
+static bool check_options(const VMemStore *s, Error **errp)
+{
+    if (!s->path || !*s->path) {
+        error_setg(errp, "vmemstore: file= is missing: name the file that is to "
+                   "be the store");
+        return false;
+    }
+    if (s->flush_threads < 1 || s->flush_threads > VMEMSTORE_QUEUE_SIZE) {
+        error_setg(errp, "vmemstore: flush-threads= must be 1 to %d",
+                   VMEMSTORE_QUEUE_SIZE);
+        return false;
+    }
+    return true;
+}
+
+/* The contents are in the file, which a migration would not carry. */
+static bool block_migration(VMemStore *s, Error **errp)
+{
+    error_setg(&s->migration_blocker, "vmemstore: a VM with this device cannot "
+               "be migrated or saved: its contents are in '%s'", s->path);
+    return vmemstore_add_blocker(&s->migration_blocker, errp) >= 0;
+}
+
+static void start_device(VMemStore *s)
+{
+    VirtIODevice *vdev = VIRTIO_DEVICE(s);
+    VMemStoreFlusherConfig config = {
+        .mapping = &s->mapping,
+        .stats = &s->stats,
+        .ops = &flusher_ops,
+        .opaque = s,
+        .threads = s->flush_threads,
+        .fail_from = s->fail_flush,
+        .trace_fd = s->trace_fd,
+    };
+
+    memory_region_init_ram_ptr(&s->ram, OBJECT(s), "vmemstore.ram",
+                               s->mapping.size, s->mapping.base);
+    memory_region_set_readonly(&s->ram, s->readonly);
+    /* Not part of a dump of guest memory. */
+    memory_region_set_nonvolatile(&s->ram, true);
+    s->flusher = vmemstore_flusher_new(&config);
+    /*
+     * QEMU has a table of virtio device names and stops at an id that is not
+     * in it, so this device borrows an id inside QEMU.  The guest sees the real
+     * one, which the transport sets.
+     */
+    virtio_init(vdev, VIRTIO_ID_PMEM, sizeof(struct vmemstore_config));
+    vdev->name = "vmemstore";
+    s->vq = virtio_add_queue(vdev, VMEMSTORE_QUEUE_SIZE,
+                             vmemstore_handle_output);
+}
+
+static void vmemstore_realize(DeviceState *dev, Error **errp)
+{
+    VMemStore *s = VMEMSTORE(dev);
+
+    if (!check_options(s, errp) || !open_trace_file(s, errp)) {
+        return;
+    }
+    if (!vmemstore_mapping_open(&s->mapping, s->path, s->size, s->readonly,
+                                errp)) {
+        goto fail;
+    }
+    if (!block_migration(s, errp)) {
+        vmemstore_mapping_close(&s->mapping);
+        goto fail;
+    }
+    start_device(s);
+    trace_vmemstore_realize(s->path, s->mapping.size, s->mapping.backing,
+                            s->readonly);
+    return;
+
+fail:
+    if (s->trace_fd >= 0) {
+        close(s->trace_fd);
+        s->trace_fd = -1;
+    }
+}
+
+static void vmemstore_unrealize(DeviceState *dev)
+{
+    VMemStore *s = VMEMSTORE(dev);
+    VirtIODevice *vdev = VIRTIO_DEVICE(dev);
+
+    vmemstore_flusher_destroy(s->flusher);
+    s->flusher = NULL;
+    virtio_delete_queue(s->vq);
+    virtio_cleanup(vdev);
+    vmemstore_del_blocker(&s->migration_blocker);
+    if (s->trace_fd >= 0) {
+        close(s->trace_fd);
+        s->trace_fd = -1;
+    }
+}
+
+static void vmemstore_instance_init(Object *obj)
+{
+    VMemStore *s = VMEMSTORE(obj);
+
+    s->mapping.fd = -1;
+    s->trace_fd = -1;
+}
+
+/*
+ * Only here is it certain that no vCPU and no DMA uses the memory any more:
+ * they hold a reference to the owner of the region.
+ */
+static void vmemstore_instance_finalize(Object *obj)
+{
+    VMemStore *s = VMEMSTORE(obj);
+
+    vmemstore_mapping_close(&s->mapping);
+}
+
+VMEMSTORE_PROPERTIES vmemstore_properties[] = {
+    DEFINE_PROP_STRING("file", VMemStore, path),
+    DEFINE_PROP_SIZE("size", VMemStore, size, 0),
+    DEFINE_PROP_BOOL("readonly", VMemStore, readonly, false),
+    DEFINE_PROP_UINT32("flush-threads", VMemStore, flush_threads, 4),
+    DEFINE_PROP_STRING("x-trace-file", VMemStore, trace_path),
+    DEFINE_PROP_UINT64("x-fail-flush", VMemStore, fail_flush, 0),
+    VMEMSTORE_PROPERTIES_END
+};
+
+static void vmemstore_class_init(ObjectClass *klass, VMEMSTORE_CLASS_DATA *data)
+{
+    DeviceClass *dc = DEVICE_CLASS(klass);
+    VirtioDeviceClass *vdc = VIRTIO_DEVICE_CLASS(klass);
+
+    device_class_set_props(dc, vmemstore_properties);
+    set_bit(DEVICE_CATEGORY_STORAGE, dc->categories);
+    /* Useless without the BAR that vmemstore-pci.c gives it. */
+    dc->user_creatable = false;
+    vdc->realize = vmemstore_realize;
+    vdc->unrealize = vmemstore_unrealize;
+    vdc->get_features = vmemstore_get_features;
+    vdc->get_config = vmemstore_get_config;
+    vdc->reset = vmemstore_reset;
+}
+
+static const TypeInfo vmemstore_info = {
+    .name = TYPE_VMEMSTORE,
+    .parent = TYPE_VIRTIO_DEVICE,
+    .instance_size = sizeof(VMemStore),
+    .instance_init = vmemstore_instance_init,
+    .instance_finalize = vmemstore_instance_finalize,
+    .class_init = vmemstore_class_init,
+};
+
+void vmemstore_register_device(void)
+{
+    type_register_static(&vmemstore_info);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * vmemstore.h - the virtio device and what its parts share
+ */
+#ifndef VMEMSTORE_H
+#define VMEMSTORE_H
+
+#include <linux/types.h>
+#include "hw/virtio/virtio.h"
+#include "flush.h"
+#include "mapping.h"
+
+#define TYPE_VMEMSTORE "vmemstore-device"
+OBJECT_DECLARE_SIMPLE_TYPE(VMemStore, VMEMSTORE)
+
+/* Descriptors in the request queue, hence also the bound of flushes in flight. */
+#define VMEMSTORE_QUEUE_SIZE 128
+
+struct VMemStore {
+    VirtIODevice parent_obj;
+
+    /* Options. */
+    char *path;
+    uint64_t size;
+    bool readonly;
+    uint32_t flush_threads;
+    char *trace_path;
+    uint64_t fail_flush;
+
+    VMemStoreMapping mapping;
+    MemoryRegion ram;           /* the store; placed into a BAR by the transport */
+    VirtQueue *vq;
+    VMemStoreFlusher *flusher;
+    VMemStoreStats stats;
+    uint32_t state;             /* VMEMSTORE_STATE_* */
+    int trace_fd;
+    Error *migration_blocker;
+};
+
+/* Make the types known to QOM; the loadable object calls them after its checks. */
+void vmemstore_register_device(void);
+void vmemstore_register_pci(void);
+
+#endif /* VMEMSTORE_H */
