@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+/* mkfs.c - make an empty vmemfs on a store */
+#include "mkfs.h"
+#include "hash.h"
+
+#define DESCS_PER_BLOCK	(VMEM_BLOCK_SIZE / (uint32_t)sizeof(struct vmem_ag_desc))
+#define FLUSH_BATCH	32u
+
+/* What is decided first, in native integers; the superblock follows from it. */
+struct geometry {
+	uint64_t nr_blocks, log_blocks, desc_blocks, agmeta0;
+	uint32_t ag_blocks, nr_ags, inodes_per_ag, itable_blocks;
+};
+
+struct mkfs {
+	struct vmem_store *store;
+	vmem_crc_fn crc;
+	struct vmem_superblock sb;
+	uint64_t log_start, desc_start;
+	struct vmem_range ranges[FLUSH_BATCH];	/* stored, not yet durable */
+	unsigned int nr_ranges;
+	int error;				/* first failure of a flush */
+};
+
+static uint64_t div_up(uint64_t a, uint64_t b)
+{
+	return (a + b - 1) / b;
+}
+
+static bool all_zero(const uint8_t *p, size_t len)
+{
+	while (len--)
+		if (*p++)
+			return false;
+	return true;
+}
+
+uint32_t vmem_sb_group_blocks(const struct vmem_superblock *sb, uint32_t ag)
+{
+	uint64_t ag_blocks = vmem_get32(sb->ag_blocks);
+	uint64_t left = vmem_get64(sb->nr_blocks) - ag * ag_blocks;
+
+	return (uint32_t)(left < ag_blocks ? left : ag_blocks);
+}
+
+uint64_t vmem_sb_group_meta(const struct vmem_superblock *sb, uint32_t ag)
+{
+	if (ag == 0)
+		return vmem_get64(sb->agmeta0);
+	return (uint64_t)ag * vmem_get32(sb->ag_blocks);
+}
+
+/* ---- Geometry ------------------------------------------------------------ */
+
+static uint64_t default_log(uint64_t nr_blocks)
+{
+	uint64_t log = nr_blocks / 32;
+
+	if (log < VMEM_MKFS_MIN_LOG) {
+		log = nr_blocks / 16;
+		if (log > VMEM_MKFS_MIN_LOG)
+			log = VMEM_MKFS_MIN_LOG;
+		if (log < VMEM_MIN_LOG_BLOCKS)
+			log = VMEM_MIN_LOG_BLOCKS;
+	}
+	return log < VMEM_MKFS_MAX_LOG ? log : VMEM_MKFS_MAX_LOG;
+}
+
+static int plan_groups(struct geometry *g, const struct vmem_env *env,
+		       const struct vmem_mkfs_params *params)
+{
+	g->ag_blocks = params->ag_blocks ? params->ag_blocks : VMEM_MKFS_AG_BLOCKS;
+	if (g->ag_blocks > VMEM_MAX_AG_BLOCKS || g->ag_blocks % 64 ||
+	    g->ag_blocks < VMEM_MIN_BLOCKS) {
+		env->log(env, VMEM_LOG_ERR,
+			 "allocation groups must have %u to %u blocks, in steps of 64",
+			 VMEM_MIN_BLOCKS, VMEM_MAX_AG_BLOCKS);
+		return -EINVAL;
+	}
+	if (g->nr_blocks < g->ag_blocks)
+		g->ag_blocks = (uint32_t)g->nr_blocks;
+	g->nr_ags = (uint32_t)div_up(g->nr_blocks, g->ag_blocks);
+	return 0;
+}
+
+/* Inodes per group: as asked for, else in proportion to the group. */
+static int plan_inodes(struct geometry *g, const struct vmem_env *env,
+		       const struct vmem_mkfs_params *params)
+{
+	uint64_t most = (UINT32_MAX / g->nr_ags) & ~15ull;
+	uint64_t per_ag;
+
+	if (most > VMEM_MAX_AG_INODES)
+		most = VMEM_MAX_AG_INODES;
+	if (params->inodes) {
+		per_ag = div_up(params->inodes, g->nr_ags);
+		if (per_ag < 16)
+			per_ag = 16;
+		if (per_ag > most) {
+			env->log(env, VMEM_LOG_ERR,
+				 "%llu inodes do not fit: this store can have at most %llu",
+				 (unsigned long long)params->inodes,
+				 (unsigned long long)(most * g->nr_ags));
+			return -EINVAL;
+		}
+	} else {
+		per_ag = g->ag_blocks / VMEM_MKFS_INODE_RATIO;
+		if (per_ag > VMEM_MKFS_AG_INODES)
+			per_ag = VMEM_MKFS_AG_INODES;
+		if (per_ag < VMEM_MKFS_MIN_INODES)
+			per_ag = VMEM_MKFS_MIN_INODES;
+		if (per_ag > most)
+			per_ag = most;
+	}
+	g->inodes_per_ag = (uint32_t)((per_ag + 15) & ~15ull);
+	g->itable_blocks = g->inodes_per_ag / VMEM_INODES_PER_BLOCK;
+	return 0;
+}
+
+/* Give up a last group that would hold little but its own metadata. */
+static void drop_small_tail(struct geometry *g)
+{
+	uint64_t last = g->nr_blocks - (uint64_t)(g->nr_ags - 1) * g->ag_blocks;
+
+	if (g->nr_ags > 1 && last < 2u + g->itable_blocks + 1 + VMEM_MKFS_MIN_TAIL) {
+		g->nr_ags--;
+		g->nr_blocks -= last;
+	}
+}
+
+static int plan_geometry(uint64_t size, const struct vmem_env *env,
+			 const struct vmem_mkfs_params *params, struct geometry *g)
+{
+	int err;
+
+	if (params->size > size) {
+		env->log(env, VMEM_LOG_ERR, "the store has only %llu bytes",
+			 (unsigned long long)size);
+		return -EINVAL;
+	}
+	g->nr_blocks = (params->size ? params->size : size) >> VMEM_BLOCK_SHIFT;
+	if (g->nr_blocks < VMEM_MIN_BLOCKS || g->nr_blocks > VMEM_MAX_BLOCKS) {
+		env->log(env, VMEM_LOG_ERR,
+			 "a store of %llu bytes cannot be used: 2 MiB to 4 PiB are possible",
+			 (unsigned long long)(g->nr_blocks << VMEM_BLOCK_SHIFT));
+		return g->nr_blocks < VMEM_MIN_BLOCKS ? -ENOSPC : -EINVAL;
+	}
+	err = plan_groups(g, env, params);
+	if (err)
+		return err;
+	err = plan_inodes(g, env, params);
+	if (err)
+		return err;
+	drop_small_tail(g);
+
+	g->log_blocks = params->log_blocks ? params->log_blocks : default_log(g->nr_blocks);
+	g->desc_blocks = div_up(g->nr_ags, DESCS_PER_BLOCK);
+	if (g->log_blocks < VMEM_MIN_LOG_BLOCKS) {
+		env->log(env, VMEM_LOG_ERR, "the log needs at least %u KiB",
+			 VMEM_MIN_LOG_BLOCKS * (VMEM_BLOCK_SIZE / 1024));
+		return -EINVAL;
+	}
+	g->agmeta0 = VMEM_DESC_START + g->desc_blocks + g->log_blocks;
+	if (g->log_blocks > g->ag_blocks ||
+	    g->agmeta0 + 2 + g->itable_blocks + 1 + VMEM_MKFS_MIN_TAIL > g->ag_blocks) {
+		env->log(env, VMEM_LOG_ERR,
+			 "log, inodes and descriptors do not fit into the first %llu bytes: ask for a smaller log or fewer inodes",
+			 (unsigned long long)g->ag_blocks << VMEM_BLOCK_SHIFT);
+		return -ENOSPC;
+	}
+	return 0;
+}
+
+static void choose_uuid(const struct vmem_env *env, const uint8_t *asked, uint8_t *uuid)
+{
+	memcpy(uuid, asked, VMEM_UUID_LEN);
+	if (!all_zero(uuid, VMEM_UUID_LEN))
+		return;
+	env->random(env, uuid, VMEM_UUID_LEN);
+	uuid[6] = (uint8_t)((uuid[6] & 0x0f) | 0x40);	/* RFC 4122: version 4, */
+	uuid[8] = (uint8_t)((uuid[8] & 0x3f) | 0x80);	/* variant 1 */
+}
+
+static int set_label(struct vmem_superblock *sb, const struct vmem_env *env,
+		     const char *label)
+{
+	size_t len = 0;
+
+	while (label && label[len]) {
+		if (len == VMEM_LABEL_LEN) {
+			env->log(env, VMEM_LOG_ERR, "the label is longer than %d bytes",
+				 VMEM_LABEL_LEN);
+			return -EINVAL;
+		}
+		sb->label[len] = (uint8_t)label[len];
+		len++;
+	}
+	return 0;
+}
+
+int vmem_mkfs_plan(uint64_t size, const struct vmem_env *env,
+		   const struct vmem_mkfs_params *params, struct vmem_superblock *sb)
+{
+	struct geometry g;
+	int err = plan_geometry(size, env, params, &g);
+
+	if (err)
+		return err;
+	memset(sb, 0, sizeof(*sb));
+	err = set_label(sb, env, params->label);
+	if (err)
+		return err;
+	sb->magic = vmem_le64_of(VMEM_SB_MAGIC);
+	sb->version_major = vmem_le16_of(VMEM_VERSION_MAJOR);
+	sb->version_minor = vmem_le16_of(VMEM_VERSION_MINOR);
+	choose_uuid(env, params->uuid, sb->uuid);
+	sb->nr_blocks = vmem_le64_of(g.nr_blocks);
+	sb->nr_inodes = vmem_le64_of((uint64_t)g.nr_ags * g.inodes_per_ag);
+	sb->desc_start = vmem_le64_of(VMEM_DESC_START);
+	sb->log_start = vmem_le64_of(VMEM_DESC_START + g.desc_blocks);
+	sb->log_blocks = vmem_le64_of(g.log_blocks);
+	sb->agmeta0 = vmem_le64_of(g.agmeta0);
+	sb->backup = vmem_le64_of(g.nr_blocks - 1);
+	sb->ag_blocks = vmem_le32_of(g.ag_blocks);
+	sb->nr_ags = vmem_le32_of(g.nr_ags);
+	sb->inodes_per_ag = vmem_le32_of(g.inodes_per_ag);
+	sb->itable_blocks = vmem_le32_of(g.itable_blocks);
+	memcpy(sb->hash_key, params->hash_key, sizeof(sb->hash_key));
+	if (all_zero(sb->hash_key, sizeof(sb->hash_key)))
+		env->random(env, sb->hash_key, sizeof(sb->hash_key));
+	sb->created = vmem_le64_of((uint64_t)(params->now ? params->now : env->now(env)));
+	sb->csum = vmem_le32_of(vmem_superblock_csum(env->crc32c ? env->crc32c : vmem_crc32c,
+						     sb));
+	return 0;
+}
+
+/* ---- Writing ------------------------------------------------------------- */
+
+static uint8_t *block_ptr(struct mkfs *m, uint64_t block)
+{
+	return m->store->base + (block << VMEM_BLOCK_SHIFT);
+}
+
+static void persist(struct mkfs *m)
+{
+	struct vmem_store *store = m->store;
+	unsigned int i;
+	int err;
+
+	if (store->writeback) {
+		for (i = 0; i < m->nr_ranges; i++)
+			store->writeback(store, store->base + m->ranges[i].offset,
+					 m->ranges[i].length);
+		store->drain(store);
+	}
+	if (store->flush && m->nr_ranges) {
+		err = store->flush(store, m->ranges, m->nr_ranges);
+		if (err && !m->error)
+			m->error = err;
+	}
+	m->nr_ranges = 0;
+}
+
+/* Remember that these blocks were stored. */
+static void stored(struct mkfs *m, uint64_t block, uint64_t nr)
+{
+	if (m->nr_ranges == FLUSH_BATCH)
+		persist(m);
+	m->ranges[m->nr_ranges].offset = block << VMEM_BLOCK_SHIFT;
+	m->ranges[m->nr_ranges].length = nr << VMEM_BLOCK_SHIFT;
+	m->nr_ranges++;
+}
+
+static void zero_blocks(struct mkfs *m, uint64_t block, uint64_t nr)
+{
+	memset(block_ptr(m, block), 0, (size_t)(nr << VMEM_BLOCK_SHIFT));
+	stored(m, block, nr);
+}
+
+static void set_bits(uint8_t *map, uint32_t first, uint32_t end)
+{
+	for (; first < end && first % 8; first++)
+		map[first / 8] = (uint8_t)(map[first / 8] | 1u << first % 8);
+	if (first < end) {
+		memset(map + first / 8, 0xff, (end - first) / 8);
+		first += (end - first) & ~7u;
+	}
+	for (; first < end; first++)
+		map[first / 8] = (uint8_t)(map[first / 8] | 1u << first % 8);
+}
+
+static void write_root_inode(struct mkfs *m, const struct vmem_mkfs_params *params)
+{
+	uint64_t itable = vmem_sb_group_meta(&m->sb, 0) + 2;
+	uint16_t perm = params->root_mode ? params->root_mode : 0755;
+	struct vmem_dinode *di;
+
+	zero_blocks(m, itable, 1);
+	di = (struct vmem_dinode *)block_ptr(m, itable) + VMEM_ROOT_INO;
+	di->mode = vmem_le16_of(0040000u | (perm & 07777u));
+	di->format = vmem_le16_of(VMEM_FMT_DIR);
+	di->uid = vmem_le32_of(params->root_uid);
+	di->gid = vmem_le32_of(params->root_gid);
+	di->nlink = vmem_le32_of(2);
+	di->atime = di->mtime = di->ctime = di->btime = m->sb.created;
+	di->generation = vmem_le32_of(1);
+	di->parent = vmem_le32_of(VMEM_ROOT_INO);
+	di->csum = vmem_le32_of(vmem_inode_csum(m->crc, di, VMEM_ROOT_INO));
+}
+
+/* Bitmaps and descriptor of one group; its inode table is left uninitialised. */
+static void write_group(struct mkfs *m, uint32_t ag)
+{
+	const struct vmem_superblock *sb = &m->sb;
+	uint64_t meta = vmem_sb_group_meta(sb, ag);
+	uint64_t start = (uint64_t)ag * vmem_get32(sb->ag_blocks);
+	uint32_t blocks = vmem_sb_group_blocks(sb, ag);
+	uint32_t inodes = vmem_get32(sb->inodes_per_ag);
+	uint32_t used = (uint32_t)(meta - start) + 2 + vmem_get32(sb->itable_blocks);
+	bool last = ag + 1 == vmem_get32(sb->nr_ags);
+	struct vmem_ag_desc *desc;
+	uint8_t *map;
+
+	zero_blocks(m, meta, 2);
+	map = block_ptr(m, meta);
+	set_bits(map, 0, used);
+	set_bits(map, last ? blocks - 1 : blocks, VMEM_BLOCK_SIZE * 8);
+	set_bits(map + VMEM_BLOCK_SIZE, inodes, VMEM_MAX_AG_INODES);
+	if (ag == 0)
+		set_bits(map + VMEM_BLOCK_SIZE, 0, VMEM_FIRST_INO);
+
+	desc = (struct vmem_ag_desc *)block_ptr(m, m->desc_start) + ag;
+	desc->free_blocks = vmem_le32_of(blocks - used - (last ? 1 : 0));
+	desc->free_inodes = vmem_le32_of(inodes - (ag == 0 ? VMEM_FIRST_INO : 0));
+	desc->nr_dirs = vmem_le32_of(ag == 0 ? 1 : 0);
+	desc->itable_init = vmem_le32_of(ag == 0 ? 1 : 0);
+}
+
+/* A clean root whose log is empty and starts at LSN 0; the other slot is void. */
+static void write_roots(struct mkfs *m, uint32_t log_seed)
+{
+	static const enum vmem_domain natural[] = {
+		[VMEM_BACKING_PAGE_CACHE] = VMEM_DOMAIN_HOST,
+		[VMEM_BACKING_DAX] = VMEM_DOMAIN_PMEM,
+		[VMEM_BACKING_VOLATILE] = VMEM_DOMAIN_GUEST,
+	};
+	struct vmem_root *root;
+
+	zero_blocks(m, VMEM_ROOT_BLOCK(0), VMEM_NR_ROOTS);
+	root = (struct vmem_root *)block_ptr(m, VMEM_ROOT_BLOCK(0));
+	root->magic = vmem_le64_of(VMEM_ROOT_MAGIC);
+	root->seq = vmem_le64_of(1);
+	root->log_seed = vmem_le32_of(log_seed);
+	root->domain = vmem_le32_of(natural[m->store->backing]);
+	memcpy(root->generation, m->store->generation, VMEM_GENERATION_LEN);
+	memcpy(root->uuid, m->sb.uuid, VMEM_UUID_LEN);
+	root->write_time = m->sb.created;
+	root->csum = vmem_le32_of(vmem_root_csum(m->crc, root));
+}
+
+static void write_superblock(struct mkfs *m, uint64_t block)
+{
+	zero_blocks(m, block, 1);
+	memcpy(block_ptr(m, block), &m->sb, sizeof(m->sb));
+}
+
+int vmem_mkfs(struct vmem_store *store, const struct vmem_env *env,
+	      const struct vmem_mkfs_params *params)
+{
+	struct mkfs m = { .store = store, .crc = env->crc32c ? env->crc32c : vmem_crc32c };
+	uint32_t log_seed = params->log_seed, ag;
+	int err;
+
+	if (store->read_only) {
+		env->log(env, VMEM_LOG_ERR, "the store is read-only");
+		return -EROFS;
+	}
+	err = vmem_mkfs_plan(store->size, env, params, &m.sb);
+	if (err)
+		return err;
+	if (!log_seed)
+		env->random(env, &log_seed, sizeof(log_seed));
+	m.desc_start = vmem_get64(m.sb.desc_start);
+	m.log_start = vmem_get64(m.sb.log_start);
+
+	zero_blocks(&m, VMEM_SB_BLOCK, 1);
+	persist(&m);
+
+	zero_blocks(&m, VMEM_DESC_START - 1, 1);
+	zero_blocks(&m, m.desc_start, m.log_start - m.desc_start);
+	/* Written, not left sparse: a commit must not have to allocate on the host. */
+	zero_blocks(&m, m.log_start, vmem_get64(m.sb.log_blocks));
+	for (ag = 0; ag < vmem_get32(m.sb.nr_ags); ag++)
+		write_group(&m, ag);
+	write_root_inode(&m, params);
+	write_roots(&m, log_seed);
+	write_superblock(&m, vmem_get64(m.sb.backup));
+	/* Descriptors were stored after they were zeroed and perhaps flushed. */
+	stored(&m, m.desc_start, m.log_start - m.desc_start);
+	persist(&m);
+
+	if (!m.error)
+		write_superblock(&m, VMEM_SB_BLOCK);
+	persist(&m);
+	if (m.error)
+		env->log(env, VMEM_LOG_ERR, "the store could not be written (error %d)",
+			 -m.error);
+	return m.error;
+}
