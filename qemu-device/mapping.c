@@ -185,29 +185,6 @@ static uint32_t backing_of(int fd, uint32_t *granule)
 }
 
 /*
- * The page cache keeps a file in folios, and a store dirties all of one: with
- * 2 MiB folios each flush of one page would write 2 MiB.  So start from an
- * empty cache; advise_small_folios() then sees to it that it fills with single
- * pages.  Best effort: pages that another process maps stay.
- */
-static bool drop_cache(int fd, const char *path, Error **errp)
-{
-    if (fdatasync(fd) < 0) {
-        error_setg(errp, "vmemstore: cannot write back '%s': %s: the disk under "
-                   "it fails", path, strerror(errno));
-        return false;
-    }
-    posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
-    return true;
-}
-
-static void advise_small_folios(const VMemStoreMapping *m)
-{
-    madvise(m->base, m->size, MADV_NOHUGEPAGE);
-    madvise(m->base, m->size, MADV_RANDOM);
-}
-
-/*
  * Map at an aligned address, inside a reservation that is then trimmed: guest
  * and host addresses congruent modulo 2 MiB permit huge mappings.
  */
@@ -273,14 +250,14 @@ static bool fill_mapping(VMemStoreMapping *m, const char *path, uint64_t size,
     }
     m->backing = backing_of(m->fd, &m->granule);
     if (m->backing == VMEMSTORE_BACKING_PAGE_CACHE && !m->readonly &&
-        !drop_cache(m->fd, path, errp)) {
+        !vmemstore_cache_drop(&m->cache, m->fd, m->size, path, errp)) {
         return false;
     }
     if (!map_file(m, path, errp)) {
         return false;
     }
     if (m->backing == VMEMSTORE_BACKING_PAGE_CACHE && !m->readonly) {
-        advise_small_folios(m);
+        vmemstore_cache_start(&m->cache, m->base);
     }
     return true;
 }
@@ -308,6 +285,7 @@ bool vmemstore_mapping_open(VMemStoreMapping *m, const char *path,
 
 void vmemstore_mapping_close(VMemStoreMapping *m)
 {
+    vmemstore_cache_stop(&m->cache);
     if (m->base) {
         munmap(m->base, m->size);
         m->base = NULL;

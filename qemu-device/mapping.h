@@ -5,6 +5,7 @@
 #ifndef VMEMSTORE_MAPPING_H
 #define VMEMSTORE_MAPPING_H
 
+#include "cache.h"
 #include "generation.h"
 
 /* The size rule and the alignment of the mapping: one huge page. */
@@ -18,6 +19,7 @@ typedef struct VMemStoreMapping {
     uint32_t backing;       /* VMEMSTORE_BACKING_* */
     uint32_t granule;       /* bytes: what a sync is rounded to */
     uint8_t generation[VMEMSTORE_BACKING_GENERATION_LEN];
+    VMemStoreCache cache;
 } VMemStoreMapping;
 
 /*

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * miniqtest.c - a small client of the qtest protocol (see miniqtest.h)
+ *
+ * The protocol: docs/devel/testing/qtest.rst and softmmu/qtest.c of QEMU; one
+ * line per command, one line "OK ..." or "FAIL ..." per answer.
+ */
+#include <glib.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "miniqtest.h"
+
+struct QTestState {
+    pid_t pid;
+    FILE *to;
+    FILE *from;
+    char *line;         /* the last answer */
+    size_t line_size;
+};
+
+static char *command_line(const char *args)
+{
+    const char *qemu = getenv("QTEST_QEMU_BINARY");
+    const char *plugin = getenv("QTEST_PLUGIN");
+
+    g_assert(qemu);
+    /* Stopped CPUs: the test is the only one that touches the devices. */
+    return g_strdup_printf("exec %s %s%s -S -qtest stdio -qtest-log none "
+                           "-display none -nodefaults %s", qemu,
+                           plugin ? "-plugin " : "", plugin ? plugin : "", args);
+}
+
+QTestState *qtest_init(const char *args)
+{
+    QTestState *s = g_new0(QTestState, 1);
+    g_autofree char *command = command_line(args);
+    int in[2], out[2];
+
+    g_assert(pipe(in) == 0 && pipe(out) == 0);
+    s->pid = fork();
+    g_assert(s->pid >= 0);
+    if (s->pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        dup2(in[0], 0);
+        dup2(out[1], 1);
+        close(in[0]);
+        close(in[1]);
+        close(out[0]);
+        close(out[1]);
+        execl("/bin/sh", "sh", "-c", command, NULL);
+        _exit(127);
+    }
+    close(in[0]);
+    close(out[1]);
+    s->to = fdopen(in[1], "w");
+    s->from = fdopen(out[0], "r");
+    g_assert(s->to && s->from);
+    return s;
+}
+
+void qtest_quit(QTestState *s)
+{
+    int status;
+
+    kill(s->pid, SIGTERM);
+    g_assert(waitpid(s->pid, &status, 0) == s->pid);
+    /* QEMU ends in order on SIGTERM; anything else is a crash. */
+    g_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    fclose(s->to);
+    fclose(s->from);
+    free(s->line);
+    g_free(s);
+}
+
+static void G_GNUC_PRINTF(2, 3) send_command(QTestState *s, const char *format,
+                                             ...)
+{
+    va_list ap;
+
+    va_start(ap, format);
+    vfprintf(s->to, format, ap);
+    va_end(ap);
+    fputc('\n', s->to);
+}
+
+/* The text after "OK"; interrupt messages in between are skipped. */
+static const char *answer(QTestState *s)
+{
+    g_assert(fflush(s->to) == 0);
+    for (;;) {
+        if (getline(&s->line, &s->line_size, s->from) < 0) {
+            g_error("QEMU ended in the middle of the test");
+        }
+        if (g_str_has_prefix(s->line, "IRQ ")) {
+            continue;
+        }
+        if (!g_str_has_prefix(s->line, "OK")) {
+            g_error("QEMU answered: %s", s->line);
+        }
+        return s->line + 2;
+    }
+}
+
+static uint64_t ask_number(QTestState *s)
+{
+    return g_ascii_strtoull(answer(s), NULL, 0);
+}
+
+void qtest_outl(QTestState *s, uint16_t addr, uint32_t value)
+{
+    send_command(s, "outl 0x%x 0x%x", addr, value);
+    answer(s);
+}
+
+uint32_t qtest_inl(QTestState *s, uint16_t addr)
+{
+    send_command(s, "inl 0x%x", addr);
+    return ask_number(s);
+}
+
+#define DEFINE_ACCESS(letter, type)                                         \
+type qtest_read##letter(QTestState *s, uint64_t addr)                       \
+{                                                                           \
+    send_command(s, "read" #letter " 0x%" PRIx64, addr);                    \
+    return ask_number(s);                                                   \
+}                                                                           \
+void qtest_write##letter(QTestState *s, uint64_t addr, type value)          \
+{                                                                           \
+    send_command(s, "write" #letter " 0x%" PRIx64 " 0x%" PRIx64, addr,      \
+                 (uint64_t)value);                                          \
+    answer(s);                                                              \
+}
+
+DEFINE_ACCESS(b, uint8_t)
+DEFINE_ACCESS(w, uint16_t)
+DEFINE_ACCESS(l, uint32_t)
+DEFINE_ACCESS(q, uint64_t)
+
+void qtest_memread(QTestState *s, uint64_t addr, void *data, size_t size)
+{
+    uint8_t *bytes = data;
+    const char *hex;
+
+    if (size == 0) {
+        return;
+    }
+    send_command(s, "read 0x%" PRIx64 " 0x%zx", addr, size);
+    hex = strstr(answer(s), "0x");
+    g_assert(hex && strlen(hex) >= 2 + 2 * size);
+    hex += 2;
+    for (size_t i = 0; i < size; i++) {
+        bytes[i] = g_ascii_xdigit_value(hex[2 * i]) << 4 |
+                   g_ascii_xdigit_value(hex[2 * i + 1]);
+    }
+}
+
+void qtest_memwrite(QTestState *s, uint64_t addr, const void *data, size_t size)
+{
+    const uint8_t *bytes = data;
+
+    if (size == 0) {
+        return;
+    }
+    fprintf(s->to, "write 0x%" PRIx64 " 0x%zx 0x", addr, size);
+    for (size_t i = 0; i < size; i++) {
+        fprintf(s->to, "%02x", bytes[i]);
+    }
+    fputc('\n', s->to);
+    answer(s);
+}
