@@ -87,6 +87,20 @@ static void vmemstore_pci_realize(VirtIOPCIProxy *proxy, Error **errp)
     add_shm_capability(pci, size, errp);
 }
 
+static char *get_backing(Object *obj, Error **errp)
+{
+    switch (VMEMSTORE_PCI(obj)->vdev.mapping.backing) {
+    case VMEMSTORE_BACKING_PAGE_CACHE:
+        return g_strdup("page-cache");
+    case VMEMSTORE_BACKING_DAX:
+        return g_strdup("dax");
+    case VMEMSTORE_BACKING_VOLATILE:
+        return g_strdup("volatile");
+    default:
+        return g_strdup("none");        /* not realized yet */
+    }
+}
+
 static void vmemstore_pci_instance_init(Object *obj)
 {
     VMemStorePCI *dev = VMEMSTORE_PCI(obj);
@@ -132,6 +146,7 @@ static void vmemstore_pci_class_init(ObjectClass *klass,
     device_class_set_props(dc, vmemstore_pci_properties);
     set_bit(DEVICE_CATEGORY_STORAGE, dc->categories);
     dc->desc = "a host file as guest memory, made durable by request";
+    object_class_property_add_str(klass, "backing", get_backing, NULL);
     vpc->realize = vmemstore_pci_realize;
     pc->class_id = PCI_CLASS_OTHERS;
     pc->revision = 1;

@@ -133,6 +133,33 @@ static void test_config(void)
     driver_stop(&d);
 }
 
+/* A copy is another file: nobody knows what of it the host had written. */
+static void test_copy_has_another_generation(void)
+{
+    struct vmemstore_config config, copied;
+    g_autofree char *contents = NULL;
+    g_autofree char *original = g_strdup(image);
+    gsize length;
+    Driver d;
+
+    start(&d, "");
+    config_read(&d, &config);
+    driver_stop(&d);
+
+    g_assert(g_file_get_contents(image, &contents, &length, NULL));
+    g_free(image);
+    image = g_strconcat(original, ".copy", NULL);
+    g_assert(g_file_set_contents(image, contents, length, NULL));
+    start(&d, "");
+    config_read(&d, &copied);
+    driver_stop(&d);
+    g_assert(memcmp(config.generation, copied.generation,
+                    sizeof(config.generation)) != 0);
+    g_unlink(image);
+    g_free(image);
+    image = g_steal_pointer(&original);
+}
+
 static void test_store_is_the_file(void)
 {
     const char text[] = "stores reach the file at once";
@@ -607,6 +634,7 @@ int main(int argc, char **argv)
     } tests[] = {
         { "identity", test_identity },
         { "config space", test_config },
+        { "a copy has another generation", test_copy_has_another_generation },
         { "the store is the file", test_store_is_the_file },
         { "beyond the store is nothing", test_beyond_the_store_is_nothing },
         { "flush syncs the ranges asked for", test_flush_ranges },

@@ -1,0 +1,184 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+#
+# run.sh - the device against a stock QEMU, without a guest
+#
+# Prints TAP.  Called by "make test" with BUILD and QEMU set.  Files are made in
+# a new directory under BUILD; what QEMU says goes to BUILD/qemu-device/*.log.
+set -u
+
+qemu=${QEMU:-qemu-system-x86_64}
+build=$(cd "${BUILD:-../build}" && pwd) || exit 1
+so=$build/vmemstore.so
+logs=$build/qemu-device
+dir=$(mktemp -d "$build/vmemstore-test.XXXXXX") || exit 1
+trap 'rm -rf "$dir"' EXIT
+trap 'exit 1' INT TERM
+cd "$dir" || exit 1
+
+count=0
+failed=0
+
+ok() {
+    count=$((count + 1))
+    echo "ok $count - $1"
+}
+
+not_ok() {
+    count=$((count + 1))
+    failed=$((failed + 1))
+    echo "not ok $count - $1"
+    sed 's/^/#   /' out 2>/dev/null | head -20
+}
+
+# Start QEMU without a guest; commands for its monitor come from stdin.
+start() {
+    timeout 20 "$qemu" -plugin "${PLUGIN:-$so}" -M q35 -m 64M -S -display none -nodefaults \
+        -monitor stdio "$@" > out 2>&1
+}
+
+# accepted NAME OPTIONS: QEMU starts with -device vmemstore,OPTIONS
+accepted() {
+    if echo quit | start -device "vmemstore,$2"; then ok "$1"; else not_ok "$1"; fi
+}
+
+# refused NAME OPTIONS TEXT: it does not, and says one line that contains TEXT
+refused() {
+    if echo quit | start -device "vmemstore,$2"; then
+        not_ok "$1"
+    elif [ "$(grep -c 'qemu-system' out)" = 1 ] && grep -qF -e "$3" out; then
+        ok "$1"
+    else
+        not_ok "$1"
+    fi
+}
+
+# says NAME TEXT OPTIONS COMMAND...: the monitor commands print TEXT
+says() {
+    name=$1 text=$2 options=$3
+    shift 3
+    if { printf '%s\n' "$@"; echo quit; } | start -device "vmemstore,id=v,$options" &&
+        grep -qF -e "$text" out; then
+        ok "$name"
+    else
+        not_ok "$name"
+    fi
+}
+
+# --- loading ---
+
+if { echo "device_add vmemstore,help"; echo quit; } | start && grep -q 'file=<str>' out; then
+    ok "the stock QEMU loads vmemstore.so and offers the device"
+else
+    not_ok "the stock QEMU loads vmemstore.so and offers the device"
+fi
+if echo quit | PLUGIN=$build/qemu-device/foreign.so start; then
+    not_ok "an object built for another QEMU version is refused"
+elif grep -q 'vmemstore: built for QEMU 0.0.0, but this is QEMU' out; then
+    ok "an object built for another QEMU version is refused"
+else
+    not_ok "an object built for another QEMU version is refused"
+fi
+
+# --- files and sizes ---
+
+refused "file= is required" "" "file= is missing"
+refused "a missing file is refused" "file=none.img" "give size= to create it"
+[ ! -e none.img ] && ok "and not created" || not_ok "and not created"
+accepted "size= creates the file" "file=new.img,size=6M"
+if [ "$(stat -c %s new.img)" = 6291456 ] && [ "$(stat -c %b new.img)" -ge 12288 ]; then
+    ok "with the size asked for and all blocks allocated"
+else
+    not_ok "with the size asked for and all blocks allocated"
+fi
+accepted "size= may repeat the size of the file" "file=new.img,size=6M"
+refused "size= must not differ from the size of the file" "file=new.img,size=8M" "leave size= out"
+refused "size= must be a multiple of 2 MiB" "file=odd.img,size=3M" "multiple of 2 MiB"
+[ ! -e odd.img ] && ok "and then creates nothing" || not_ok "and then creates nothing"
+: > empty.img
+refused "an empty file is refused" "file=empty.img" "non-zero multiple of 2 MiB"
+truncate -s 3M odd.img
+refused "a file of 3 MiB is refused" "file=odd.img" "multiple of 2 MiB"
+refused "a directory is refused" "file=." "cannot open"
+refused "a character device is refused" "file=/dev/zero" "neither a regular file nor a block device"
+truncate -s 4M sparse.img
+accepted "a sparse file is accepted" "file=sparse.img"
+if [ "$(stat -c %b sparse.img)" -ge 8192 ]; then
+    ok "and gets all its blocks"
+else
+    not_ok "and gets all its blocks"
+fi
+refused "a size beyond the disk is refused" "file=huge.img,size=4096G" "no room"
+[ ! -e huge.img ] && ok "and leaves no file behind" || not_ok "and leaves no file behind"
+if [ "$(id -u)" = 0 ] || [ -w /dev/shm ]; then
+    says "a file on tmpfs is announced as volatile" volatile \
+        "file=/dev/shm/vmemstore-test.$$,size=2M" "qom-get /machine/peripheral/v backing"
+    rm -f "/dev/shm/vmemstore-test.$$"
+fi
+
+# --- locking ---
+
+hold() {
+    mkfifo hold
+    "$qemu" -plugin "$so" -M q35 -m 64M -S -display none -nodefaults -monitor stdio \
+        -device "vmemstore,$1" < hold > hold.out 2>&1 &
+    holder=$!
+    exec 9> hold
+    # The prompt comes after the devices.
+    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+        grep -q '(qemu)' hold.out && break
+        sleep 0.2
+    done
+}
+
+release() {
+    echo quit >&9
+    exec 9>&-
+    wait "$holder"
+    rm -f hold
+}
+
+hold file=new.img
+refused "a second VM on the same file is refused" "file=new.img" "in use by another process (locked)"
+refused "a read-only one too" "file=new.img,readonly=on" "in use by another process (locked)"
+release
+accepted "the file is free again afterwards" "file=new.img"
+hold file=new.img,readonly=on
+accepted "two read-only VMs share a file" "file=new.img,readonly=on"
+refused "but no writer joins them" "file=new.img" "in use by another process (locked)"
+release
+hold file=new.img
+kill -9 "$holder"
+exec 9>&-
+wait "$holder" 2>/dev/null
+rm -f hold
+accepted "the file is free again after kill -9" "file=new.img"
+
+# --- management ---
+
+says "counters can be read" "0" "file=new.img" "qom-get /machine/peripheral/v flush-requests"
+says "migration is refused, with the reason" "cannot be migrated or saved" "file=new.img" \
+    "migrate -d exec:cat"
+says "the device status can be queried" "vmemstore" "file=new.img" \
+    "info virtio-status /machine/peripheral/v/virtio-backend"
+refused "modern-pio-notify=on is refused" "file=new.img,modern-pio-notify=on" "not supported"
+refused "flush-threads=0 is refused" "file=new.img,flush-threads=0" "must be 1 to"
+
+# --- from the guest's side ---
+
+QTEST_QEMU_BINARY=$qemu QTEST_PLUGIN=$so VMEMSTORE_TEST_DIR=$dir \
+    timeout 300 "$build/qemu-device/vmemstore-test" --tap > tap.out 2> "$logs/vmemstore-test.log"
+status=$?
+while read -r result number name; do
+    case $result in
+    ok) ok "${name#/vmemstore/}" ;;
+    not) not_ok "${name#*/vmemstore/}" ;;
+    esac
+done < tap.out
+if [ $status -ne 0 ]; then
+    tail -5 "$logs/vmemstore-test.log" > out
+    not_ok "vmemstore-test ends well (status $status; see $logs/vmemstore-test.log)"
+fi
+
+echo "1..$count"
+[ "$failed" = 0 ]
