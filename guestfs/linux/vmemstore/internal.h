@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * internal.h - the vmemstore driver's own types
+ */
+#ifndef VMEMSTORE_INTERNAL_H
+#define VMEMSTORE_INTERNAL_H
+
+#include <linux/atomic.h>
+#include <linux/completion.h>
+#include <linux/kref.h>
+#include <linux/libnvdimm.h>
+#include <linux/list.h>
+#include <linux/spinlock.h>
+#include <linux/virtio.h>
+#include <linux/wait.h>
+
+#include "compat.h"
+#include "vmemstore.h"
+
+/*
+ * Requests in flight.  More waiters than this gain nothing: the host merges
+ * what waits anyway, and a waiter here waits for the next free slot.
+ */
+#define VMEMSTORE_MAX_SLOTS	64
+
+/*
+ * One request, made ready when the device is probed so that a flush allocates
+ * nothing.  A slot is on the free list, or belongs to the thread that took it
+ * from there until that thread puts it back.
+ */
+struct vmemstore_slot {
+	struct list_head link;		/* on vmemstore.free_slots */
+	struct completion done;
+	bool in_flight;			/* the device has it; under vmemstore.lock */
+	int error;			/* valid once done */
+
+	/* What the device reads and writes, apart from what the CPU does. */
+	struct vmemstore_resp resp ____cacheline_aligned;
+	struct vmemstore_req req ____cacheline_aligned;
+	struct vmemstore_range ranges[];
+};
+
+struct vmemstore {
+	struct kref ref;
+	struct list_head link;		/* in main.c's list of stores */
+	struct virtio_device *vdev;	/* for messages; valid until removal */
+
+	/* Constant after probe. */
+	phys_addr_t start;
+	u64 size;
+	u32 backing;
+	u32 max_ranges;
+	bool readonly;
+	u8 generation[VMEMSTORE_GENERATION_LEN];
+
+	/* Queue: everything here is under the lock, but for the slots' done. */
+	spinlock_t lock;
+	struct virtqueue *vq;		/* NULL while there is none */
+	bool gone;			/* the device is being or was removed */
+	bool failed;			/* a flush failed: sticky; read without the lock */
+	struct list_head free_slots;
+	unsigned int nr_free;
+	wait_queue_head_t slot_wait;	/* for a free slot, or for all of them */
+	unsigned int nr_slots;
+	struct vmemstore_slot *slots[VMEMSTORE_MAX_SLOTS];
+
+	/* Counters, for sysfs. */
+	atomic64_t flushes;
+	atomic64_t ranges;
+	atomic64_t whole_flushes;
+	atomic64_t errors;
+
+	/* libnvdimm */
+	struct nvdimm_bus_descriptor bus_desc;
+	struct nvdimm_bus *bus;
+};
+
+/* queue.c */
+int vmemstore_slots_alloc(struct vmemstore *store);
+void vmemstore_slots_free(struct vmemstore *store);
+int vmemstore_queue_start(struct vmemstore *store);
+void vmemstore_queue_stop(struct vmemstore *store);
+bool vmemstore_queue_broken(struct vmemstore *store);
+
+/* sysfs.c */
+extern const struct attribute_group *vmemstore_groups[];
+
+#endif /* VMEMSTORE_INTERNAL_H */

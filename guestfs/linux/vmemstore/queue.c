@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * queue.c - flush requests
+ *
+ * A flush is what fsync() waits for, so the way to the device is short: take a
+ * slot, fill it, add it to the ring and kick, all under one lock, then sleep.
+ * There are never more slots than the ring has room for.
+ */
+#include <linux/slab.h>
+#include <linux/virtio.h>
+#include <linux/virtio_config.h>
+
+#include "internal.h"
+
+/* A descriptor for what the device reads and one for its answer. */
+#define DESCRIPTORS_PER_REQUEST	2
+
+/* An answer that the device never gives: the slot shows if it wrote none. */
+#define NO_ANSWER		cpu_to_le32(~0u)
+
+static void slot_finish(struct vmemstore_slot *slot, int error)
+{
+	slot->in_flight = false;
+	slot->error = error;
+	complete(&slot->done);
+}
+
+/*
+ * Whatever the reason, a flush that did not succeed leaves unknown what is
+ * durable, and a later one cannot repair it: the host marks pages clean after
+ * a failed write-back.
+ */
+static int slot_result(struct vmemstore *store, struct vmemstore_slot *slot,
+		       unsigned int length)
+{
+	u32 status = le32_to_cpu(READ_ONCE(slot->resp.status));
+
+	if (length >= sizeof(slot->resp) && status == VMEMSTORE_S_OK)
+		return 0;
+	atomic64_inc(&store->errors);
+	if (!store->failed)
+		dev_err(&store->vdev->dev,
+			"flush failed (status %u); the store counts as failed from now on\n",
+			status);
+	WRITE_ONCE(store->failed, true);
+	return -EIO;
+}
+
+static void finish_all(struct vmemstore *store, int error)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&store->lock);
+	for (i = 0; i < store->nr_slots; i++)
+		if (store->slots[i]->in_flight)
+			slot_finish(store->slots[i], error);
+}
+
+/* Take the answers from the ring. */
+static void reap(struct vmemstore *store)
+{
+	struct vmemstore_slot *slot;
+	unsigned int length;
+
+	lockdep_assert_held(&store->lock);
+	while ((slot = virtqueue_get_buf(store->vq, &length)))
+		slot_finish(slot, slot_result(store, slot, length));
+
+	/* A ring that the device garbled brings no more answers. */
+	if (unlikely(virtqueue_is_broken(store->vq))) {
+		WRITE_ONCE(store->failed, true);
+		finish_all(store, -EIO);
+	}
+}
+
+static void request_done(struct virtqueue *vq)
+{
+	struct vmemstore *store = vq->vdev->priv;
+	unsigned long flags;
+
+	spin_lock_irqsave(&store->lock, flags);
+	if (store->vq)
+		reap(store);
+	spin_unlock_irqrestore(&store->lock, flags);
+}
+
+static int store_error(struct vmemstore *store)
+{
+	if (store->gone || !store->vq)
+		return -ENODEV;
+	if (store->failed || virtqueue_is_broken(store->vq))
+		return -EIO;
+	return 0;
+}
+
+static size_t slot_fill(struct vmemstore_slot *slot,
+			const struct vmemstore_krange *ranges, unsigned int nr)
+{
+	unsigned int i;
+
+	slot->req.type = cpu_to_le32(VMEMSTORE_REQ_FLUSH);
+	slot->req.nr_ranges = cpu_to_le32(nr);
+	for (i = 0; i < nr; i++) {
+		slot->ranges[i].offset = cpu_to_le64(ranges[i].offset);
+		slot->ranges[i].length = cpu_to_le64(ranges[i].length);
+	}
+	slot->resp.status = NO_ANSWER;
+	return sizeof(slot->req) + nr * sizeof(slot->ranges[0]);
+}
+
+/* Put a filled slot on the ring.  Returns true if the device wants a kick. */
+static bool slot_send(struct vmemstore *store, struct vmemstore_slot *slot,
+		      size_t length)
+{
+	struct scatterlist out, in, *sgs[] = { &out, &in };
+	int ret;
+
+	lockdep_assert_held(&store->lock);
+	sg_init_one(&out, &slot->req, length);
+	sg_init_one(&in, &slot->resp, sizeof(slot->resp));
+	reinit_completion(&slot->done);
+	slot->in_flight = true;
+	ret = virtqueue_add_sgs(store->vq, sgs, 1, 1, slot, GFP_ATOMIC);
+	if (unlikely(ret)) {
+		slot_finish(slot, -EIO);
+		return false;
+	}
+	return virtqueue_kick_prepare(store->vq);
+}
+
+/* One request: at most max_ranges ranges. */
+static int flush_once(struct vmemstore *store,
+		      const struct vmemstore_krange *ranges, unsigned int nr)
+{
+	struct vmemstore_slot *slot;
+	bool kick;
+	int ret;
+
+	spin_lock_irq(&store->lock);
+	wait_event_lock_irq(store->slot_wait,
+			    store_error(store) || !list_empty(&store->free_slots),
+			    store->lock);
+	ret = store_error(store);
+	if (ret) {
+		spin_unlock_irq(&store->lock);
+		return ret;
+	}
+	slot = list_first_entry(&store->free_slots, struct vmemstore_slot, link);
+	list_del(&slot->link);
+	store->nr_free--;
+	kick = slot_send(store, slot, slot_fill(slot, ranges, nr));
+	spin_unlock_irq(&store->lock);
+
+	/* The slot is ours: removal waits for it and so does not free the ring. */
+	if (kick)
+		virtqueue_notify(store->vq);
+	wait_for_completion(&slot->done);
+	ret = slot->error;
+
+	spin_lock_irq(&store->lock);
+	list_add(&slot->link, &store->free_slots);
+	store->nr_free++;
+	spin_unlock_irq(&store->lock);
+	if (wq_has_sleeper(&store->slot_wait))
+		wake_up(&store->slot_wait);
+	return ret;
+}
+
+static bool ranges_valid(const struct vmemstore *store,
+			 const struct vmemstore_krange *ranges, unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		if (!ranges[i].length || ranges[i].length > store->size ||
+		    ranges[i].offset > store->size - ranges[i].length)
+			return false;
+	return true;
+}
+
+int vmemstore_flush(struct vmemstore *store,
+		    const struct vmemstore_krange *ranges, unsigned int nr)
+{
+	unsigned int part;
+	int ret;
+
+	might_sleep();
+	if (!ranges_valid(store, ranges, nr))
+		return -EINVAL;
+
+	/* Nothing here can have made it dirty. */
+	if (store->readonly)
+		return 0;
+
+	/* Non-temporal stores are not ordered by the ring's own barriers. */
+	wmb();
+
+	atomic64_inc(&store->flushes);
+	atomic64_add(nr, &store->ranges);
+	if (!nr)
+		atomic64_inc(&store->whole_flushes);
+	do {
+		part = min(nr, store->max_ranges);
+		ret = flush_once(store, ranges, part);
+		ranges += part;
+		nr -= part;
+	} while (!ret && nr);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(vmemstore_flush);
+
+int vmemstore_queue_start(struct vmemstore *store)
+{
+	struct virtqueue *vq;
+
+	vq = virtio_find_single_vq(store->vdev, request_done, "requests");
+	if (IS_ERR(vq))
+		return PTR_ERR(vq);
+	if (virtqueue_get_vring_size(vq) < DESCRIPTORS_PER_REQUEST) {
+		store->vdev->config->del_vqs(store->vdev);
+		return -EINVAL;
+	}
+	spin_lock_irq(&store->lock);
+	store->vq = vq;
+	spin_unlock_irq(&store->lock);
+	return 0;
+}
+
+/**
+ * vmemstore_queue_stop() - reset the device and let everyone who waits go
+ * @store: the store
+ *
+ * Flushes in flight and later ones fail with -ENODEV.
+ */
+void vmemstore_queue_stop(struct vmemstore *store)
+{
+	if (!store->vq)
+		return;
+	virtio_reset_device(store->vdev);
+
+	spin_lock_irq(&store->lock);
+	store->gone = true;
+	finish_all(store, -ENODEV);
+	wake_up_all(&store->slot_wait);
+	wait_event_lock_irq(store->slot_wait, store->nr_free == store->nr_slots,
+			    store->lock);
+	store->vq = NULL;
+	spin_unlock_irq(&store->lock);
+
+	store->vdev->config->del_vqs(store->vdev);
+}
+
+bool vmemstore_queue_broken(struct vmemstore *store)
+{
+	return !store->vq || virtqueue_is_broken(store->vq);
+}
+
+void vmemstore_slots_free(struct vmemstore *store)
+{
+	unsigned int i;
+
+	for (i = 0; i < store->nr_slots; i++)
+		kfree(store->slots[i]);
+}
+
+/* As many slots as the ring takes, with room for the ranges of a request. */
+int vmemstore_slots_alloc(struct vmemstore *store)
+{
+	unsigned int i, nr;
+
+	nr = min_t(unsigned int, VMEMSTORE_MAX_SLOTS,
+		   virtqueue_get_vring_size(store->vq) / DESCRIPTORS_PER_REQUEST);
+	for (i = 0; i < nr; i++) {
+		struct vmemstore_slot *slot;
+
+		slot = kzalloc(struct_size(slot, ranges, store->max_ranges),
+			       GFP_KERNEL);
+		if (!slot)
+			return -ENOMEM;
+		init_completion(&slot->done);
+		store->slots[store->nr_slots++] = slot;
+		list_add_tail(&slot->link, &store->free_slots);
+		store->nr_free++;
+	}
+	return 0;
+}

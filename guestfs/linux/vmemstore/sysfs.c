@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * sysfs.c - what user space can read about a store
+ *
+ * In /sys/bus/virtio/drivers/vmemstore/virtioN/, which is also
+ * /sys/block/pmemN/device/../../../ .
+ */
+#include <linux/device.h>
+#include <linux/sysfs.h>
+
+#include "internal.h"
+
+static struct vmemstore *dev_to_store(struct device *dev)
+{
+	return dev_to_virtio(dev)->priv;
+}
+
+static ssize_t backing_show(struct device *dev, struct device_attribute *attr,
+			    char *buf)
+{
+	switch (dev_to_store(dev)->backing) {
+	case VMEMSTORE_BACKING_PAGE_CACHE:
+		return sysfs_emit(buf, "page-cache\n");
+	case VMEMSTORE_BACKING_DAX:
+		return sysfs_emit(buf, "dax\n");
+	default:
+		return sysfs_emit(buf, "volatile\n");
+	}
+}
+static DEVICE_ATTR_RO(backing);
+
+static ssize_t generation_show(struct device *dev,
+			       struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%*phN\n", VMEMSTORE_GENERATION_LEN,
+			  dev_to_store(dev)->generation);
+}
+static DEVICE_ATTR_RO(generation);
+
+static ssize_t size_show(struct device *dev, struct device_attribute *attr,
+			 char *buf)
+{
+	return sysfs_emit(buf, "%llu\n", dev_to_store(dev)->size);
+}
+static DEVICE_ATTR_RO(size);
+
+static ssize_t readonly_show(struct device *dev, struct device_attribute *attr,
+			     char *buf)
+{
+	return sysfs_emit(buf, "%d\n", dev_to_store(dev)->readonly);
+}
+static DEVICE_ATTR_RO(readonly);
+
+static ssize_t failed_show(struct device *dev, struct device_attribute *attr,
+			   char *buf)
+{
+	return sysfs_emit(buf, "%d\n", vmemstore_failed(dev_to_store(dev)));
+}
+static DEVICE_ATTR_RO(failed);
+
+static ssize_t flushes_show(struct device *dev, struct device_attribute *attr,
+			    char *buf)
+{
+	return sysfs_emit(buf, "%lld\n",
+			  atomic64_read(&dev_to_store(dev)->flushes));
+}
+static DEVICE_ATTR_RO(flushes);
+
+static ssize_t whole_flushes_show(struct device *dev,
+				  struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%lld\n",
+			  atomic64_read(&dev_to_store(dev)->whole_flushes));
+}
+static DEVICE_ATTR_RO(whole_flushes);
+
+static ssize_t flushed_ranges_show(struct device *dev,
+				   struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%lld\n",
+			  atomic64_read(&dev_to_store(dev)->ranges));
+}
+static DEVICE_ATTR_RO(flushed_ranges);
+
+static ssize_t flush_errors_show(struct device *dev,
+				 struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%lld\n",
+			  atomic64_read(&dev_to_store(dev)->errors));
+}
+static DEVICE_ATTR_RO(flush_errors);
+
+static struct attribute *vmemstore_attrs[] = {
+	&dev_attr_backing.attr,
+	&dev_attr_generation.attr,
+	&dev_attr_size.attr,
+	&dev_attr_readonly.attr,
+	&dev_attr_failed.attr,
+	&dev_attr_flushes.attr,
+	&dev_attr_whole_flushes.attr,
+	&dev_attr_flushed_ranges.attr,
+	&dev_attr_flush_errors.attr,
+	NULL,
+};
+
+static const struct attribute_group vmemstore_group = {
+	.attrs = vmemstore_attrs,
+};
+
+const struct attribute_group *vmemstore_groups[] = {
+	&vmemstore_group,
+	NULL,
+};

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * vmemstore.h - what the vmemstore driver offers to other kernel modules
+ *
+ * A store is host memory behind a virtio device (docs/device.md).  The driver
+ * shows it as an ordinary /dev/pmemN with DAX; a file system that knows of it
+ * finds the store behind its block device with vmemstore_get() and then asks
+ * for exactly the ranges that it wants durable.
+ *
+ * Every function may be called from several threads at once.
+ */
+#ifndef VMEMSTORE_H
+#define VMEMSTORE_H
+
+#include <linux/types.h>
+#include "virtio_vmemstore.h"
+
+struct block_device;
+struct vmemstore;
+
+/**
+ * struct vmemstore_krange - bytes of a store
+ * @offset: first byte, from the start of the store, which is that of the disk
+ * @length: number of bytes, more than 0
+ */
+struct vmemstore_krange {
+	u64 offset;
+	u64 length;
+};
+
+/**
+ * vmemstore_get() - find the store behind a block device
+ * @bdev: an open block device
+ *
+ * Only the whole disk in raw mode counts, so that offsets on the disk are
+ * offsets in the store: a partition, and a namespace whose contents make
+ * libnvdimm set up a btt or pfn device on it, do not.
+ *
+ * Context: may sleep.
+ * Return: the store, to be given back with vmemstore_put(), or NULL if there
+ * is none.  It remains valid after the device is gone: then flushes fail.
+ */
+struct vmemstore *vmemstore_get(struct block_device *bdev);
+
+/**
+ * vmemstore_put() - give a store back
+ * @store: from vmemstore_get(), or NULL
+ */
+void vmemstore_put(struct vmemstore *store);
+
+/**
+ * vmemstore_flush() - make ranges of the store host-durable
+ * @store: the store
+ * @ranges: what to flush; the device widens them to its granule
+ * @nr: how many; 0 flushes the whole store
+ *
+ * Stores that this CPU has made before the call are flushed, non-temporal ones
+ * included; those of another CPU, if they happen before the call in the sense
+ * of the kernel's memory model.  More ranges than the device takes in one
+ * request are sent in several, one after another; there is no order between
+ * ranges.  On VMEMSTORE_BACKING_DAX, CPU caches are the caller's business.
+ *
+ * The call allocates no memory, so reclaim may depend on it.
+ *
+ * Context: sleeps until the host has answered.
+ * Return: 0; -EINVAL for a range that is empty or not inside the store; -EIO
+ * if the host failed to write back, now or ever before (the error is sticky:
+ * the host forgets which pages it lost); -ENODEV if the device is gone.
+ */
+int vmemstore_flush(struct vmemstore *store,
+		    const struct vmemstore_krange *ranges, unsigned int nr);
+
+/**
+ * vmemstore_backing() - what is behind the store
+ * @store: the store
+ * Return: VMEMSTORE_BACKING_*
+ */
+u32 vmemstore_backing(const struct vmemstore *store);
+
+/**
+ * vmemstore_generation() - the backing generation
+ * @store: the store
+ * @out: receives the identifier; it differs from that of an earlier mount
+ *	whenever the host's page cache may have been lost in between
+ */
+void vmemstore_generation(const struct vmemstore *store,
+			  u8 out[VMEMSTORE_GENERATION_LEN]);
+
+/**
+ * vmemstore_readonly() - whether the device refuses writes
+ * @store: the store
+ */
+bool vmemstore_readonly(const struct vmemstore *store);
+
+/**
+ * vmemstore_failed() - whether a flush of the store has ever failed
+ * @store: the store
+ *
+ * True also if that was under an earlier driver, as long as the device lives.
+ */
+bool vmemstore_failed(const struct vmemstore *store);
+
+/**
+ * vmemstore_size() - the size of the store
+ * @store: the store
+ * Return: bytes
+ */
+u64 vmemstore_size(const struct vmemstore *store);
+
+#endif /* VMEMSTORE_H */
