@@ -13,8 +13,7 @@
 
 #include "testdriver.h"
 
-/* The device is put here: bus 0, device 4. */
-#define PCI_ADDRESS (0x80000000u | 4 << 11)
+#define PCI_ADDRESS (0x80000000u | PCI_SLOT << 11)
 #define PCI_CONFIG_ADDRESS 0xcf8
 #define PCI_CONFIG_DATA 0xcfc
 
@@ -101,11 +100,11 @@ static void note_capability(Driver *d, uint8_t cap)
     }
 }
 
-void driver_start(Driver *d, const char *device_options)
+void driver_start(Driver *d, const char *machine, const char *device_options)
 {
     g_autofree char *args = g_strdup_printf(
-        "-machine q35 -m 64M -device vmemstore,id=store,bus=pcie.0,addr=4,%s",
-        device_options);
+        "-machine %s -m 64M -device vmemstore,id=store,addr=%d,%s", machine,
+        PCI_SLOT, device_options);
     uint8_t cap;
 
     memset(d, 0, sizeof(*d));

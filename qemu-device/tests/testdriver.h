@@ -23,6 +23,9 @@
 
 #define QUEUE_SIZE 128
 
+/* The device number on bus 0. */
+#define PCI_SLOT 4
+
 /* Guest memory that the tests use. */
 #define DESC_ADDR   0x100000
 #define AVAIL_ADDR  0x101000
@@ -63,8 +66,11 @@ typedef struct Descriptor {
     uint16_t next;
 } Descriptor;
 
-/* Start QEMU with @device_options after "-device vmemstore," and find it. */
-void driver_start(Driver *d, const char *device_options);
+/*
+ * Start QEMU with @machine ("q35", "pc") and @device_options after
+ * "-device vmemstore,", find the device and bring it up.
+ */
+void driver_start(Driver *d, const char *machine, const char *device_options);
 void driver_stop(Driver *d);
 
 /* Reset the device and bring it up, queue and interrupts included. */

@@ -29,13 +29,18 @@ static char *trace_file;
 
 /* ---- helpers ---- */
 
-static void start(Driver *d, const char *more)
+static void start_on(Driver *d, const char *machine, const char *more)
 {
     g_autofree char *options = g_strdup_printf("file=%s,x-trace-file=%s%s",
                                                image, trace_file, more);
 
     g_unlink(trace_file);
-    driver_start(d, options);
+    driver_start(d, machine, options);
+}
+
+static void start(Driver *d, const char *more)
+{
+    start_on(d, "q35", more);
 }
 
 static char *trace_text(void)
@@ -275,6 +280,43 @@ static void test_reset_in_flight(void)
     }
     assert_alive(&d);
     driver_stop(&d);
+}
+
+/* The eject register of ACPI PCI hotplug (docs/specs/acpi_pci_hotplug). */
+#define ACPI_PCI_EJECT 0xae08
+
+/* QEMU frees a device only when no vCPU can be using it any more. */
+static void wait_until_unlocked(void)
+{
+    int64_t end = g_get_monotonic_time() + 10 * G_TIME_SPAN_SECOND;
+    int fd = open(image, O_RDWR);
+    struct flock lock;
+
+    do {
+        g_assert(g_get_monotonic_time() < end);
+        g_usleep(1000);
+        lock = (struct flock) { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+        g_assert(fcntl(fd, F_OFD_GETLK, &lock) == 0);
+    } while (lock.l_type != F_UNLCK);
+    close(fd);
+}
+
+static void test_unplug_in_flight(void)
+{
+    Driver d, second;
+
+    for (unsigned nr = 0; nr <= QUEUE_SIZE / 2; nr += 16) {
+        start_on(&d, "pc", "");
+        submit_many(&d, nr);
+        qtest_outl(d.qts, ACPI_PCI_EJECT, 1 << PCI_SLOT);
+        g_assert_cmphex(pci_read(&d, 0), ==, UINT32_MAX);
+        /* The file becomes free although the first QEMU still runs. */
+        wait_until_unlocked();
+        start(&second, "");
+        assert_alive(&second);
+        driver_stop(&second);
+        driver_stop(&d);
+    }
 }
 
 static void test_readonly(void)
@@ -641,6 +683,7 @@ int main(int argc, char **argv)
         { "flush interrupts", test_flush_interrupts },
         { "many flushes in flight", test_many_in_flight },
         { "reset with flushes in flight", test_reset_in_flight },
+        { "unplug with flushes in flight", test_unplug_in_flight },
         { "readonly", test_readonly },
         { "flush errors stick", test_errors_stick },
         { "ranges outside the store are refused", test_bad_ranges },
