@@ -107,23 +107,6 @@ static void write_trace_line(int fd, const VMemStoreSpan *spans, uint32_t nr,
     }
 }
 
-static int sync_spans(VMemStoreFlusher *f, const VMemStoreSpan *spans,
-                      uint32_t nr)
-{
-    const VMemStoreMapping *mapping = f->config.mapping;
-
-    for (uint32_t i = 0; i < nr; i++) {
-        int err = vmemstore_mapping_sync(mapping, spans[i].offset,
-                                         spans[i].length);
-
-        if (err) {
-            return err;
-        }
-        qatomic_add(&f->config.stats->bytes, spans[i].length);
-    }
-    return 0;
-}
-
 static int execute_spans(VMemStoreFlusher *f, const VMemStoreFlush *flush,
                          uint64_t nth)
 {
@@ -143,11 +126,15 @@ static int execute_spans(VMemStoreFlusher *f, const VMemStoreFlush *flush,
     }
     if (nr == 0) {
         spans[0] = (VMemStoreSpan) { .offset = 0, .length = mapping->size };
-        return sync_spans(f, spans, 1);
+        nr = 1;
+    } else {
+        memcpy(spans, flush->spans, nr * sizeof(spans[0]));
+        nr = vmemstore_merge_spans(spans, nr, mapping->granule);
     }
-    memcpy(spans, flush->spans, nr * sizeof(spans[0]));
-    return sync_spans(f, spans,
-                      vmemstore_merge_spans(spans, nr, mapping->granule));
+    for (uint32_t i = 0; i < nr; i++) {
+        qatomic_add(&f->config.stats->bytes, spans[i].length);
+    }
+    return vmemstore_mapping_sync(mapping, spans, nr);
 }
 
 static void execute(VMemStoreFlusher *f, VMemStoreFlush *flush)

@@ -14,11 +14,6 @@
 #include "mapping.h"
 #include "virtio_vmemstore.h"
 
-typedef struct VMemStoreSpan {
-    uint64_t offset;
-    uint64_t length;
-} VMemStoreSpan;
-
 /* One flush.  Checked by the submitter: every span lies inside the store. */
 typedef struct VMemStoreFlush {
     uint32_t nr_spans;      /* 0: the whole store */

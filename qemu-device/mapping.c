@@ -40,7 +40,13 @@ static int open_file(const char *path, uint64_t size, bool readonly,
                      bool *created, Error **errp)
 {
     int flags = (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC;
-    int fd = open(path, flags);
+    struct stat st;
+    int fd;
+
+    if (!readonly && stat(path, &st) == 0 && S_ISBLK(st.st_mode)) {
+        flags |= O_EXCL;        /* EBUSY when it is mounted */
+    }
+    fd = open(path, flags);
 
     *created = false;
     if (fd < 0 && errno == ENOENT && size && !readonly) {
@@ -166,22 +172,36 @@ static bool settle_size(VMemStoreMapping *m, const char *path, uint64_t size,
     return true;
 }
 
-static uint32_t backing_of(int fd, uint32_t *granule)
+/* What the file system under the file means for durability. */
+static void find_backing(VMemStoreMapping *m)
 {
     struct statfs fs;
+    struct stat st;
 
-    *granule = qemu_real_host_page_size();
-    if (fstatfs(fd, &fs) < 0) {
-        return VMEMSTORE_BACKING_PAGE_CACHE;
+    m->backing = VMEMSTORE_BACKING_PAGE_CACHE;
+    m->granule = qemu_real_host_page_size();
+    if (fstat(m->fd, &st) < 0 || fstatfs(m->fd, &fs) < 0) {
+        return;
     }
-    if (fs.f_type == HUGETLBFS_MAGIC) {
-        *granule = fs.f_bsize;
-        return VMEMSTORE_BACKING_VOLATILE;
+    if (S_ISBLK(st.st_mode)) {
+        /* The file system found is the one of /dev. */
+        m->batches = true;
+        return;
     }
-    if (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC) {
-        return VMEMSTORE_BACKING_VOLATILE;
+    switch (fs.f_type) {
+    case HUGETLBFS_MAGIC:
+        m->granule = fs.f_bsize;
+        m->backing = VMEMSTORE_BACKING_VOLATILE;
+        break;
+    case TMPFS_MAGIC:
+    case RAMFS_MAGIC:
+        m->backing = VMEMSTORE_BACKING_VOLATILE;
+        break;
+    case EXT4_SUPER_MAGIC:
+    case XFS_SUPER_MAGIC:
+        m->batches = true;
+        break;
     }
-    return VMEMSTORE_BACKING_PAGE_CACHE;
 }
 
 /*
@@ -248,7 +268,7 @@ static bool fill_mapping(VMemStoreMapping *m, const char *path, uint64_t size,
                    path, strerror(-err));
         return false;
     }
-    m->backing = backing_of(m->fd, &m->granule);
+    find_backing(m);
     if (m->backing == VMEMSTORE_BACKING_PAGE_CACHE && !m->readonly &&
         !vmemstore_cache_drop(&m->cache, m->fd, m->size, path, errp)) {
         return false;
@@ -296,11 +316,56 @@ void vmemstore_mapping_close(VMemStoreMapping *m)
     }
 }
 
-int vmemstore_mapping_sync(const VMemStoreMapping *m, uint64_t offset,
-                           uint64_t length)
+/*
+ * Write the pages of all spans but the last, all at once, and wait.  They are
+ * then on the disk but perhaps in its cache, and a block that was unwritten may
+ * still be so in the file system's metadata.
+ */
+static int write_spans(const VMemStoreMapping *m, const VMemStoreSpan *spans,
+                       uint32_t nr)
 {
+    for (uint32_t i = 0; i < nr; i++) {
+        if (sync_file_range(m->fd, spans[i].offset, spans[i].length,
+                            SYNC_FILE_RANGE_WRITE) < 0) {
+            return -errno;
+        }
+    }
+    for (uint32_t i = 0; i < nr - 1; i++) {
+        if (sync_file_range(m->fd, spans[i].offset, spans[i].length,
+                            SYNC_FILE_RANGE_WAIT_BEFORE |
+                            SYNC_FILE_RANGE_WRITE |
+                            SYNC_FILE_RANGE_WAIT_AFTER) < 0) {
+            return -errno;
+        }
+    }
+    return 0;
+}
+
+static int sync_span(const VMemStoreMapping *m, const VMemStoreSpan *span)
+{
+    return msync(m->base + span->offset, span->length, MS_SYNC) < 0 ?
+           -errno : 0;
+}
+
+int vmemstore_mapping_sync(const VMemStoreMapping *m,
+                           const VMemStoreSpan *spans, uint32_t nr)
+{
+    int err = 0;
+
     if (m->readonly) {
         return 0;
     }
-    return msync(m->base + offset, length, MS_SYNC) < 0 ? -errno : 0;
+    /*
+     * Each msync() makes the disk empty its cache, which takes most of the
+     * time.  On ext4 and xfs that of the last span serves for all: both then
+     * commit what belongs to the file, not just to the range.
+     */
+    if (nr > 1 && m->batches) {
+        err = write_spans(m, spans, nr);
+        return err ? err : sync_span(m, &spans[nr - 1]);
+    }
+    for (uint32_t i = 0; i < nr && !err; i++) {
+        err = sync_span(m, &spans[i]);
+    }
+    return err;
 }

@@ -11,6 +11,12 @@
 /* The size rule and the alignment of the mapping: one huge page. */
 #define VMEMSTORE_ALIGN (2 * MiB)
 
+/* A range of the store, in bytes from its start. */
+typedef struct VMemStoreSpan {
+    uint64_t offset;
+    uint64_t length;
+} VMemStoreSpan;
+
 typedef struct VMemStoreMapping {
     int fd;                 /* owns the file lock; -1: not open */
     uint8_t *base;          /* VMEMSTORE_ALIGN-aligned */
@@ -18,6 +24,7 @@ typedef struct VMemStoreMapping {
     bool readonly;
     uint32_t backing;       /* VMEMSTORE_BACKING_* */
     uint32_t granule;       /* bytes: what a sync is rounded to */
+    bool batches;           /* one sync makes all written pages durable */
     uint8_t generation[VMEMSTORE_BACKING_GENERATION_LEN];
     VMemStoreCache cache;
 } VMemStoreMapping;
@@ -34,10 +41,11 @@ bool vmemstore_mapping_open(VMemStoreMapping *m, const char *path,
 void vmemstore_mapping_close(VMemStoreMapping *m);
 
 /*
- * Make [@offset, @offset + @length) survive a host failure; both must be
- * multiples of the granule.  Blocks; any thread.  Returns 0 or -errno.
+ * Make the @nr > 0 spans survive a host failure.  They must be multiples of the
+ * granule.  Blocks; any thread.  Returns 0 or -errno; then nothing is certain
+ * about any of them.
  */
-int vmemstore_mapping_sync(const VMemStoreMapping *m, uint64_t offset,
-                           uint64_t length);
+int vmemstore_mapping_sync(const VMemStoreMapping *m,
+                           const VMemStoreSpan *spans, uint32_t nr);
 
 #endif /* VMEMSTORE_MAPPING_H */
