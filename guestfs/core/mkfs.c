@@ -78,7 +78,7 @@ static int plan_groups(struct geometry *g, const struct vmem_env *env,
 		return -EINVAL;
 	}
 	if (g->nr_blocks < g->ag_blocks)
-		g->ag_blocks = (uint32_t)g->nr_blocks;
+		g->ag_blocks = (uint32_t)((g->nr_blocks + 63) & ~63ull);
 	g->nr_ags = (uint32_t)div_up(g->nr_blocks, g->ag_blocks);
 	return 0;
 }

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+/*
+ * fsck_vmemfs.c - fsck.vmemfs: check a vmemfs
+ *
+ * An image that was not unmounted is first mounted and unmounted by the core:
+ * with -n in private memory, so that the image stays as it is; with -p for
+ * good.  What then lies there is walked by vmem_check().
+ */
+#define _GNU_SOURCE
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "check.h"
+#include "hash.h"
+#include "toolenv.h"
+
+/* Exit codes of e2fsck(8). */
+#define EXIT_CLEAN	0
+#define EXIT_CORRECTED	1
+#define EXIT_ERRORS	4
+
+#define MAX_LINES	1000u	/* findings shown without -v */
+
+static const char usage_text[] =
+	"Usage: fsck.vmemfs [-n | -p] [-fqv] FILE|/dev/pmemN\n"
+	"Check a vmemfs that is not mounted.\n\n"
+	"  -n, --no-changes  change nothing (default); an unclean image is recovered in memory\n"
+	"  -p, --preen       recover an unclean image for good; nothing to do on a clean one\n"
+	"  -f, --force       with -p: check also a clean image\n"
+	"  -q, --quiet       no summary\n"
+	"  -v, --verbose     all findings, and what the recovery says\n"
+	"  -V, --version     version of this program\n"
+	"  -h, --help        this text\n\n"
+	"Exit status: 0 clean, 1 corrected, 4 errors are left, 8 could not check, 16 usage\n";
+
+struct options {
+	const char *path;
+	bool preen, force, quiet, verbose;
+};
+
+struct fsck {
+	const struct options *o;
+	const struct vmem_env *env;
+	struct tool_image img;
+	struct vmem_mount_info recovery;	/* was_dirty: it ran */
+	struct vmem_check_result result;
+	uint64_t lines;
+};
+
+/* ---- Findings ------------------------------------------------------------ */
+
+__attribute__((format(printf, 2, 0)))
+static void on_problem(void *ctx, const char *fmt, va_list ap)
+{
+	struct fsck *f = ctx;
+
+	f->lines++;
+	if (!f->o->verbose && f->lines > MAX_LINES) {
+		if (f->lines == MAX_LINES + 1)
+			puts("... and more (-v shows all)");
+		return;
+	}
+	vprintf(fmt, ap);
+	putchar('\n');
+}
+
+static void on_progress(void *ctx, uint64_t done, uint64_t total)
+{
+	(void)ctx;
+	tool_progress("checking", done, total);
+}
+
+/* ---- Recovery ------------------------------------------------------------ */
+
+/* State of the newest valid root, or 0 when there is none. */
+static uint32_t image_state(const struct fsck *f)
+{
+	const struct vmem_superblock *sb = (const struct vmem_superblock *)f->img.store.base;
+	uint64_t newest = 0;
+	uint32_t state = 0;
+	unsigned int i;
+
+	if (f->img.store.size < 4ull * VMEM_BLOCK_SIZE)
+		return 0;
+	for (i = 0; i < VMEM_NR_ROOTS; i++) {
+		const struct vmem_root *root = (const struct vmem_root *)
+			(f->img.store.base + VMEM_ROOT_BLOCK(i) * VMEM_BLOCK_SIZE);
+
+		if (vmem_get64(root->magic) != VMEM_ROOT_MAGIC ||
+		    vmem_get32(root->csum) != vmem_root_csum(f->env->crc32c, root) ||
+		    memcmp(root->uuid, sb->uuid, VMEM_UUID_LEN) ||
+		    vmem_get64(root->seq) < newest)
+			continue;
+		newest = vmem_get64(root->seq);
+		state = vmem_get32(root->state);
+	}
+	return state;
+}
+
+/* Mount and unmount: replays the log and frees orphans.  0 or a negative errno. */
+static int settle(struct fsck *f, bool check_done, struct vmem_mount_info *info)
+{
+	struct vmem_mount_opts opts = { .check = true, .check_done = check_done };
+	struct vmem_fs *fs;
+	int err = vmem_mount(&f->img.store, f->env, &opts, &fs, info);
+
+	return err ? err : vmem_umount(fs);
+}
+
+static int recover(struct fsck *f)
+{
+	int err;
+
+	if (!(image_state(f) & VMEM_STATE_MOUNTED))
+		return 0;
+	err = settle(f, false, &f->recovery);
+	if (err)
+		printf("%s: the log cannot be replayed: %s\n", f->o->path, strerror(-err));
+	return err;
+}
+
+/* ---- Summary ------------------------------------------------------------- */
+
+static void say_recovery(const struct fsck *f)
+{
+	const struct vmem_mount_info *r = &f->recovery;
+
+	if (!r->was_dirty)
+		return;
+	printf("%s: was not unmounted%s; %llu records %s, %llu dropped, %llu orphans freed\n",
+	       f->o->path, r->host_failed ? " and the host failed" : "",
+	       (unsigned long long)r->replayed,
+	       f->o->preen ? "replayed" : "replayed in memory only",
+	       (unsigned long long)r->dropped, (unsigned long long)r->orphans);
+}
+
+static void say_summary(const struct fsck *f, bool clean)
+{
+	const struct vmem_check_result *r = &f->result;
+
+	if (f->o->quiet)
+		return;
+	say_recovery(f);
+	printf("%s: %s, %llu files, %llu directories, %llu symlinks, %llu others, %llu/%llu inodes, %llu/%llu blocks\n",
+	       f->o->path, clean ? "clean" : "DAMAGED", (unsigned long long)r->files,
+	       (unsigned long long)r->dirs, (unsigned long long)r->symlinks,
+	       (unsigned long long)r->others, (unsigned long long)r->used_inodes,
+	       (unsigned long long)r->nr_inodes, (unsigned long long)r->used_blocks,
+	       (unsigned long long)r->nr_blocks);
+}
+
+static int say_damage(const struct fsck *f)
+{
+	printf("%s: %llu problems found; this version cannot repair them yet%s\n", f->o->path,
+	       (unsigned long long)f->lines,
+	       f->o->preen ? ": mount it read-only and copy what is needed" : "");
+	return EXIT_ERRORS;
+}
+
+/* ---- The check ----------------------------------------------------------- */
+
+/* Exit status, as far as the walk decides it. */
+static int walk(struct fsck *f)
+{
+	struct vmem_check_params params = {
+		.base = f->img.store.base,
+		.size = f->img.store.size,
+		.env = f->env,
+		.ctx = f,
+		.problem = on_problem,
+		.progress = on_progress,
+	};
+	int64_t found = vmem_check(&params, &f->result);
+
+	tool_progress_end();
+	if (found == -ENOMEM) {
+		tool_error("out of memory");
+		return TOOL_EXIT_FAILED;
+	}
+	if (found < 0)
+		return TOOL_EXIT_FAILED;
+	return found ? EXIT_ERRORS : EXIT_CLEAN;
+}
+
+static int check_only(struct fsck *f)
+{
+	int err, status;
+
+	if (tool_open(&f->img, f->o->path, TOOL_SNAPSHOT))
+		return TOOL_EXIT_FAILED;
+	err = recover(f);
+	if (err == -ENOMEM)
+		return TOOL_EXIT_FAILED;
+	/* Without the log the walk still tells what is wrong. */
+	status = walk(f);
+	if (err && status == EXIT_CLEAN)
+		status = EXIT_ERRORS;
+	if (status == EXIT_CLEAN && f->result.needs_check && !f->o->quiet)
+		printf("%s: asks for a check before the next mount: fsck.vmemfs -p allows it\n",
+		       f->o->path);
+	return status;
+}
+
+static int preen(struct fsck *f)
+{
+	uint32_t state;
+	int status;
+
+	if (tool_open(&f->img, f->o->path, TOOL_WRITE))
+		return TOOL_EXIT_FAILED;
+	state = image_state(f);
+	if (!f->o->force && vmem_get64(*(vmem_le64 *)f->img.store.base) == VMEM_SB_MAGIC &&
+	    !(state & (VMEM_STATE_MOUNTED | VMEM_STATE_NEEDS_CHECK | VMEM_STATE_ERROR))) {
+		if (!f->o->quiet)
+			printf("%s: clean, not checked (-f checks)\n", f->o->path);
+		return -1;
+	}
+	if (recover(f))
+		return EXIT_ERRORS;
+	status = walk(f);
+	if (status == EXIT_CLEAN && f->result.needs_check) {
+		if (settle(f, true, NULL))
+			return TOOL_EXIT_FAILED;
+		if (!f->o->quiet)
+			printf("%s: consistent; it may be mounted again\n", f->o->path);
+		status = EXIT_CORRECTED;
+	}
+	if (status == EXIT_CLEAN && f->recovery.was_dirty)
+		status = EXIT_CORRECTED;
+	if (tool_sync(&f->img, f->o->path))
+		return TOOL_EXIT_FAILED;
+	return status;
+}
+
+/* ---- Options ------------------------------------------------------------- */
+
+static int parse_options(struct options *o, int argc, char **argv)
+{
+	static const struct option longopts[] = {
+		{ "no-changes", 0, NULL, 'n' }, { "preen", 0, NULL, 'p' },
+		{ "force", 0, NULL, 'f' }, { "quiet", 0, NULL, 'q' },
+		{ "verbose", 0, NULL, 'v' }, { "version", 0, NULL, 'V' },
+		{ "help", 0, NULL, 'h' }, { NULL, 0, NULL, 0 },
+	};
+	bool no_changes = false;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "npafqvVh", longopts, NULL)) != -1) {
+		switch (c) {
+		case 'n':
+			no_changes = true;
+			break;
+		case 'p':
+		case 'a':	/* as fsck(8) calls it */
+			o->preen = true;
+			break;
+		case 'f':
+			o->force = true;
+			break;
+		case 'q':
+			o->quiet = true;
+			break;
+		case 'v':
+			o->verbose = true;
+			break;
+		case 'V':
+			puts("fsck.vmemfs " TOOL_VERSION);
+			return -1;
+		case 'h':
+			fputs(usage_text, stdout);
+			return -1;
+		default:
+			fputs(usage_text, stderr);
+			return TOOL_EXIT_USAGE;
+		}
+	}
+	if (optind + 1 != argc || (no_changes && o->preen)) {
+		fputs(usage_text, stderr);
+		return TOOL_EXIT_USAGE;
+	}
+	o->path = argv[optind];
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = { .path = NULL };
+	struct fsck f = { .o = &o, .img = { .fd = -1 } };
+	int status = parse_options(&o, argc, argv);
+
+	if (status)
+		return status < 0 ? 0 : status;
+	f.env = tool_init("fsck.vmemfs", o.verbose);
+	status = o.preen ? preen(&f) : check_only(&f);
+	if (status >= 0 && status != TOOL_EXIT_FAILED) {
+		say_summary(&f, status != EXIT_ERRORS);
+		if (status == EXIT_ERRORS)
+			say_damage(&f);
+	}
+	tool_close(&f.img);
+	return status < 0 ? EXIT_CLEAN : status;
+}

@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+/* mkfs_vmemfs.c - mkfs.vmemfs: make a vmemfs in a file or on a device */
+#define _GNU_SOURCE
+#include <blkid/blkid.h>
+#include <ctype.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "mkfs.h"
+#include "populate.h"
+#include "toolenv.h"
+
+#define SIZE_STEP	(2ull << 20)	/* the device's granularity */
+
+static const char usage_text[] =
+	"Usage: mkfs.vmemfs [options] FILE|/dev/pmemN\n"
+	"Make an empty vmemfs.\n\n"
+	"  -s, --size SIZE      create FILE with this size (K, M, G, T), or use only so much\n"
+	"  -L, --label TEXT     volume label, up to 64 bytes\n"
+	"  -U, --uuid UUID      volume UUID (default: random)\n"
+	"  -N, --inodes N       room for at least N inodes\n"
+	"  -l, --log-size SIZE  size of the log (default: 1/32 of the store, 1 to 16 MiB)\n"
+	"  -d, --directory DIR  copy the contents of DIR into it\n"
+	"  -f, --force          overwrite another file system\n"
+	"  -n, --dry-run        only say what would be made\n"
+	"  -q, --quiet          only errors\n"
+	"  -V, --version        version of this program\n"
+	"  -h, --help           this text\n";
+
+struct options {
+	struct vmem_mkfs_params params;
+	const char *path, *directory;
+	uint64_t size;
+	bool force, dry_run, quiet;
+};
+
+static bool parse_uuid(const char *text, uint8_t uuid[VMEM_UUID_LEN])
+{
+	unsigned int byte, i;
+
+	for (i = 0; i < VMEM_UUID_LEN; i++) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			if (*text++ != '-')
+				return false;
+		if (!isxdigit((unsigned char)text[0]) || !isxdigit((unsigned char)text[1]) ||
+		    sscanf(text, "%2x", &byte) != 1)
+			return false;
+		uuid[i] = (uint8_t)byte;
+		text += 2;
+	}
+	return *text == 0;
+}
+
+static int usage_error(const char *what, const char *arg)
+{
+	tool_error("%s%s (see mkfs.vmemfs --help)", what, arg);
+	return TOOL_EXIT_USAGE;
+}
+
+/* One option; 0, or an exit status with a sign: help and version end well. */
+static int take_option(struct options *o, int c, const char *arg)
+{
+	uint64_t bytes;
+
+	switch (c) {
+	case 's':
+		if (!tool_parse_size(arg, &o->size) || !o->size)
+			return usage_error("not a size: ", arg);
+		break;
+	case 'L':
+		o->params.label = arg;
+		break;
+	case 'U':
+		if (!parse_uuid(arg, o->params.uuid))
+			return usage_error("not a UUID: ", arg);
+		break;
+	case 'N':
+		if (!tool_parse_size(arg, &o->params.inodes) || !o->params.inodes)
+			return usage_error("not a number of inodes: ", arg);
+		break;
+	case 'l':
+		if (!tool_parse_size(arg, &bytes) || bytes < VMEM_BLOCK_SIZE)
+			return usage_error("not a size: ", arg);
+		o->params.log_blocks = bytes >> VMEM_BLOCK_SHIFT;
+		break;
+	case 'd':
+		o->directory = arg;
+		break;
+	case 'f':
+		o->force = true;
+		break;
+	case 'n':
+		o->dry_run = true;
+		break;
+	case 'q':
+		o->quiet = true;
+		break;
+	case 'V':
+		puts("mkfs.vmemfs " TOOL_VERSION);
+		return -1;
+	case 'h':
+		fputs(usage_text, stdout);
+		return -1;
+	default:
+		fputs(usage_text, stderr);
+		return TOOL_EXIT_USAGE;
+	}
+	return 0;
+}
+
+static int parse_options(struct options *o, int argc, char **argv)
+{
+	static const struct option longopts[] = {
+		{ "size", 1, NULL, 's' }, { "label", 1, NULL, 'L' },
+		{ "uuid", 1, NULL, 'U' }, { "inodes", 1, NULL, 'N' },
+		{ "log-size", 1, NULL, 'l' }, { "directory", 1, NULL, 'd' },
+		{ "force", 0, NULL, 'f' }, { "dry-run", 0, NULL, 'n' },
+		{ "quiet", 0, NULL, 'q' }, { "version", 0, NULL, 'V' },
+		{ "help", 0, NULL, 'h' }, { NULL, 0, NULL, 0 },
+	};
+	int c, err;
+
+	while ((c = getopt_long(argc, argv, "s:L:U:N:l:d:fnqVh", longopts, NULL)) != -1) {
+		err = take_option(o, c, optarg);
+		if (err)
+			return err;
+	}
+	if (optind + 1 != argc)
+		return usage_error("exactly one file or device must be given", "");
+	o->path = argv[optind];
+	return 0;
+}
+
+/* ---- What is there already ----------------------------------------------- */
+
+/* Refuse to overwrite something; 0 when nothing is recognised. */
+static int check_foreign(const struct options *o)
+{
+	const char *type = NULL;
+	blkid_probe probe;
+	struct stat st;
+	char magic[8] = "";
+	int fd, err = 0;
+
+	if (o->force || stat(o->path, &st) < 0)
+		return 0;
+	fd = open(o->path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;	/* tool_open() will say why */
+	if (pread(fd, magic, sizeof(magic), 0) == sizeof(magic) &&
+	    !memcmp(magic, "VMEMFS\0\1", sizeof(magic)))
+		type = "vmemfs";
+	probe = type ? NULL : blkid_new_probe();
+	if (probe && blkid_probe_set_device(probe, fd, 0, 0) == 0) {
+		blkid_probe_enable_partitions(probe, 1);
+		if (blkid_do_safeprobe(probe) != 1 &&
+		    blkid_probe_lookup_value(probe, "TYPE", &type, NULL) &&
+		    blkid_probe_lookup_value(probe, "PTTYPE", &type, NULL))
+			type = "something";
+	}
+	if (type) {
+		tool_error("%s contains %s already: use -f to overwrite it", o->path, type);
+		err = -1;
+	}
+	blkid_free_probe(probe);
+	close(fd);
+	return err;
+}
+
+/* ---- Creating the file --------------------------------------------------- */
+
+static void sync_directory_of(const char *path)
+{
+	char *copy = strdup(path);
+	int fd = copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+
+	if (fd >= 0) {
+		fsync(fd);
+		close(fd);
+	}
+	free(copy);
+}
+
+/* Really allocated: a store into a hole of a full host disk would kill the VM. */
+static int create_file(const char *path, uint64_t size)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666), err;
+
+	if (fd < 0) {
+		tool_error("cannot create %s: %s", path, strerror(errno));
+		return -1;
+	}
+	err = posix_fallocate(fd, 0, (off_t)size);
+	if (!err && fsync(fd) < 0)
+		err = errno;
+	close(fd);
+	if (err) {
+		unlink(path);
+		tool_error("cannot reserve %llu bytes for %s: %s", (unsigned long long)size, path,
+			   strerror(err));
+		return -1;
+	}
+	sync_directory_of(path);
+	return 0;
+}
+
+/* ---- Making it ----------------------------------------------------------- */
+
+static void say_layout(const struct options *o, const struct vmem_superblock *sb)
+{
+	const uint8_t *u = sb->uuid;
+	unsigned long long blocks = vmem_get64(sb->nr_blocks);
+
+	if (o->quiet)
+		return;
+	printf("%s: vmemfs %u.%u, %llu MiB\n", o->path, vmem_get16(sb->version_major),
+	       vmem_get16(sb->version_minor), blocks >> (20 - VMEM_BLOCK_SHIFT));
+	printf("  UUID    %02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x\n",
+	       u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12],
+	       u[13], u[14], u[15]);
+	if (sb->label[0])
+		printf("  label   %.*s\n", VMEM_LABEL_LEN, (const char *)sb->label);
+	printf("  blocks  %llu of 4 KiB in %u groups of up to %u\n", blocks,
+	       vmem_get32(sb->nr_ags), vmem_get32(sb->ag_blocks));
+	printf("  inodes  %llu\n", (unsigned long long)vmem_get64(sb->nr_inodes));
+	printf("  log     %llu KiB\n",
+	       (unsigned long long)vmem_get64(sb->log_blocks) * (VMEM_BLOCK_SIZE / 1024));
+}
+
+static int fill(struct tool_image *img, const struct vmem_env *env, const struct options *o)
+{
+	struct vmem_mount_opts mount = { .read_only = false };
+	struct vmem_fs *fs;
+	int64_t made;
+	int err = vmem_mount(&img->store, env, &mount, &fs, NULL);
+
+	if (err) {
+		tool_error("cannot mount what was just made: %s", strerror(-err));
+		return -1;
+	}
+	made = populate(fs, o->directory);
+	err = vmem_umount(fs);
+	if (err)
+		tool_error("cannot unmount: %s", strerror(-err));
+	if (err || made < 0)
+		return -1;
+	if (!o->quiet)
+		printf("  copied  %lld files and directories from %s\n", (long long)made,
+		       o->directory);
+	return 0;
+}
+
+/* A file system that was filled only in part must not be taken for a whole one. */
+static void erase_superblock(struct tool_image *img)
+{
+	struct vmem_range first = { 0, VMEM_BLOCK_SIZE };
+
+	memset(img->store.base, 0, VMEM_BLOCK_SIZE);
+	if (img->store.flush)
+		img->store.flush(&img->store, &first, 1);
+}
+
+static int make(struct options *o, const struct vmem_env *env)
+{
+	struct vmem_superblock sb;
+	struct tool_image img;
+	int err = -1;
+
+	if (tool_open(&img, o->path, o->dry_run ? TOOL_SNAPSHOT : TOOL_WRITE))
+		return -1;
+	if (o->size > img.store.size) {
+		tool_error("%s exists and has only %llu bytes: remove it first, or leave out -s",
+			   o->path, (unsigned long long)img.store.size);
+		tool_close(&img);
+		return -1;
+	}
+	o->params.size = (o->size ? o->size : img.store.size) & ~(SIZE_STEP - 1);
+	if (!o->quiet && o->params.size != img.store.size && !o->size)
+		tool_error("note: only whole 2 MiB are used, the last %llu bytes are not",
+			   (unsigned long long)(img.store.size - o->params.size));
+	if (!o->params.size)	/* would mean the whole store */
+		o->params.size = VMEM_BLOCK_SIZE;
+	if (o->dry_run) {
+		err = vmem_mkfs_plan(img.store.size, env, &o->params, &sb);
+		if (!err)
+			say_layout(o, &sb);
+	} else {
+		err = vmem_mkfs(&img.store, env, &o->params);
+		if (!err) {
+			memcpy(&sb, img.store.base, sizeof(sb));
+			say_layout(o, &sb);
+			if (o->directory && fill(&img, env, o)) {
+				erase_superblock(&img);
+				err = -1;
+			}
+		}
+		if (!err)
+			err = tool_sync(&img, o->path);
+	}
+	tool_close(&img);
+	return err;
+}
+
+/* Plan a file that does not exist yet. */
+static int dry_run_new(struct options *o, const struct vmem_env *env)
+{
+	struct vmem_superblock sb;
+
+	if (vmem_mkfs_plan(o->size, env, &o->params, &sb))
+		return -1;
+	say_layout(o, &sb);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const struct vmem_env *env = tool_init("mkfs.vmemfs", false);
+	struct options o = { .path = NULL };
+	struct vmem_superblock sb;
+	bool create;
+	int err = parse_options(&o, argc, argv);
+
+	if (err)
+		return err < 0 ? 0 : err;
+	create = access(o.path, F_OK) != 0 && o.size;
+	if (create) {
+		o.size &= ~(SIZE_STEP - 1);
+		if (o.dry_run)
+			return dry_run_new(&o, env) ? 1 : 0;
+		/* Say what is impossible before a large file is made. */
+		if (vmem_mkfs_plan(o.size, env, &o.params, &sb) || create_file(o.path, o.size))
+			return 1;
+	} else if (check_foreign(&o)) {
+		return 1;
+	}
+	err = make(&o, env);
+	if (err && create && !o.dry_run)
+		unlink(o.path);
+	return err ? 1 : 0;
+}

@@ -1,0 +1,479 @@
+// SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+/* toolenv.c - the surroundings of the core in a host process, and its store */
+#define _GNU_SOURCE
+#include <ctype.h>
+#include <fcntl.h>
+#include <libpmem.h>
+#include <limits.h>
+#include <linux/fs.h>
+#include <linux/magic.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "generation.h"
+#include "hash.h"
+#include "toolenv.h"
+
+static const char *tool_name = "vmemfs";
+static bool tool_verbose;
+
+/* ---- struct vmem_env ----------------------------------------------------- */
+
+static void *env_alloc(const struct vmem_env *env, size_t size)
+{
+	(void)env;
+	return calloc(1, size);
+}
+
+static void env_free(const struct vmem_env *env, void *p, size_t size)
+{
+	(void)env;
+	(void)size;
+	free(p);
+}
+
+static int64_t env_now(const struct vmem_env *env)
+{
+	struct timespec ts;
+
+	(void)env;
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+static void env_random(const struct vmem_env *env, void *buf, size_t len)
+{
+	uint8_t *p = buf;
+
+	(void)env;
+	while (len) {
+		ssize_t got = getrandom(p, len, 0);
+
+		if (got < 0 && errno != EINTR) {
+			tool_error("no random numbers: %s", strerror(errno));
+			exit(TOOL_EXIT_FAILED);
+		}
+		if (got > 0) {
+			p += got;
+			len -= (size_t)got;
+		}
+	}
+}
+
+__attribute__((format(printf, 3, 4)))
+static void env_log(const struct vmem_env *env, enum vmem_log_level level,
+		    const char *fmt, ...)
+{
+	va_list ap;
+
+	(void)env;
+	if (level == VMEM_LOG_INFO && !tool_verbose)
+		return;
+	fprintf(stderr, "%s: ", tool_name);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+}
+
+#if defined(__x86_64__)
+/* The crc32 instruction computes just this polynomial. */
+__attribute__((target("sse4.2")))
+static uint32_t crc32c_sse42(uint32_t crc, const void *buf, size_t len)
+{
+	const uint8_t *p = buf;
+	uint64_t c = crc, word;
+
+	for (; len >= 8; len -= 8, p += 8) {
+		memcpy(&word, p, sizeof(word));
+		c = __builtin_ia32_crc32di(c, word);
+	}
+	crc = (uint32_t)c;
+	for (; len; len--)
+		crc = __builtin_ia32_crc32qi(crc, *p++);
+	return crc;
+}
+
+static vmem_crc_fn best_crc32c(void)
+{
+	return __builtin_cpu_supports("sse4.2") ? crc32c_sse42 : vmem_crc32c;
+}
+#else
+static vmem_crc_fn best_crc32c(void)
+{
+	return vmem_crc32c;
+}
+#endif
+
+const struct vmem_env *tool_init(const char *name, bool verbose)
+{
+	static struct vmem_env env = {
+		.alloc = env_alloc,
+		.free = env_free,
+		.now = env_now,
+		.random = env_random,
+		.log = env_log,
+	};
+
+	tool_name = name;
+	tool_verbose = verbose;
+	env.crc32c = best_crc32c();
+	return &env;
+}
+
+/* ---- Messages ------------------------------------------------------------ */
+
+void tool_error(const char *fmt, ...)
+{
+	va_list ap;
+
+	fprintf(stderr, "%s: ", tool_name);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+}
+
+static int64_t progress_start, progress_last;
+
+void tool_progress(const char *what, uint64_t done, uint64_t total)
+{
+	int64_t now = env_now(NULL), every = 10;
+	bool tty = isatty(STDERR_FILENO);
+
+	if (!progress_start)
+		progress_start = now;
+	if (tty)
+		every = 0;
+	if (now - progress_start < 2000000000 ||
+	    (progress_last && now - progress_last < every * 1000000000 + 200000000))
+		return;
+	progress_last = now;
+	fprintf(stderr, "%s%s: %s: ", tty ? "\r" : "", tool_name, what);
+	if (total)
+		fprintf(stderr, "%llu%%", (unsigned long long)(done * 100 / total));
+	else
+		fprintf(stderr, "%llu", (unsigned long long)done);
+	fputs(tty ? "   " : "\n", stderr);
+}
+
+void tool_progress_end(void)
+{
+	if (progress_last && isatty(STDERR_FILENO))
+		fputc('\n', stderr);
+	progress_start = 0;
+	progress_last = 0;
+}
+
+bool tool_parse_size(const char *text, uint64_t *bytes)
+{
+	static const char units[] = "KMGT";
+	unsigned int shift = 0;
+	unsigned long long n;
+	const char *unit;
+	char *end;
+
+	if (!isdigit((unsigned char)text[0]))
+		return false;
+	errno = 0;
+	n = strtoull(text, &end, 10);
+	if (errno)
+		return false;
+	if (*end) {
+		unit = strchr(units, toupper((unsigned char)*end));
+		if (!unit || end[1])
+			return false;
+		shift = 10 * (unsigned int)(unit - units + 1);
+	}
+	if (n > UINT64_MAX >> shift)
+		return false;
+	*bytes = n << shift;
+	return true;
+}
+
+/* ---- struct vmem_store --------------------------------------------------- */
+
+static int store_flush(struct vmem_store *store, const struct vmem_range *ranges,
+		       unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		if (ranges[i].length &&
+		    pmem_msync(store->base + ranges[i].offset, ranges[i].length))
+			return -EIO;
+	return 0;
+}
+
+static void store_writeback(struct vmem_store *store, const void *addr, size_t len)
+{
+	const struct tool_image *img = store->ctx;
+
+	/*
+	 * Not pmem although the backing is: /dev/pmemN in a guest, seen through
+	 * the page cache of the device.  pmem_msync() does what is needed there.
+	 */
+	if (img->is_pmem)
+		pmem_flush(addr, len);
+	else if (pmem_msync(addr, len))
+		tool_error("writing back failed: %s", strerror(errno));
+}
+
+static void store_drain(struct vmem_store *store)
+{
+	(void)store;
+	pmem_drain();
+}
+
+/* A snapshot is private memory: there is nothing to write back. */
+static int snapshot_flush(struct vmem_store *store, const struct vmem_range *ranges,
+			  unsigned int nr)
+{
+	(void)store;
+	(void)ranges;
+	(void)nr;
+	return 0;
+}
+
+static void snapshot_writeback(struct vmem_store *store, const void *addr, size_t len)
+{
+	(void)store;
+	(void)addr;
+	(void)len;
+}
+
+static void snapshot_drain(struct vmem_store *store)
+{
+	(void)store;
+}
+
+/* What loses the contents of a file on this file system? */
+static enum vmem_backing backing_of_file(int fd)
+{
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) == 0 &&
+	    (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC ||
+	     fs.f_type == HUGETLBFS_MAGIC))
+		return VMEM_BACKING_VOLATILE;
+	return VMEM_BACKING_PAGE_CACHE;
+}
+
+/* MAP_SYNC is granted by DAX only (mmap(2)). */
+static bool file_is_dax(int fd)
+{
+	void *p = mmap(NULL, VMEM_BLOCK_SIZE, PROT_READ, MAP_SHARED_VALIDATE | MAP_SYNC, fd, 0);
+
+	if (p == MAP_FAILED)
+		return false;
+	munmap(p, VMEM_BLOCK_SIZE);
+	return true;
+}
+
+static bool read_line(const char *dir, const char *name, char *line, int size)
+{
+	char path[PATH_MAX + 32];
+	FILE *f;
+	bool ok;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	ok = fgets(line, size, f) != NULL;
+	fclose(f);
+	line[ok ? strcspn(line, "\n") : 0] = 0;
+	return ok;
+}
+
+static bool parse_hex(const char *text, uint8_t *out, size_t len)
+{
+	unsigned int byte;
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		if (sscanf(text + 2 * i, "%2x", &byte) != 1)
+			return false;
+		out[i] = (uint8_t)byte;
+	}
+	return true;
+}
+
+/*
+ * Backing and generation of a /dev/pmemN of the vmemstore driver: attributes
+ * of the virtio device, some steps above the disk in sysfs.
+ */
+static bool ask_driver(dev_t dev, struct vmem_store *store)
+{
+	char link[64], dir[PATH_MAX], backing[32], generation[64], *slash;
+
+	snprintf(link, sizeof(link), "/sys/dev/block/%u:%u", major(dev), minor(dev));
+	if (!realpath(link, dir))
+		return false;
+	while ((slash = strrchr(dir, '/')) && slash != dir) {
+		if (read_line(dir, "backing", backing, sizeof(backing)) &&
+		    read_line(dir, "generation", generation, sizeof(generation)))
+			break;
+		*slash = 0;
+	}
+	if (!slash || slash == dir ||
+	    !parse_hex(generation, store->generation, VMEM_GENERATION_LEN))
+		return false;
+	if (!strcmp(backing, "dax"))
+		store->backing = VMEM_BACKING_DAX;
+	else if (!strcmp(backing, "volatile"))
+		store->backing = VMEM_BACKING_VOLATILE;
+	else
+		store->backing = VMEM_BACKING_PAGE_CACHE;
+	return true;
+}
+
+static void find_backing(struct tool_image *img, const struct stat *st)
+{
+	struct vmem_store *store = &img->store;
+
+	if (S_ISBLK(st->st_mode) && ask_driver(st->st_rdev, store))
+		return;
+	/* Zeros equal no generation: recovery then assumes that the host failed. */
+	if (vmemstore_backing_generation(img->fd, store->generation))
+		memset(store->generation, 0, sizeof(store->generation));
+	store->backing = file_is_dax(img->fd) ? VMEM_BACKING_DAX : backing_of_file(img->fd);
+}
+
+static int open_image(struct tool_image *img, const char *path, enum tool_access access,
+		      struct stat *st)
+{
+	int mode = access == TOOL_WRITE ? O_RDWR : O_RDONLY;
+	uint64_t size;
+
+	if (stat(path, st) < 0 ||
+	    /* On a block device O_EXCL fails while it is mounted (open(2)). */
+	    (img->fd = open(path, mode | O_CLOEXEC |
+			    (S_ISBLK(st->st_mode) && access != TOOL_SNAPSHOT_BUSY ? O_EXCL : 0))) < 0) {
+		if (errno == EBUSY)
+			tool_error("%s is in use: unmount it first", path);
+		else
+			tool_error("cannot open %s: %s", path, strerror(errno));
+		return -1;
+	}
+	if (S_ISREG(st->st_mode)) {
+		img->store.size = (uint64_t)st->st_size;
+	} else if (S_ISBLK(st->st_mode) && ioctl(img->fd, BLKGETSIZE64, &size) == 0) {
+		img->store.size = size;
+	} else {
+		tool_error("%s is neither a regular file nor a block device", path);
+		return -1;
+	}
+	img->store.size &= ~(uint64_t)VMEM_BLOCK_MASK;
+	if (!img->store.size) {
+		tool_error("%s is empty", path);
+		return -1;
+	}
+	return 0;
+}
+
+/* The lock that the device takes, too: a VM and a tool exclude each other. */
+static int lock_image(const struct tool_image *img, const char *path, enum tool_access access)
+{
+	struct flock lock = {
+		.l_type = access == TOOL_WRITE ? F_WRLCK : F_RDLCK,
+		.l_whence = SEEK_SET,
+	};
+
+	if (access == TOOL_SNAPSHOT_BUSY || fcntl(img->fd, F_OFD_SETLK, &lock) == 0)
+		return 0;
+	if (errno == EAGAIN || errno == EACCES)
+		tool_error("%s is used by a running VM or another tool: stop that first", path);
+	else
+		tool_error("cannot lock %s: %s", path, strerror(errno));
+	return -1;
+}
+
+static int map_image(struct tool_image *img, const char *path, enum tool_access access,
+		     bool regular)
+{
+	size_t mapped = img->store.size;
+	int is_pmem = 0;
+	void *base;
+
+	if (access == TOOL_WRITE && regular) {
+		base = pmem_map_file(path, 0, 0, 0, &mapped, &is_pmem);
+		img->is_pmem = is_pmem;
+		img->by_libpmem = true;
+	} else {
+		/* libpmem maps neither block devices nor privately. */
+		base = mmap(NULL, mapped, PROT_READ | PROT_WRITE,
+			    access == TOOL_WRITE ? MAP_SHARED : MAP_PRIVATE | MAP_NORESERVE,
+			    img->fd, 0);
+		base = base == MAP_FAILED ? NULL : base;
+	}
+	if (!base || mapped < img->store.size) {
+		tool_error("cannot map %s: %s", path, base ? "it shrank" : strerror(errno));
+		return -1;
+	}
+	img->store.base = base;
+	img->mapped = mapped;
+	return 0;
+}
+
+static void set_functions(struct tool_image *img, enum tool_access access)
+{
+	struct vmem_store *store = &img->store;
+	bool private = access != TOOL_WRITE;
+
+	store->ctx = img;
+	if (store->backing == VMEM_BACKING_DAX) {
+		store->writeback = private ? snapshot_writeback : store_writeback;
+		store->drain = private ? snapshot_drain : store_drain;
+	} else {
+		store->flush = private ? snapshot_flush : store_flush;
+	}
+}
+
+int tool_open(struct tool_image *img, const char *path, enum tool_access access)
+{
+	struct stat st;
+
+	memset(img, 0, sizeof(*img));
+	img->fd = -1;
+	if (open_image(img, path, access, &st) || lock_image(img, path, access)) {
+		tool_close(img);
+		return -1;
+	}
+	find_backing(img, &st);
+	if (map_image(img, path, access, S_ISREG(st.st_mode))) {
+		tool_close(img);
+		return -1;
+	}
+	set_functions(img, access);
+	return 0;
+}
+
+void tool_close(struct tool_image *img)
+{
+	if (img->store.base && img->by_libpmem)
+		pmem_unmap(img->store.base, img->mapped);
+	else if (img->store.base)
+		munmap(img->store.base, img->mapped);
+	if (img->fd >= 0)
+		close(img->fd);
+	img->store.base = NULL;
+	img->fd = -1;
+}
+
+int tool_sync(struct tool_image *img, const char *path)
+{
+	if (fsync(img->fd) == 0)
+		return 0;
+	tool_error("cannot write back %s: %s", path, strerror(errno));
+	return -1;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/*
+ * toolenv.h - the surroundings of the core in a host process, and its store
+ *
+ * Shared by mkfs.vmemfs, fsck.vmemfs and dump.vmemfs.  An image is a regular
+ * file on the host or a block device (/dev/pmemN in a guest), mapped whole.
+ */
+#ifndef VMEM_TOOLENV_H
+#define VMEM_TOOLENV_H
+
+#include "vmem.h"
+
+#define TOOL_VERSION "1.0"
+
+#define TOOL_EXIT_FAILED	8	/* operational error, as e2fsck(8) */
+#define TOOL_EXIT_USAGE		16
+
+/* Set first: the prefix of messages, and whether VMEM_LOG_INFO lines are shown. */
+const struct vmem_env *tool_init(const char *name, bool verbose);
+
+/* One line to stderr, prefixed with the tool's name. */
+void tool_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/*
+ * Progress on stderr: nothing in the first two seconds, then a line that is
+ * rewritten on a terminal, or one line every ten seconds elsewhere.
+ */
+void tool_progress(const char *what, uint64_t done, uint64_t total);
+void tool_progress_end(void);
+
+/* "512", "64K", "1M", "2G", "1T" to bytes; false when it is not a size. */
+bool tool_parse_size(const char *text, uint64_t *bytes);
+
+enum tool_access {
+	TOOL_SNAPSHOT,		/* private: stores never reach the image */
+	TOOL_SNAPSHOT_BUSY,	/* the same, even while a VM uses the image */
+	TOOL_WRITE,		/* shared, and locked as the device locks it */
+};
+
+struct tool_image {
+	struct vmem_store store;	/* ctx points here */
+	int fd;
+	size_t mapped;			/* bytes */
+	bool by_libpmem;
+	bool is_pmem;			/* a CPU cache flush makes stores durable */
+};
+
+/*
+ * Map an image.  Returns 0, or -1 after a line that says what is wrong and
+ * what to do.  TOOL_WRITE refuses an image that is mounted or used by a VM.
+ */
+int tool_open(struct tool_image *img, const char *path, enum tool_access access);
+void tool_close(struct tool_image *img);
+
+/* Write back what write-back is still open, and its host metadata.  0 or -1, told. */
+int tool_sync(struct tool_image *img, const char *path);
+
+#endif /* VMEM_TOOLENV_H */
