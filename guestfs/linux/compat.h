@@ -8,10 +8,159 @@
 #ifndef VMEM_LINUX_COMPAT_H
 #define VMEM_LINUX_COMPAT_H
 
+#include <linux/blkdev.h>
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/uuid.h>
 #include <linux/version.h>
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
 #error "vmemstore and vmemfs need Linux 6.1 or newer"
 #endif
+
+/*
+ * Open a block device by its path, for reading and writing and exclusively for
+ * @holder: a struct file since 6.9, a struct block_device before.
+ */
+struct vmem_bdev {
+	struct block_device *bdev;
+	struct file *file;
+};
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 9, 0)
+static inline int vmem_bdev_open(struct vmem_bdev *handle, const char *path,
+				 void *holder)
+{
+	handle->file = bdev_file_open_by_path(path, BLK_OPEN_READ | BLK_OPEN_WRITE,
+					      holder, NULL);
+	if (IS_ERR(handle->file))
+		return PTR_ERR(handle->file);
+	handle->bdev = file_bdev(handle->file);
+	return 0;
+}
+
+static inline void vmem_bdev_close(struct vmem_bdev *handle, void *holder)
+{
+	fput(handle->file);
+}
+#else
+static inline int vmem_bdev_open(struct vmem_bdev *handle, const char *path,
+				 void *holder)
+{
+	handle->bdev = blkdev_get_by_path(path, FMODE_READ | FMODE_WRITE | FMODE_EXCL,
+					  holder);
+	return PTR_ERR_OR_ZERO(handle->bdev);
+}
+
+static inline void vmem_bdev_close(struct vmem_bdev *handle, void *holder)
+{
+	blkdev_put(handle->bdev, FMODE_READ | FMODE_WRITE | FMODE_EXCL);
+}
+#endif
+
+/* ---- vmemfs ---- */
+
+/* Who the mount says that users are: a mnt_idmap since 6.3. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+typedef struct mnt_idmap vmemfs_idmap;
+#else
+typedef struct user_namespace vmemfs_idmap;
+#endif
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+#define vmemfs_fill_stat(idmap, mask, inode, stat) generic_fillattr(idmap, mask, inode, stat)
+#else
+#define vmemfs_fill_stat(idmap, mask, inode, stat) generic_fillattr(idmap, inode, stat)
+#endif
+
+/* Times are behind accessors since 6.7. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+#define vmemfs_get_atime(inode)		inode_get_atime(inode)
+#define vmemfs_get_mtime(inode)		inode_get_mtime(inode)
+#define vmemfs_get_ctime(inode)		inode_get_ctime(inode)
+#define vmemfs_set_atime(inode, ts)	inode_set_atime_to_ts(inode, ts)
+#define vmemfs_set_mtime(inode, ts)	inode_set_mtime_to_ts(inode, ts)
+#define vmemfs_set_ctime(inode, ts)	inode_set_ctime_to_ts(inode, ts)
+#else
+#define vmemfs_get_atime(inode)		((inode)->i_atime)
+#define vmemfs_get_mtime(inode)		((inode)->i_mtime)
+#define vmemfs_get_ctime(inode)		((inode)->i_ctime)
+#define vmemfs_set_atime(inode, ts)	((inode)->i_atime = (ts))
+#define vmemfs_set_mtime(inode, ts)	((inode)->i_mtime = (ts))
+#define vmemfs_set_ctime(inode, ts)	((inode)->i_ctime = (ts))
+#endif
+
+/*
+ * inode_operations.update_time: since 6.6 the file system takes the time by
+ * itself.  store(inode, flags) passes the VFS inode's times on.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+#define VMEMFS_DECLARE_UPDATE_TIME(name) int name(struct inode *inode, int flags)
+#define VMEMFS_DEFINE_UPDATE_TIME(name, store)					\
+	int name(struct inode *inode, int flags)				\
+	{									\
+		return store(inode, inode_update_timestamps(inode, flags));	\
+	}
+#else
+#define VMEMFS_DECLARE_UPDATE_TIME(name) \
+	int name(struct inode *inode, struct timespec64 *time, int flags)
+#define VMEMFS_DEFINE_UPDATE_TIME(name, store)					\
+	int name(struct inode *inode, struct timespec64 *time, int flags)	\
+	{									\
+		if (flags & S_ATIME)						\
+			inode->i_atime = *time;					\
+		if (flags & S_MTIME)						\
+			inode->i_mtime = *time;					\
+		if (flags & S_CTIME)						\
+			inode->i_ctime = *time;					\
+		return store(inode, flags);					\
+	}
+#endif
+
+static inline void vmemfs_set_uuid(struct super_block *sb, const u8 *uuid)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 9, 0)
+	super_set_uuid(sb, uuid, UUID_SIZE);
+#else
+	import_uuid(&sb->s_uuid, uuid);
+#endif
+}
+
+/* File handles of inode number and generation were the default until 6.7. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+#define VMEMFS_EXPORT_ENCODE_FH	.encode_fh = generic_encode_ino32_fh,
+#else
+#define VMEMFS_EXPORT_ENCODE_FH
+#endif
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
+#define VMEMFS_FOP_MMAP_SYNC	.fop_flags = FOP_MMAP_SYNC,
+#else
+#define VMEMFS_FOP_MMAP_SYNC	.mmap_supported_flags = MAP_SYNC,
+#endif
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
+#define vmemfs_splice_read	copy_splice_read
+#else
+#define vmemfs_splice_read	generic_file_splice_read
+#endif
+
+/* The size of a fault: an order since 6.6. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+typedef unsigned int vmemfs_fault_order;
+#define VMEMFS_FAULT_PTE	0
+#else
+typedef enum page_entry_size vmemfs_fault_order;
+#define VMEMFS_FAULT_PTE	PE_SIZE_PTE
+#endif
+
+static inline void vmemfs_vm_flags_set(struct vm_area_struct *vma, unsigned long flags)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+	vm_flags_set(vma, flags);
+#else
+	vma->vm_flags |= flags;
+#endif
+}
 
 #endif /* VMEM_LINUX_COMPAT_H */

@@ -60,6 +60,7 @@ struct vmemstore {
 	bool failed;			/* a flush failed: sticky; read without the lock */
 	struct list_head free_slots;
 	unsigned int nr_free;
+	unsigned int nr_in_flight;
 	wait_queue_head_t slot_wait;	/* for a free slot, or for all of them */
 	unsigned int nr_slots;
 	struct vmemstore_slot *slots[VMEMSTORE_MAX_SLOTS];

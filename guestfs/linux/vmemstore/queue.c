@@ -3,8 +3,14 @@
  * queue.c - flush requests
  *
  * A flush is what fsync() waits for, so the way to the device is short: take a
- * slot, fill it, add it to the ring and kick, all under one lock, then sleep.
- * There are never more slots than the ring has room for.
+ * slot, fill it, add it to the ring, kick, look whether the answer is there
+ * already, and only then sleep.  There are never more slots than the ring has
+ * room for.
+ *
+ * A device may carry out a lone flush within the kick.  So the first request
+ * turns the interrupt off, and whoever leaves requests in flight behind turns
+ * it on (see settle()): a sleeper is never without it for longer than another
+ * thread's kick.
  */
 #include <linux/slab.h>
 #include <linux/virtio.h>
@@ -18,9 +24,11 @@
 /* An answer that the device never gives: the slot shows if it wrote none. */
 #define NO_ANSWER		cpu_to_le32(~0u)
 
-static void slot_finish(struct vmemstore_slot *slot, int error)
+static void slot_finish(struct vmemstore *store, struct vmemstore_slot *slot,
+			int error)
 {
 	slot->in_flight = false;
+	store->nr_in_flight--;
 	slot->error = error;
 	complete(&slot->done);
 }
@@ -53,7 +61,7 @@ static void finish_all(struct vmemstore *store, int error)
 	lockdep_assert_held(&store->lock);
 	for (i = 0; i < store->nr_slots; i++)
 		if (store->slots[i]->in_flight)
-			slot_finish(store->slots[i], error);
+			slot_finish(store, store->slots[i], error);
 }
 
 /* Take the answers from the ring. */
@@ -64,13 +72,25 @@ static void reap(struct vmemstore *store)
 
 	lockdep_assert_held(&store->lock);
 	while ((slot = virtqueue_get_buf(store->vq, &length)))
-		slot_finish(slot, slot_result(store, slot, length));
+		if (slot->in_flight)
+			slot_finish(store, slot,
+				    slot_result(store, slot, length));
 
 	/* A ring that the device garbled brings no more answers. */
 	if (unlikely(virtqueue_is_broken(store->vq))) {
 		WRITE_ONCE(store->failed, true);
 		finish_all(store, -EIO);
 	}
+}
+
+/* Take what has been answered; have the device interrupt for the rest. */
+static void settle(struct vmemstore *store)
+{
+	spin_lock_irq(&store->lock);
+	reap(store);
+	while (store->nr_in_flight && !virtqueue_enable_cb(store->vq))
+		reap(store);
+	spin_unlock_irq(&store->lock);
 }
 
 static void request_done(struct virtqueue *vq)
@@ -120,9 +140,11 @@ static bool slot_send(struct vmemstore *store, struct vmemstore_slot *slot,
 	sg_init_one(&in, &slot->resp, sizeof(slot->resp));
 	reinit_completion(&slot->done);
 	slot->in_flight = true;
+	if (!store->nr_in_flight++)
+		virtqueue_disable_cb(store->vq);
 	ret = virtqueue_add_sgs(store->vq, sgs, 1, 1, slot, GFP_ATOMIC);
 	if (unlikely(ret)) {
-		slot_finish(slot, -EIO);
+		slot_finish(store, slot, -EIO);
 		return false;
 	}
 	return virtqueue_kick_prepare(store->vq);
@@ -154,6 +176,7 @@ static int flush_once(struct vmemstore *store,
 	/* The slot is ours: removal waits for it and so does not free the ring. */
 	if (kick)
 		virtqueue_notify(store->vq);
+	settle(store);
 	wait_for_completion(&slot->done);
 	ret = slot->error;
 
