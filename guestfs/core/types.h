@@ -25,6 +25,16 @@
 #endif
 
 /* "Structure needs cleaning": the medium contradicts the format. */
+#ifndef UINT32_MAX
+#define UINT32_MAX (~(uint32_t)0)
+#endif
+#ifndef UINT64_MAX
+#define UINT64_MAX (~(uint64_t)0)
+#endif
+#ifndef INT64_MAX
+#define INT64_MAX ((int64_t)(UINT64_MAX >> 1))
+#endif
+
 #ifndef EFSCORRUPTED
 #define EFSCORRUPTED EUCLEAN
 #endif

@@ -206,20 +206,26 @@ bool vmem_is_read_only(const struct vmem_fs *fs);
  * its own inode) and guarantees at most one per inode number at a time.
  * Fields are the core's; read them through the accessors below.
  */
+struct vmem_dirty {
+	uint64_t offset, length;	/* bytes of the store */
+	uint64_t seq;			/* of the newest store to it */
+};
+
 struct vmem_inode {
 	struct vmem_fs *fs;
 	uint64_t ino;
 	struct vmem_dinode raw;		/* as the log has it; times may be newer */
 	uint64_t lsn;			/* end of the newest record that concerns it */
-	uint64_t logged_ckpt;		/* checkpoint number of logged_lo, logged_hi */
-	uint64_t logged_lo, logged_hi;	/* file bytes that rode in records since then */
+	uint64_t logged_ckpt;		/* checkpoint period in which data last rode in a record */
 	uint32_t sync_credit;		/* > 0: fsynced lately, small appends ride in records */
 	bool times_dirty;		/* raw times are newer than any record (host) */
 	bool mapped_writable;		/* mmap stores may bypass us: nothing rides */
-	bool orphan_truncate;		/* bit in the orphan bitmap although linked */
-	uint32_t nr_dirty;		/* data stored in place, not yet flushed (host) */
-	struct vmem_range dirty[VMEM_DIRTY_RANGES];
-	void *dirty_lock;		/* of the fs; kept here for the fault path */
+	/* Data stored in place, not yet flushed (domain host); dirty_lock of the fs. */
+	uint32_t nr_dirty;
+	uint64_t dirty_seq;
+	struct vmem_dirty dirty[VMEM_DIRTY_RANGES];
+	struct vmem_inode *dirty_next, **dirty_link;
+	uint64_t sync_round;
 };
 
 /* Attributes, as stat(2) has them. */

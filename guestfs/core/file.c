@@ -1,0 +1,769 @@
+// SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+/*
+ * file.c - file contents
+ *
+ * Overwritten bytes go in place.  New data goes into reserved blocks, or
+ * behind the end of file in the last one, before the one record that links
+ * it.  In the domain host a small new piece of a file that is fsynced often
+ * also rides in the record, so that the fsync needs the log alone.
+ *
+ * Bytes of the last block behind the end of file are zero, so that growing a
+ * file never shows old ones.  Shrinking into a block therefore copies what
+ * stays into a new one: zeroing in place would destroy bytes that a host
+ * failure brings back.
+ */
+#include "internal.h"
+
+#define MAX_PIECES	16u
+#define MAX_NEW_BLOCKS	2048u		/* 8 MiB by one record */
+#define COPY_STEP	(1u << 20)
+
+static const uint8_t zero_block[VMEM_BLOCK_SIZE];
+
+static uint64_t blocks_for(uint64_t size)
+{
+	return (size + VMEM_BLOCK_MASK) >> VMEM_BLOCK_SHIFT;
+}
+
+/* ---- Mapping ---- */
+
+int vmem_map(struct vmem_inode *vi, uint64_t lblk, uint64_t max, struct vmem_map *map)
+{
+	struct vmem_fs *fs = vi->fs;
+	int err;
+
+	if (vmem_get16(vi->raw.format) != VMEM_FMT_EXTENTS || lblk > VMEM_MAX_LBLK)
+		return -EINVAL;
+	vmem_lock_shared(fs);
+	err = vmem_ext_lookup(fs, &vi->raw, vi->ino, lblk, map);
+	vmem_unlock_shared(fs);
+	if (!err)
+		map->nr = VMEM_MIN(map->nr, max);
+	return err;
+}
+
+int64_t vmem_seek(struct vmem_inode *vi, uint64_t off, bool hole)
+{
+	uint64_t size = vmem_size(vi);
+
+	if (off >= size)
+		return -ENXIO;
+	while (off < size) {
+		struct vmem_map map;
+		int err = vmem_map(vi, off >> VMEM_BLOCK_SHIFT, VMEM_MAX_LBLK, &map);
+
+		if (err)
+			return err;
+		if (!map.pblk == hole)
+			return (int64_t)off;
+		off = (map.lblk + map.nr) << VMEM_BLOCK_SHIFT;
+	}
+	return hole ? (int64_t)size : -ENXIO;
+}
+
+/* ---- Reading ---- */
+
+int64_t vmem_read(struct vmem_inode *vi, uint64_t off, size_t len, vmem_copy copy, void *ctx)
+{
+	uint64_t size = vmem_size(vi), done = 0;
+
+	if (!vmem_is_reg(&vi->raw))
+		return vmem_is_dir(&vi->raw) ? -EISDIR : -EINVAL;
+	if (off >= size)
+		return 0;
+	len = (size_t)VMEM_MIN(len, size - off);
+	while (done < len) {
+		uint64_t pos = off + done, in = pos & VMEM_BLOCK_MASK, n;
+		struct vmem_map map;
+		size_t moved;
+		void *from;
+		int err = vmem_map(vi, pos >> VMEM_BLOCK_SHIFT, VMEM_MAX_LBLK, &map);
+
+		if (err)
+			return done ? (int64_t)done : err;
+		n = VMEM_MIN(len - done, (map.nr << VMEM_BLOCK_SHIFT) - in);
+		if (map.pblk) {
+			from = vi->fs->store->base + (map.pblk << VMEM_BLOCK_SHIFT) + in;
+		} else {
+			/* copy() does not write to addr here. */
+			from = (void *)(uintptr_t)zero_block;
+			n = VMEM_MIN(n, VMEM_BLOCK_SIZE);
+		}
+		moved = copy(ctx, from, (size_t)n);
+		done += moved;
+		if (moved < n)
+			return done ? (int64_t)done : -EFAULT;
+	}
+	return (int64_t)done;
+}
+
+/* ---- Data in the log ---- */
+
+#define LOGGED_PROBES 8u
+
+/* The slot of inode ino; the search has no order, so that slots can empty anywhere. */
+static struct vmem_logged *probe_logged(struct vmem_fs *fs, uint64_t ino, uint64_t key)
+{
+	unsigned int i;
+
+	for (i = 0; i < LOGGED_PROBES; i++) {
+		struct vmem_logged *l = &fs->logged[(ino + i) % VMEM_LOGGED_MAX];
+
+		if (l->ino == key)
+			return l;
+	}
+	return NULL;
+}
+
+struct vmem_logged *vmem_find_logged(struct vmem_fs *fs, uint64_t ino)
+{
+	return fs->nr_logged ? probe_logged(fs, ino, ino) : NULL;
+}
+
+/* Remember that file bytes [lo, hi) ride in the record being made; false: no slot. */
+static bool note_logged(struct vmem_inode *vi, uint64_t lo, uint64_t hi)
+{
+	struct vmem_fs *fs = vi->fs;
+	struct vmem_logged *l = vmem_find_logged(fs, vi->ino);
+
+	if (!l) {
+		l = probe_logged(fs, vi->ino, 0);
+		if (!l)
+			return false;
+		l->ino = vi->ino;
+		l->lo = lo;
+		l->hi = hi;
+		fs->nr_logged++;
+	}
+	l->lo = VMEM_MIN(l->lo, lo);
+	l->hi = VMEM_MAX(l->hi, hi);
+	l->ckpt = fs->ckpt_seq;
+	vi->logged_ckpt = fs->ckpt_seq;
+	return true;
+}
+
+static bool may_be_logged(const struct vmem_inode *vi)
+{
+	return vi->logged_ckpt && vi->logged_ckpt >= __atomic_load_n(&vi->fs->ckpt_live, __ATOMIC_RELAXED);
+}
+
+struct unlog {
+	struct vmem_inode *vi;
+	uint64_t lo, hi;
+};
+
+/*
+ * Bytes in [lo, hi) are about to change in place, but a replay would bring
+ * back what rode in a record.  Revoke that, after what is home is flushed.
+ */
+static int do_unlog(struct vmem_txn *t, void *arg)
+{
+	struct unlog *u = arg;
+	struct vmem_inode *vi = u->vi;
+	struct vmem_logged *l = vmem_find_logged(t->fs, vi->ino);
+	uint64_t pos;
+
+	if (!l || l->hi <= u->lo || l->lo >= u->hi)
+		return 0;
+	for (pos = l->lo; pos < l->hi;) {
+		struct vmem_map map;
+		uint64_t in = pos & VMEM_BLOCK_MASK, n;
+		int err = vmem_ext_lookup(t->fs, &vi->raw, vi->ino, pos >> VMEM_BLOCK_SHIFT, &map);
+
+		if (err)
+			return err;
+		n = VMEM_MIN(l->hi - pos, (map.nr << VMEM_BLOCK_SHIFT) - in);
+		if (map.pblk)
+			txn_link(t, (map.pblk << VMEM_BLOCK_SHIFT) + in, n);
+		pos += n;
+	}
+	txn_revoke(t, vi->ino);
+	txn_inode(t, vi);
+	if (t->err)
+		return t->err;
+	l->ino = 0;
+	t->fs->nr_logged--;
+	vi->logged_ckpt = 0;
+	return 0;
+}
+
+static int unlog(struct vmem_inode *vi, uint64_t lo, uint64_t hi)
+{
+	struct unlog u = { vi, lo, hi };
+
+	return may_be_logged(vi) ? vmem_run(vi->fs, do_unlog, &u) : 0;
+}
+
+/* ---- Writing ---- */
+
+/* A piece of a write that needs a record: new blocks, or the last block's rest. */
+struct piece {
+	uint64_t lblk;
+	struct vmem_run run;		/* blocks; len 0 = in place, behind the end of file */
+	uint64_t off, len;		/* bytes of the store that were stored */
+	uint64_t head, tail;		/* of these, zeros before and behind the data */
+};
+
+struct write {
+	struct vmem_inode *vi;
+	uint64_t pos, end;		/* file bytes; end moves on as data arrives */
+	struct piece piece[MAX_PIECES];
+	unsigned int nr;
+	struct vmem_run unused[MAX_PIECES]; /* reserved, but a mapping filled the hole */
+	unsigned int nr_unused;
+	uint64_t new_blocks;
+	bool carry;
+};
+
+struct grab {
+	uint64_t goal, want;
+	struct vmem_run run;
+};
+
+static int do_grab(struct vmem_txn *t, void *arg)
+{
+	struct grab *g = arg;
+
+	return vmem_reserve(t->fs, g->goal, g->want, false, &g->run);
+}
+
+/* Reserve blocks behind those before lblk. */
+static int grab_blocks(struct vmem_inode *vi, uint64_t lblk, uint64_t want, struct vmem_run *run)
+{
+	struct grab g = { .want = want };
+	struct vmem_map prev;
+	int err = 0;
+
+	if (lblk)
+		err = vmem_map(vi, lblk - 1, 1, &prev);
+	if (err)
+		return err;
+	g.goal = lblk && prev.pblk ? prev.pblk + 1 : vmem_inode_off(vi->fs, vi->ino) >> VMEM_BLOCK_SHIFT;
+	err = vmem_run(vi->fs, do_grab, &g);
+	*run = g.run;
+	return err;
+}
+
+static void drop_pieces(struct write *w, unsigned int from)
+{
+	struct vmem_fs *fs = w->vi->fs;
+
+	vmem_lock(fs, fs->lock);
+	for (; w->nr > from; w->nr--)
+		vmem_unreserve(fs, w->piece[w->nr - 1].run);
+	vmem_unlock(fs, fs->lock);
+}
+
+static void drop_unused(struct write *w)
+{
+	struct vmem_fs *fs = w->vi->fs;
+
+	vmem_lock(fs, fs->lock);
+	while (w->nr_unused)
+		vmem_unreserve(fs, w->unused[--w->nr_unused]);
+	vmem_unlock(fs, fs->lock);
+}
+
+/* Copy n bytes into the store at off, in steps; returns how many arrived. */
+static uint64_t take_data(struct vmem_fs *fs, uint64_t off, uint64_t n, vmem_copy copy, void *ctx)
+{
+	uint64_t done = 0;
+
+	while (done < n) {
+		size_t step = (size_t)VMEM_MIN(n - done, COPY_STEP);
+		size_t got = copy(ctx, fs->store->base + off + done, step);
+
+#ifdef VMEM_RECORD
+		if (fs->store->recorded && got)
+			fs->store->recorded(fs->store, off + done, got);
+#endif
+		done += got;
+		if (got < step)
+			break;
+	}
+	return done;
+}
+
+/* New blocks for a hole at w->end: zero what the data does not cover, then the data. */
+static int write_hole(struct write *w, uint64_t room, uint64_t len, vmem_copy copy, void *ctx)
+{
+	struct vmem_fs *fs = w->vi->fs;
+	struct piece *p = &w->piece[w->nr];
+	uint64_t in = w->end & VMEM_BLOCK_MASK, want, n, base, got, tail;
+	int err;
+
+	want = VMEM_MIN(room, blocks_for(in + len));
+	want = VMEM_MIN(want, MAX_NEW_BLOCKS - w->new_blocks);
+	p->lblk = w->end >> VMEM_BLOCK_SHIFT;
+	err = grab_blocks(w->vi, p->lblk, want, &p->run);
+	if (err)
+		return err;
+	w->nr++;
+	n = VMEM_MIN(len, (p->run.len << VMEM_BLOCK_SHIFT) - in);
+	base = p->run.start << VMEM_BLOCK_SHIFT;
+	if (in)
+		vmem_put_zero(fs->store, base, in);
+	got = take_data(fs, base + in, n, copy, ctx);
+	if (!got) {
+		drop_pieces(w, w->nr - 1);
+		return -EFAULT;
+	}
+	/* Blocks that a fault left without data are given back. */
+	if (blocks_for(in + got) < p->run.len) {
+		struct vmem_run rest = { p->run.start + blocks_for(in + got),
+					 p->run.len - blocks_for(in + got) };
+
+		vmem_lock(fs, fs->lock);
+		vmem_unreserve(fs, rest);
+		vmem_unlock(fs, fs->lock);
+		p->run.len -= rest.len;
+	}
+	tail = (in + got) & VMEM_BLOCK_MASK;
+	if (tail)
+		vmem_put_zero(fs->store, base + in + got, VMEM_BLOCK_SIZE - tail);
+	p->off = base;
+	p->len = p->run.len << VMEM_BLOCK_SHIFT;
+	p->head = in;
+	p->tail = tail ? VMEM_BLOCK_SIZE - tail : 0;
+	w->new_blocks += p->run.len;
+	w->end += got;
+	return got < n ? -EFAULT : 0;
+}
+
+/* Mapped blocks at w->end: in place.  What lies behind the end of file needs a record. */
+static int write_mapped(struct write *w, const struct vmem_map *map, uint64_t len,
+			vmem_copy copy, void *ctx)
+{
+	struct vmem_inode *vi = w->vi;
+	struct vmem_fs *fs = vi->fs;
+	uint64_t size = vmem_size(vi), in = w->end & VMEM_BLOCK_MASK, n, got, off, over;
+	int err;
+
+	n = VMEM_MIN(len, (map->nr << VMEM_BLOCK_SHIFT) - in);
+	off = (map->pblk << VMEM_BLOCK_SHIFT) + in;
+	over = w->end < size ? VMEM_MIN(n, size - w->end) : 0;
+	if (over) {
+		err = unlog(vi, w->end, w->end + over);
+		if (err)
+			return err;
+	}
+	got = take_data(fs, off, n, copy, ctx);
+	over = VMEM_MIN(over, got);
+	if (over && !vmem_immediate(fs))
+		vmem_dirty_add(vi, off, over);
+	if (got > over) {
+		struct piece *p = &w->piece[w->nr++];
+
+		p->run.len = 0;
+		p->off = off + over;
+		p->len = got - over;
+		p->head = 0;
+		p->tail = 0;
+	}
+	w->end += got;
+	return got < n ? -EFAULT : 0;
+}
+
+/*
+ * A fault in a mapping filled the hole meanwhile: our bytes join its blocks.
+ * The page that was mapped keeps what others stored around them.
+ */
+static int merge_filled(struct vmem_txn *t, struct write *w, struct piece *p, bool *filled)
+{
+	struct vmem_fs *fs = t->fs;
+	struct vmem_inode *vi = w->vi;
+	uint64_t i;
+
+	*filled = false;
+	for (i = 0; i < p->run.len; i++) {
+		struct vmem_map map;
+		int err = vmem_ext_lookup(fs, txn_inode(t, vi), vi->ino, p->lblk + i, &map);
+		uint64_t lo, hi, first;
+
+		if (err)
+			return err;
+		if (!map.pblk) {
+			i += VMEM_MIN(map.nr, p->run.len) - 1;
+			continue;
+		}
+		first = (p->lblk + i) << VMEM_BLOCK_SHIFT;
+		lo = VMEM_MAX(w->pos, first) - first;
+		hi = VMEM_MIN(w->end, first + VMEM_BLOCK_SIZE) - first;
+		vmem_put(fs->store, (map.pblk << VMEM_BLOCK_SHIFT) + lo, fs->store->base +
+			 ((p->run.start + i) << VMEM_BLOCK_SHIFT) + lo, (size_t)(hi - lo));
+		txn_link(t, map.pblk << VMEM_BLOCK_SHIFT, VMEM_BLOCK_SIZE);
+		*filled = true;
+	}
+	return 0;
+}
+
+static bool block_is_hole(struct vmem_txn *t, struct vmem_inode *vi, uint64_t lblk)
+{
+	struct vmem_map map;
+
+	return !vmem_ext_lookup(t->fs, txn_inode(t, vi), vi->ino, lblk, &map) && !map.pblk;
+}
+
+/* Given back when the record is there; beyond the table they wait for the next mount. */
+static void note_unused(struct write *w, struct vmem_run one)
+{
+	struct vmem_run *last = w->nr_unused ? &w->unused[w->nr_unused - 1] : NULL;
+
+	if (last && last->start + last->len == one.start)
+		last->len++;
+	else if (w->nr_unused < MAX_PIECES)
+		w->unused[w->nr_unused++] = one;
+}
+
+/* Link the blocks of a piece that are still holes in the file. */
+static int link_blocks(struct vmem_txn *t, struct write *w, struct piece *p)
+{
+	struct vmem_inode *vi = w->vi;
+	struct vmem_dinode *n = txn_inode(t, vi);
+	bool filled;
+	uint64_t i;
+	int err = merge_filled(t, w, p, &filled);
+
+	if (err)
+		return err;
+	if (!filled) {
+		txn_take(t, p->run, true);
+		return txn_ext_insert(t, n, vi->ino, p->lblk, p->run.start, p->run.len);
+	}
+	for (i = 0; i < p->run.len && !err; i++) {
+		struct vmem_run one = { p->run.start + i, 1 };
+
+		if (block_is_hole(t, vi, p->lblk + i)) {
+			txn_take(t, one, true);
+			err = txn_ext_insert(t, n, vi->ino, p->lblk + i, one.start, 1);
+		} else {
+			note_unused(w, one);
+		}
+	}
+	return err;
+}
+
+/* The small write rides in its record: bytes, and zeros around them in new blocks. */
+static void carry_data(struct vmem_txn *t, struct write *w)
+{
+	uint64_t ino = w->vi->ino;
+	unsigned int i;
+
+	for (i = 0; i < w->nr; i++) {
+		struct piece *p = &w->piece[i];
+		uint64_t off = p->off + p->head, end = p->off + p->len - p->tail;
+
+		txn_data_zero(t, ino, p->off, (uint32_t)p->head);
+		while (off < end) {
+			uint64_t n = VMEM_MIN(end, (off | VMEM_BLOCK_MASK) + 1) - off;
+
+			txn_data(t, ino, off, t->fs->store->base + off, (uint32_t)n);
+			off += n;
+		}
+		txn_data_zero(t, ino, end, (uint32_t)p->tail);
+	}
+}
+
+static int do_write(struct vmem_txn *t, void *arg)
+{
+	struct write *w = arg;
+	struct vmem_inode *vi = w->vi;
+	struct vmem_dinode *n = txn_inode(t, vi);
+	bool carry = w->carry && !vi->mapped_writable && note_logged(vi, w->pos, w->end);
+	unsigned int i;
+
+	w->nr_unused = 0;
+	for (i = 0; i < w->nr; i++) {
+		int err = w->piece[i].run.len ? link_blocks(t, w, &w->piece[i]) : 0;
+
+		if (err)
+			return err;
+		if (!carry)
+			txn_link(t, w->piece[i].off, w->piece[i].len);
+	}
+	if (carry) {
+		carry_data(t, w);
+		t->fs->stats.carried++;
+	}
+	if (w->end > vmem_get64(n->size))
+		n->size = vmem_le64_of(w->end);
+	vmem_inode_touch_raw(t->fs, n, true);
+	return 0;
+}
+
+/* Will this write ride in its record?  Only a small one to a file that is fsynced often. */
+static bool wants_carry(struct write *w)
+{
+	struct vmem_inode *vi = w->vi;
+
+	if (vmem_immediate(vi->fs) || vi->mapped_writable || !vi->sync_credit ||
+	    w->end - w->pos > VMEM_CARRY_MAX)
+		return false;
+	vi->sync_credit--;
+	return true;
+}
+
+/* One record's worth of a write. */
+static int64_t write_some(struct vmem_inode *vi, uint64_t pos, uint64_t len, vmem_copy copy,
+			  void *ctx)
+{
+	struct write w = { .vi = vi, .pos = pos, .end = pos };
+	int err = 0, rec_err = 0;
+
+	while (!err && w.end < pos + len && w.nr < MAX_PIECES && w.new_blocks < MAX_NEW_BLOCKS) {
+		struct vmem_map map;
+
+		err = vmem_map(vi, w.end >> VMEM_BLOCK_SHIFT, VMEM_MAX_LBLK, &map);
+		if (err)
+			break;
+		if (map.pblk)
+			err = write_mapped(&w, &map, pos + len - w.end, copy, ctx);
+		else
+			err = write_hole(&w, map.nr, pos + len - w.end, copy, ctx);
+	}
+	if (w.nr) {
+		w.carry = wants_carry(&w);
+		rec_err = vmem_run(vi->fs, do_write, &w);
+		if (rec_err)
+			drop_pieces(&w, 0);
+		else if (w.nr_unused)
+			drop_unused(&w);
+	} else if (w.end > pos) {
+		vmem_touch(vi, VMEM_SET_MTIME | VMEM_SET_CTIME, vmem_now(vi->fs));
+	}
+	if (rec_err)
+		return rec_err;
+	return w.end > pos ? (int64_t)(w.end - pos) : err;
+}
+
+/* A gap between the old end and the write: the old last block may hold mmap leftovers. */
+static int zero_gap(struct vmem_inode *vi, uint64_t pos)
+{
+	struct vmem_fs *fs = vi->fs;
+	uint64_t size = vmem_size(vi), in = size & VMEM_BLOCK_MASK, off;
+	struct vmem_map map;
+	int err;
+
+	if (pos <= size || !in || !vi->mapped_writable)
+		return 0;
+	err = vmem_map(vi, size >> VMEM_BLOCK_SHIFT, 1, &map);
+	if (err || !map.pblk)
+		return err;
+	off = (map.pblk << VMEM_BLOCK_SHIFT) + in;
+	vmem_put_zero(fs->store, off, VMEM_BLOCK_SIZE - in);
+	if (!vmem_immediate(fs))
+		vmem_dirty_add(vi, off, VMEM_BLOCK_SIZE - in);
+	return 0;
+}
+
+int64_t vmem_write(struct vmem_inode *vi, uint64_t off, size_t len, vmem_copy copy, void *ctx)
+{
+	uint64_t done = 0;
+	int err;
+
+	if (!vmem_is_reg(&vi->raw))
+		return vmem_is_dir(&vi->raw) ? -EISDIR : -EINVAL;
+	if (vmem_is_read_only(vi->fs))
+		return vi->fs->error == -EIO ? -EIO : -EROFS;
+	if (off > VMEM_MAX_FILE_SIZE || len > VMEM_MAX_FILE_SIZE - off)
+		return -EFBIG;
+	err = zero_gap(vi, off);
+	if (err)
+		return err;
+	while (done < len) {
+		int64_t n = write_some(vi, off + done, len - done, copy, ctx);
+
+		if (n <= 0)
+			return done ? (int64_t)done : n;
+		done += (uint64_t)n;
+	}
+	return (int64_t)done;
+}
+
+/* ---- Stores through mappings ---- */
+
+struct fill {
+	struct vmem_inode *vi;
+	uint64_t lblk, max;
+	struct vmem_map map;
+};
+
+static int do_fill(struct vmem_txn *t, void *arg)
+{
+	struct fill *f = arg;
+	struct vmem_inode *vi = f->vi;
+	struct vmem_dinode *n = txn_inode(t, vi);
+	struct vmem_run run;
+	uint64_t goal, off;
+	int err = vmem_ext_lookup(t->fs, n, vi->ino, f->lblk, &f->map);
+
+	if (err || f->map.pblk)
+		return err;
+	goal = vmem_inode_off(t->fs, vi->ino) >> VMEM_BLOCK_SHIFT;
+	if (f->lblk) {
+		struct vmem_map prev;
+
+		err = vmem_ext_lookup(t->fs, n, vi->ino, f->lblk - 1, &prev);
+		if (err)
+			return err;
+		goal = prev.pblk ? prev.pblk + 1 : goal;
+	}
+	err = vmem_reserve(t->fs, goal, VMEM_MIN(f->map.nr, f->max), false, &run);
+	if (err)
+		return err;
+	off = run.start << VMEM_BLOCK_SHIFT;
+	vmem_put_zero(t->fs->store, off, (size_t)(run.len << VMEM_BLOCK_SHIFT));
+	txn_take(t, run, false);
+	txn_link(t, off, run.len << VMEM_BLOCK_SHIFT);
+	f->map.pblk = run.start;
+	f->map.nr = run.len;
+	return txn_ext_insert(t, n, vi->ino, f->lblk, run.start, run.len);
+}
+
+int vmem_map_write(struct vmem_inode *vi, uint64_t lblk, uint64_t max, struct vmem_map *map)
+{
+	struct fill f = { .vi = vi, .lblk = lblk, .max = max };
+	int err;
+
+	if (!vmem_is_reg(&vi->raw) || lblk > VMEM_MAX_LBLK)
+		return -EINVAL;
+	vi->mapped_writable = true;
+	err = unlog(vi, lblk << VMEM_BLOCK_SHIFT, (lblk + max) << VMEM_BLOCK_SHIFT);
+	if (!err)
+		err = vmem_map(vi, lblk, max, map);
+	if (err || map->pblk)
+		return err;
+	f.max = VMEM_MIN(f.max, VMEM_CHUNK_BLOCKS);
+	err = vmem_run(vi->fs, do_fill, &f);
+	if (err)
+		return err;
+	*map = f.map;
+	map->nr = VMEM_MIN(map->nr, max);
+	return 0;
+}
+
+void vmem_mark_dirty(struct vmem_inode *vi, uint64_t off, uint64_t len)
+{
+	struct vmem_fs *fs = vi->fs;
+	uint64_t end = off + len;
+
+	if (vmem_immediate(fs))
+		return;
+	while (off < end) {
+		struct vmem_map map;
+		uint64_t in = off & VMEM_BLOCK_MASK, n;
+
+		if (vmem_map(vi, off >> VMEM_BLOCK_SHIFT, VMEM_MAX_LBLK, &map))
+			return;
+		n = VMEM_MIN(end - off, (map.nr << VMEM_BLOCK_SHIFT) - in);
+		if (map.pblk)
+			vmem_dirty_add(vi, (map.pblk << VMEM_BLOCK_SHIFT) + in, n);
+		off += n;
+	}
+}
+
+/* ---- Truncating ---- */
+
+/* Replace the last block by a copy whose bytes from `in` on are zero. */
+static int copy_tail(struct vmem_txn *t, struct vmem_inode *vi, struct vmem_dinode *n,
+		     uint64_t lblk, uint32_t in)
+{
+	struct vmem_fs *fs = t->fs;
+	struct vmem_map map;
+	uint64_t block, off;
+	bool done;
+	int err = vmem_ext_lookup(fs, n, vi->ino, lblk, &map);
+
+	if (err || !map.pblk)
+		return err;
+	err = txn_alloc_block(t, map.pblk, &block);
+	if (err)
+		return err;
+	off = block << VMEM_BLOCK_SHIFT;
+	vmem_put(fs->store, off, fs->store->base + (map.pblk << VMEM_BLOCK_SHIFT), in);
+	vmem_put_zero(fs->store, off + in, VMEM_BLOCK_SIZE - in);
+	txn_link(t, off, VMEM_BLOCK_SIZE);
+	err = txn_ext_truncate(t, n, vi->ino, lblk, &done);
+	return err ? err : txn_ext_insert(t, n, vi->ino, lblk, block, 1);
+}
+
+/* Free what lies beyond size, as much as fits the record; *done when it is all. */
+static int truncate_step(struct vmem_txn *t, struct vmem_inode *vi, uint64_t size, bool *done)
+{
+	struct vmem_dinode *n = txn_inode(t, vi);
+	uint32_t in = (uint32_t)(size & VMEM_BLOCK_MASK);
+	int err;
+
+	if (vmem_is_dir(n))
+		return txn_dir_free(t, vi, done);
+	if (vmem_get16(n->format) != VMEM_FMT_EXTENTS) {
+		*done = true;
+		return 0;
+	}
+	err = txn_ext_truncate(t, n, vi->ino, blocks_for(size), done);
+	if (!err && *done && in)
+		err = copy_tail(t, vi, n, size >> VMEM_BLOCK_SHIFT, in);
+	return err;
+}
+
+struct truncate {
+	struct vmem_inode *vi;
+	uint64_t size;
+	bool done;
+};
+
+static int do_rest(struct vmem_txn *t, void *arg)
+{
+	struct truncate *a = arg;
+	int err = truncate_step(t, a->vi, a->size, &a->done);
+
+	/* An unlinked inode stays an orphan until it is freed. */
+	if (!err && a->done && vmem_get32(a->vi->raw.nlink))
+		txn_set_orphan(t, a->vi->ino, false);
+	return err;
+}
+
+int vmem_truncate_rest(struct vmem_inode *vi, uint64_t size)
+{
+	struct truncate a = { .vi = vi, .size = size };
+	int err = 0;
+
+	while (!err && !a.done)
+		err = vmem_run(vi->fs, do_rest, &a);
+	return err;
+}
+
+static int do_truncate(struct vmem_txn *t, void *arg)
+{
+	struct truncate *a = arg;
+	struct vmem_dinode *n = txn_inode(t, a->vi);
+	bool shrink = a->size < vmem_get64(n->size);
+	int err = 0;
+
+	n->size = vmem_le64_of(a->size);
+	vmem_inode_touch_raw(t->fs, n, true);
+	a->done = true;
+	if (shrink)
+		err = truncate_step(t, a->vi, a->size, &a->done);
+	/* More to free than fits one record: recovery finishes it if we cannot. */
+	if (!err && !a->done)
+		txn_set_orphan(t, a->vi->ino, true);
+	return err;
+}
+
+int vmem_truncate(struct vmem_inode *vi, uint64_t size)
+{
+	struct truncate a = { .vi = vi, .size = size };
+	int err;
+
+	if (!vmem_is_reg(&vi->raw))
+		return vmem_is_dir(&vi->raw) ? -EISDIR : -EINVAL;
+	if (size > VMEM_MAX_FILE_SIZE)
+		return -EFBIG;
+	err = zero_gap(vi, size);
+	if (!err)
+		err = vmem_run(vi->fs, do_truncate, &a);
+	if (!err && !a.done)
+		err = vmem_truncate_rest(vi, size);
+	return err;
+}

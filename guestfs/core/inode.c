@@ -1,0 +1,480 @@
+// SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+/* inode.c - inodes in memory and their attributes */
+#include "internal.h"
+
+uint64_t vmem_inode_off(const struct vmem_fs *fs, uint64_t ino)
+{
+	uint32_t ag = (uint32_t)(ino / fs->inodes_per_ag), i = (uint32_t)(ino % fs->inodes_per_ag);
+
+	return ((vmem_ag_meta(fs, ag) + 2) << VMEM_BLOCK_SHIFT) + (uint64_t)i * VMEM_INODE_SIZE;
+}
+
+/* ---- Reading ---- */
+
+static bool format_fits(const struct vmem_dinode *n)
+{
+	uint32_t format = vmem_get16(n->format);
+	uint64_t size = vmem_get64(n->size);
+
+	if (size > VMEM_MAX_FILE_SIZE || vmem_get64(n->xattr))
+		return false;
+	switch (format) {
+	case VMEM_FMT_NONE:
+		return !vmem_is_reg(n) && !vmem_is_dir(n) && !vmem_is_lnk(n);
+	case VMEM_FMT_INLINE:
+		return vmem_is_lnk(n) && size && size <= VMEM_PAYLOAD_SIZE;
+	case VMEM_FMT_EXTENTS:
+		return (vmem_is_reg(n) || (vmem_is_lnk(n) && size && size < VMEM_BLOCK_SIZE)) &&
+		       vmem_get16(n->nr_ext) <= VMEM_INLINE_EXTENTS &&
+		       vmem_get16(n->depth) <= VMEM_EXT_MAX_DEPTH;
+	case VMEM_FMT_DIR:
+		return vmem_is_dir(n) &&
+		       vmem_get32(n->u.dir.height) <= VMEM_DIR_MAX_HEIGHT;
+	default:
+		return false;
+	}
+}
+
+static int read_inode(struct vmem_fs *fs, uint64_t ino, struct vmem_inode *vi)
+{
+	uint64_t off, block;
+	struct vmem_logged *l;
+
+	if (!ino || ino >= fs->nr_inodes || !vmem_inode_used(fs, ino))
+		return -ESTALE;
+	off = vmem_inode_off(fs, ino);
+	block = off >> VMEM_BLOCK_SHIFT;
+	memcpy(&vi->raw, vmem_meta(fs, off), sizeof(vi->raw));
+	if (vmem_get32(vi->raw.csum) != vmem_inode_csum(fs->crc, &vi->raw, ino))
+		return vmem_corrupt(fs, ino, block, "inode checksum");
+	if (!format_fits(&vi->raw))
+		return vmem_corrupt(fs, ino, block, "inode fields");
+	/* Conservative: what concerned it before it was read again may not be flushed yet. */
+	vi->lsn = fs->last_op;
+	l = vmem_find_logged(fs, ino);
+	if (l)
+		vi->logged_ckpt = l->ckpt;
+	return 0;
+}
+
+int vmem_iget(struct vmem_fs *fs, uint64_t ino, struct vmem_inode *vi)
+{
+	int err;
+
+	memset(vi, 0, sizeof(*vi));
+	vi->fs = fs;
+	vi->ino = ino;
+	vmem_lock_shared(fs);
+	err = read_inode(fs, ino, vi);
+	vmem_unlock_shared(fs);
+	return err;
+}
+
+void vmem_getattr(const struct vmem_inode *vi, struct vmem_attr *attr)
+{
+	const struct vmem_dinode *n = &vi->raw;
+
+	attr->mode = vmem_get16(n->mode);
+	attr->uid = vmem_get32(n->uid);
+	attr->gid = vmem_get32(n->gid);
+	attr->nlink = vmem_get32(n->nlink);
+	attr->rdev = vmem_get32(n->rdev);
+	attr->generation = vmem_get32(n->generation);
+	attr->size = vmem_get64(n->size);
+	attr->blocks = vmem_get64(n->blocks);
+	attr->atime = (int64_t)vmem_get64(n->atime);
+	attr->mtime = (int64_t)vmem_get64(n->mtime);
+	attr->ctime = (int64_t)vmem_get64(n->ctime);
+	attr->btime = (int64_t)vmem_get64(n->btime);
+}
+
+/* ---- Making ---- */
+
+void vmem_inode_touch_raw(struct vmem_fs *fs, struct vmem_dinode *n, bool mtime)
+{
+	vmem_le64 now = vmem_le64_of((uint64_t)vmem_now(fs));
+
+	n->ctime = now;
+	if (mtime)
+		n->mtime = now;
+}
+
+void vmem_inode_init(struct vmem_txn *t, struct vmem_inode *vi, uint64_t ino,
+		     const struct vmem_attr *attr, unsigned int format)
+{
+	struct vmem_fs *fs = t->fs;
+	vmem_le64 now = vmem_le64_of((uint64_t)vmem_now(fs));
+	struct vmem_dinode old, *n;
+
+	memcpy(&old, vmem_meta(fs, vmem_inode_off(fs, ino)), sizeof(old));
+	memset(vi, 0, sizeof(*vi));
+	vi->fs = fs;
+	vi->ino = ino;
+	n = txn_inode(t, vi);
+	n->mode = vmem_le16_of(attr->mode);
+	n->format = vmem_le16_of(format);
+	n->uid = vmem_le32_of(attr->uid);
+	n->gid = vmem_le32_of(attr->gid);
+	n->rdev = vmem_le32_of(attr->rdev);
+	n->nlink = vmem_le32_of(1);
+	n->atime = now;
+	n->mtime = now;
+	n->ctime = now;
+	n->btime = now;
+	n->generation = vmem_le32_of(vmem_get32(old.generation) + 1);
+}
+
+/* ---- Changing ---- */
+
+struct setattr {
+	struct vmem_inode *vi;
+	unsigned int which;
+	const struct vmem_attr *attr;
+};
+
+static int do_setattr(struct vmem_txn *t, void *arg)
+{
+	const struct setattr *s = arg;
+	const struct vmem_attr *a = s->attr;
+	struct vmem_dinode *n = txn_inode(t, s->vi);
+
+	if (s->which & VMEM_SET_MODE)
+		n->mode = vmem_le16_of((vmem_get16(n->mode) & 0170000u) | (a->mode & 07777u));
+	if (s->which & VMEM_SET_UID)
+		n->uid = vmem_le32_of(a->uid);
+	if (s->which & VMEM_SET_GID)
+		n->gid = vmem_le32_of(a->gid);
+	if (s->which & VMEM_SET_ATIME)
+		n->atime = vmem_le64_of((uint64_t)a->atime);
+	if (s->which & VMEM_SET_MTIME)
+		n->mtime = vmem_le64_of((uint64_t)a->mtime);
+	if (s->which & VMEM_SET_CTIME)
+		n->ctime = vmem_le64_of((uint64_t)a->ctime);
+	return 0;
+}
+
+int vmem_setattr(struct vmem_inode *vi, unsigned int which, const struct vmem_attr *attr)
+{
+	struct setattr s = { vi, which, attr };
+
+	return vmem_run(vi->fs, do_setattr, &s);
+}
+
+/* ---- Dirty inodes (domain host): what fsync and sync must still flush ---- */
+
+/* dirty_lock is held. */
+static void list_dirty(struct vmem_inode *vi)
+{
+	struct vmem_fs *fs = vi->fs;
+
+	if (vi->dirty_link)
+		return;
+	vi->dirty_next = fs->dirty_inodes;
+	if (vi->dirty_next)
+		vi->dirty_next->dirty_link = &vi->dirty_next;
+	vi->dirty_link = &fs->dirty_inodes;
+	fs->dirty_inodes = vi;
+}
+
+static void unlist_dirty(struct vmem_inode *vi)
+{
+	if (!vi->dirty_link)
+		return;
+	*vi->dirty_link = vi->dirty_next;
+	if (vi->dirty_next)
+		vi->dirty_next->dirty_link = vi->dirty_link;
+	vi->dirty_link = NULL;
+}
+
+void vmem_touch(struct vmem_inode *vi, unsigned int which, int64_t now)
+{
+	static const struct {
+		unsigned int bit;
+		size_t off;
+	} times[] = {
+		{ VMEM_SET_ATIME, offsetof(struct vmem_dinode, atime) },
+		{ VMEM_SET_MTIME, offsetof(struct vmem_dinode, mtime) },
+		{ VMEM_SET_CTIME, offsetof(struct vmem_dinode, ctime) },
+	};
+	struct vmem_fs *fs = vi->fs;
+	uint64_t home = vmem_inode_off(fs, vi->ino);
+	vmem_le64 v = vmem_le64_of((uint64_t)now);
+	bool changed = false;
+	unsigned int i;
+
+	if (vmem_is_read_only(fs))
+		return;
+	for (i = 0; i < 3; i++) {
+		uint8_t *p = (uint8_t *)&vi->raw + times[i].off;
+		struct vmem_opage *op;
+
+		if (!(which & times[i].bit) || !memcmp(p, &v, sizeof(v)))
+			continue;
+		memcpy(p, &v, sizeof(v));
+		changed = true;
+		if (!vmem_immediate(fs))
+			continue;
+		vmem_lock_shared(fs);
+		op = vmem_overlay_find(fs, home >> VMEM_BLOCK_SHIFT);
+		if (op)
+			memcpy(op->data + (home & VMEM_BLOCK_MASK) + times[i].off, &v, sizeof(v));
+		vmem_put64(fs->store, home + times[i].off, (uint64_t)now);
+		vmem_unlock_shared(fs);
+	}
+	if (!changed || vmem_immediate(fs))
+		return;
+	vmem_lock(fs, fs->dirty_lock);
+	vi->times_dirty = true;
+	list_dirty(vi);
+	vmem_unlock(fs, fs->dirty_lock);
+}
+
+/* Full: join the two that lie closest. */
+static void join_closest(struct vmem_inode *vi)
+{
+	struct vmem_dirty *d = vi->dirty;
+	uint64_t best = UINT64_MAX, end;
+	uint32_t i, k, a = 0, b = 1;
+
+	for (i = 0; i < vi->nr_dirty; i++)
+		for (k = 0; k < vi->nr_dirty; k++) {
+			uint64_t gap = d[k].offset - d[i].offset;
+
+			if (i != k && d[k].offset >= d[i].offset && gap < best) {
+				best = gap;
+				a = i;
+				b = k;
+			}
+		}
+	end = VMEM_MAX(d[a].offset + d[a].length, d[b].offset + d[b].length);
+	d[a].length = end - d[a].offset;
+	d[a].seq = VMEM_MAX(d[a].seq, d[b].seq);
+	d[b] = d[--vi->nr_dirty];
+}
+
+void vmem_dirty_add(struct vmem_inode *vi, uint64_t off, uint64_t len)
+{
+	struct vmem_fs *fs = vi->fs;
+	uint64_t start = off & ~(uint64_t)VMEM_BLOCK_MASK;
+	uint64_t end = vmem_align_up(off + len, VMEM_BLOCK_SIZE);
+	uint32_t i;
+
+	vmem_lock(fs, fs->dirty_lock);
+	vi->dirty_seq++;
+	for (i = 0; i < vi->nr_dirty; i++) {
+		struct vmem_dirty *d = &vi->dirty[i];
+
+		if (start <= d->offset + d->length && end >= d->offset) {
+			end = VMEM_MAX(end, d->offset + d->length);
+			d->offset = VMEM_MIN(start, d->offset);
+			d->length = end - d->offset;
+			d->seq = vi->dirty_seq;
+			goto out;
+		}
+	}
+	if (vi->nr_dirty == VMEM_DIRTY_RANGES)
+		join_closest(vi);
+	vi->dirty[vi->nr_dirty].offset = start;
+	vi->dirty[vi->nr_dirty].length = end - start;
+	vi->dirty[vi->nr_dirty++].seq = vi->dirty_seq;
+out:
+	list_dirty(vi);
+	vmem_unlock(fs, fs->dirty_lock);
+}
+
+/* The ranges up to seq have been flushed. */
+void vmem_dirty_done(struct vmem_inode *vi, uint64_t seq)
+{
+	struct vmem_fs *fs = vi->fs;
+	uint32_t i = 0;
+
+	vmem_lock(fs, fs->dirty_lock);
+	while (i < vi->nr_dirty) {
+		if (vi->dirty[i].seq <= seq)
+			vi->dirty[i] = vi->dirty[--vi->nr_dirty];
+		else
+			i++;
+	}
+	if (!vi->nr_dirty && !vi->times_dirty)
+		unlist_dirty(vi);
+	vmem_unlock(fs, fs->dirty_lock);
+}
+
+/* ---- fsync, sync ---- */
+
+static int write_times(struct vmem_txn *t, void *arg)
+{
+	txn_inode(t, arg);
+	return 0;
+}
+
+static int flush_own(struct vmem_inode *vi, const struct vmem_range *r, unsigned int nr)
+{
+	struct vmem_fs *fs = vi->fs;
+	unsigned int i;
+
+	if (fs->error == -EIO)
+		return -EIO;
+	fs->stats.flushes++;
+	fs->stats.flush_ranges += nr;
+	for (i = 0; i < nr; i++)
+		fs->stats.flush_bytes += r[i].length;
+	return fs->store->flush(fs->store, r, nr) ? vmem_io_failed(fs) : 0;
+}
+
+int vmem_fsync(struct vmem_inode *vi, bool datasync)
+{
+	struct vmem_range own[VMEM_DIRTY_RANGES];
+	struct vmem_fs *fs = vi->fs;
+	uint64_t seq;
+	unsigned int nr, i;
+	int err = 0;
+
+	if (fs->error == -EIO)
+		return -EIO;
+	if (vmem_immediate(fs)) {
+		vmem_fence(fs->store);
+		return 0;
+	}
+	vi->sync_credit = 2;
+	if (!datasync && vi->times_dirty && !vmem_is_read_only(fs))
+		err = vmem_run(fs, write_times, vi);
+	if (err)
+		return err;
+
+	vmem_lock(fs, fs->dirty_lock);
+	nr = vi->nr_dirty;
+	seq = vi->dirty_seq;
+	for (i = 0; i < nr; i++) {
+		own[i].offset = vi->dirty[i].offset;
+		own[i].length = vi->dirty[i].length;
+	}
+	vmem_unlock(fs, fs->dirty_lock);
+
+	if (vi->lsn > __atomic_load_n(&fs->committed, __ATOMIC_ACQUIRE)) {
+		if (nr) {
+			vmem_lock(fs, fs->lock);
+			for (i = 0; i < nr; i++)
+				vmem_ranges_add(fs->stored, own[i].offset, own[i].length);
+			vmem_unlock(fs, fs->lock);
+		}
+		err = vmem_commit(fs, vi->lsn);
+	} else if (nr) {
+		err = flush_own(vi, own, nr);
+	}
+	if (!err && nr)
+		vmem_dirty_done(vi, seq);
+	return err;
+}
+
+/*
+ * A record takes over what the inode must still flush: the ranges become
+ * linked by it, and are forgotten when it is appended.
+ */
+static void hand_over(struct vmem_txn *t, struct vmem_inode *vi)
+{
+	uint32_t i;
+
+	for (i = 0; i < vi->nr_dirty; i++)
+		txn_link(t, vi->dirty[i].offset, vi->dirty[i].length);
+	txn_inode(t, vi);
+	t->inodes[t->nr_inodes - 1].dirty_seq = vi->dirty_seq;
+}
+
+/* Up to a transaction's worth of dirty inodes that this round has not seen. */
+static int gather_dirty(struct vmem_txn *t, void *arg)
+{
+	struct vmem_fs *fs = t->fs;
+	struct vmem_inode *vi;
+	bool *more = arg;
+
+	*more = false;
+	vmem_lock(fs, fs->dirty_lock);
+	for (vi = fs->dirty_inodes; vi && !*more; vi = vi->dirty_next) {
+		if (vi->sync_round == fs->sync_round)
+			continue;
+		if (t->nr_inodes == VMEM_TXN_INODES) {
+			*more = true;
+			break;
+		}
+		vi->sync_round = fs->sync_round;
+		hand_over(t, vi);
+	}
+	vmem_unlock(fs, fs->dirty_lock);
+	return 0;
+}
+
+int vmem_sync(struct vmem_fs *fs)
+{
+	bool more = true;
+	int err = 0;
+
+	if (fs->error == -EIO)
+		return -EIO;
+	if (fs->read_only || fs->error)
+		return 0;
+	if (vmem_immediate(fs)) {
+		vmem_fence(fs->store);
+		return 0;
+	}
+	vmem_lock(fs, fs->dirty_lock);
+	fs->sync_round++;
+	vmem_unlock(fs, fs->dirty_lock);
+	while (!err && more)
+		err = vmem_run(fs, gather_dirty, &more);
+	return err ? err : vmem_commit(fs, __atomic_load_n(&fs->last_op, __ATOMIC_ACQUIRE));
+}
+
+/* ---- Forgetting ---- */
+
+/* What fsync would have flushed must follow the inode number, not the memory. */
+static int hand_over_last(struct vmem_txn *t, void *arg)
+{
+	vmem_lock(t->fs, t->fs->dirty_lock);
+	hand_over(t, arg);
+	vmem_unlock(t->fs, t->fs->dirty_lock);
+	return 0;
+}
+
+static int free_inode(struct vmem_txn *t, void *arg)
+{
+	struct vmem_inode *vi = arg;
+	struct vmem_dinode *n = txn_inode(t, vi);
+	bool dir = vmem_is_dir(n);
+	uint32_t generation = vmem_get32(n->generation);
+
+	txn_set_orphan(t, vi->ino, false);
+	txn_free_inode(t, vi->ino, dir);
+	memset(n, 0, sizeof(*n));
+	n->generation = vmem_le32_of(generation);
+	return 0;
+}
+
+static int forget_storage(struct vmem_inode *vi)
+{
+	int err = vmem_truncate_rest(vi, 0);
+
+	return err ? err : vmem_run(vi->fs, free_inode, vi);
+}
+
+int vmem_iput(struct vmem_inode *vi)
+{
+	struct vmem_fs *fs = vi->fs;
+	int err = 0;
+
+	if (!vmem_is_read_only(fs)) {
+		if (!vmem_get32(vi->raw.nlink))
+			err = forget_storage(vi);
+		else if (vi->nr_dirty || vi->times_dirty)
+			err = vmem_run(fs, hand_over_last, vi);
+	}
+	if (vi->dirty_link) {
+		/* The shared lock keeps a running vmem_sync() from using it. */
+		vmem_lock_shared(fs);
+		vmem_lock(fs, fs->dirty_lock);
+		unlist_dirty(vi);
+		vmem_unlock(fs, fs->dirty_lock);
+		vmem_unlock_shared(fs);
+	}
+	return err;
+}

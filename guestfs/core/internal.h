@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/*
+ * internal.h - what the files of the core share
+ *
+ * Reading order: super.c (mount), journal.c (transactions, group commit,
+ * checkpoint), overlay.c (metadata in DRAM), recovery.c, alloc.c, inode.c,
+ * extent.c, dir.c, namei.c, file.c.
+ *
+ * Locks, in the order they are taken: the caller's inode locks, ckpt_lock,
+ * commit_lock, lock, dirty_lock.  `lock` exclusive is held by the one running transaction,
+ * shared by readers of metadata.  Pointers from vmem_meta() are valid while
+ * it is held.
+ */
+#ifndef VMEM_INTERNAL_H
+#define VMEM_INTERNAL_H
+
+#include "vmem.h"
+#include "hash.h"
+#include "persist.h"
+
+#define VMEM_OVERLAY_BUCKETS	4096u
+#define VMEM_OVERLAY_MAX	8192u	/* pages; a checkpoint is asked for at half */
+#define VMEM_RANGES_MAX		256u
+#define VMEM_TXN_INODES		5u
+#define VMEM_TXN_RUNS		96u
+#define VMEM_TXN_AGS		16u
+#define VMEM_CHUNK_BLOCKS	512u	/* 2 MiB: what a huge page maps */
+#define VMEM_CHUNKS		(VMEM_MAX_AG_BLOCKS / VMEM_CHUNK_BLOCKS)
+#define VMEM_LOGGED_MAX		256u	/* inodes with data in the log */
+#define VMEM_CARRY_MAX		4096u	/* bytes of a write that may ride in its record */
+#define VMEM_RESERVED_BLOCKS	32u	/* kept for shrinking operations */
+
+struct vmem_opage {
+	struct vmem_opage *next;	/* in the bucket */
+	struct vmem_opage *all;		/* in the list of all */
+	uint64_t block;
+	bool dirty;			/* newer than home (domain host, recovery) */
+	uint8_t *data;
+};
+
+struct vmem_rangeset {
+	unsigned int nr;
+	struct vmem_range r[VMEM_RANGES_MAX];
+};
+
+struct vmem_run {
+	uint64_t start;
+	uint64_t len;
+};
+
+/* Freed blocks that recovery could still touch: not to be reused before floor > lsn. */
+struct vmem_pending {
+	uint64_t lsn;
+	struct vmem_run run;
+};
+
+struct vmem_ag {
+	struct vmem_ag_desc desc;	/* as the running transaction has it */
+	uint64_t *busy;			/* bitmap | reserved | pending; NULL = not loaded */
+	uint32_t busy_free;		/* clear bits of busy */
+	uint32_t ihint;			/* first inode that may be free */
+	uint16_t chunk_free[VMEM_CHUNKS];
+};
+
+struct vmem_logged {
+	uint64_t ino;			/* 0 = empty */
+	uint64_t ckpt;			/* checkpoint period of the newest of them */
+	uint64_t lo, hi;		/* file bytes that rode in records */
+};
+
+/*
+ * The running transaction.  Its changes are in the overlay at once, its
+ * deltas gather in buf; txn_commit() makes them one record, txn_abort()
+ * takes them back with the help of undo.
+ */
+struct vmem_txn {
+	struct vmem_fs *fs;
+	uint8_t *buf;			/* VMEM_REC_MAX */
+	uint32_t len;
+	uint32_t nr_deltas;
+	uint8_t *undo;			/* VMEM_REC_MAX: old bytes, each behind a vmem_undo */
+	uint32_t undo_len;
+	int err;			/* first failure of a txn_ function */
+	struct {
+		struct vmem_inode *vi;
+		struct vmem_dinode n;
+		uint64_t dirty_seq;	/* > 0: the record takes its dirty ranges over */
+	} inodes[VMEM_TXN_INODES];
+	unsigned int nr_inodes;
+	struct {
+		struct vmem_run run;
+		bool outside;		/* reserved before the transaction: an abort keeps it so */
+	} allocs[VMEM_TXN_RUNS];
+	struct vmem_run frees[VMEM_TXN_RUNS];
+	unsigned int nr_allocs, nr_frees;
+	struct {
+		uint32_t ag;
+		struct vmem_ag_desc old;
+	} ags[VMEM_TXN_AGS];
+	unsigned int nr_ags;
+	struct vmem_run links[VMEM_TXN_RUNS];	/* bytes of the store that the record links */
+	unsigned int nr_links;
+};
+
+struct vmem_fs {
+	struct vmem_store *store;
+	const struct vmem_env *env;
+	vmem_crc_fn crc;
+	enum vmem_domain domain;
+	bool read_only, check_done;
+	int error;			/* sticky: -EIO or -EUCLEAN */
+
+	/* geometry, from the superblock */
+	uint64_t nr_blocks, nr_inodes, desc_start, log_start, log_blocks, agmeta0, backup;
+	uint32_t ag_blocks, nr_ags, inodes_per_ag, itable_blocks;
+	uint8_t hash_key[16], uuid[VMEM_UUID_LEN];
+	char label[VMEM_LABEL_LEN + 1];
+
+	/* root */
+	struct vmem_root root;		/* as last written */
+	unsigned int root_slot;
+
+	/* log */
+	uint64_t log_off, log_size;	/* bytes */
+	uint64_t tail;			/* space before it is free */
+	uint64_t head;			/* where the next record goes */
+	uint64_t last_op;		/* end of the newest operation record */
+	uint64_t committed;		/* records below it are durable in the domain */
+	uint64_t flushed;		/* log bytes below it are host-durable */
+	uint64_t group_start;
+	uint64_t floor;			/* recovery never starts below it */
+	uint64_t pmem_applied;		/* last `applied` that was stored (domain pmem) */
+	uint64_t ckpt_seq;		/* number of the current checkpoint period */
+	uint64_t ckpt_live;		/* oldest period whose records could be replayed */
+	uint32_t seed, chain;
+	bool kicked;
+	struct vmem_txn txn;
+
+	/* overlay */
+	struct vmem_opage **buckets, *opages;
+	unsigned int nr_opages, nr_dirty;
+
+	/* host domain: what to flush, and when */
+	struct vmem_rangeset *linked;	/* linked by records since group_start: before the commit record */
+	struct vmem_rangeset *linked_spare; /* the set being flushed */
+	struct vmem_rangeset *stored;	/* in place: with any flush of the commit */
+	struct vmem_rangeset *stored_spare;
+	struct vmem_rangeset *home;	/* rode in records: at the checkpoint */
+	struct vmem_rangeset *ckpt_set;	/* of the running checkpoint */
+	struct vmem_logged *logged;	/* VMEM_LOGGED_MAX; purged by a checkpoint */
+	unsigned int nr_logged;
+	struct vmem_inode *dirty_inodes;
+	uint64_t sync_round;
+
+	/* allocator */
+	struct vmem_ag *ags;
+	uint64_t free_blocks, free_inodes, nr_dirs;
+	uint64_t reserved;		/* busy without a record yet */
+	uint64_t pending_blocks;
+	struct vmem_pending *pending;	/* FIFO by lsn */
+	size_t pending_first, pending_nr, pending_max;
+	uint32_t dir_ag;		/* where the next directory goes */
+
+	uint8_t *scratch;		/* 2 blocks, for the running transaction */
+	void *lock, *ckpt_lock, *commit_lock, *dirty_lock;
+	struct vmem_stats stats;
+};
+
+/* ---- small helpers ---- */
+
+#define VMEM_MIN(a, b) ((a) < (b) ? (a) : (b))
+#define VMEM_MAX(a, b) ((a) > (b) ? (a) : (b))
+
+static inline uint64_t vmem_align_up(uint64_t v, uint64_t a)
+{
+	return (v + a - 1) & ~(a - 1);
+}
+
+static inline void vmem_lock(struct vmem_fs *fs, void *l)
+{
+	if (fs->env->lock)
+		fs->env->lock(l);
+}
+
+static inline void vmem_unlock(struct vmem_fs *fs, void *l)
+{
+	if (fs->env->lock)
+		fs->env->unlock(l);
+}
+
+static inline void vmem_lock_shared(struct vmem_fs *fs)
+{
+	if (fs->env->lock)
+		fs->env->lock_shared(fs->lock);
+}
+
+static inline void vmem_unlock_shared(struct vmem_fs *fs)
+{
+	if (fs->env->lock)
+		fs->env->unlock_shared(fs->lock);
+}
+
+static inline void *vmem_alloc(struct vmem_fs *fs, size_t size)
+{
+	return fs->env->alloc(fs->env, size);
+}
+
+static inline void vmem_free(struct vmem_fs *fs, void *p, size_t size)
+{
+	if (p)
+		fs->env->free(fs->env, p, size);
+}
+
+static inline int64_t vmem_now(struct vmem_fs *fs)
+{
+	return fs->env->now(fs->env);
+}
+
+/* Domains in which a record is durable, and applied at home, at once. */
+static inline bool vmem_immediate(const struct vmem_fs *fs)
+{
+	return fs->domain != VMEM_DOMAIN_HOST;
+}
+
+static inline bool vmem_is_dir(const struct vmem_dinode *n)
+{
+	return (vmem_get16(n->mode) & 0170000u) == 0040000u;
+}
+
+static inline bool vmem_is_reg(const struct vmem_dinode *n)
+{
+	return (vmem_get16(n->mode) & 0170000u) == 0100000u;
+}
+
+static inline bool vmem_is_lnk(const struct vmem_dinode *n)
+{
+	return (vmem_get16(n->mode) & 0170000u) == 0120000u;
+}
+
+/* ---- super.c ---- */
+
+/* Report a contradiction on the medium once, turn read-only; returns -EUCLEAN. */
+int vmem_corrupt(struct vmem_fs *fs, uint64_t ino, uint64_t block, const char *what);
+/* The first failed flush: sticky; returns -EIO. */
+int vmem_io_failed(struct vmem_fs *fs);
+int vmem_write_root(struct vmem_fs *fs, uint32_t state, uint64_t tail);
+uint64_t vmem_ag_meta(const struct vmem_fs *fs, uint32_t ag);
+/* May file data or a node live in blocks [start, start + nr)? */
+bool vmem_block_ok(const struct vmem_fs *fs, uint64_t start, uint64_t nr);
+
+/* ---- overlay.c ---- */
+
+const uint8_t *vmem_meta(struct vmem_fs *fs, uint64_t off);
+/* The overlay's page of block, made from home (or zeroed); NULL = no memory. */
+struct vmem_opage *vmem_overlay_get(struct vmem_fs *fs, uint64_t block, bool zero);
+struct vmem_opage *vmem_overlay_find(struct vmem_fs *fs, uint64_t block);
+void vmem_overlay_dirty(struct vmem_fs *fs, struct vmem_opage *op);
+/* Copy dirty pages home, note their ranges, mark them clean. */
+void vmem_overlay_writeback(struct vmem_fs *fs, struct vmem_rangeset *ranges);
+void vmem_overlay_drop(struct vmem_fs *fs, bool dirty_too);
+void vmem_bits_apply(uint8_t *map, uint32_t first, uint32_t nr, bool set);
+
+/* ---- ranges.c ---- */
+
+void vmem_ranges_add(struct vmem_rangeset *set, uint64_t off, uint64_t len);
+void vmem_ranges_sort(struct vmem_rangeset *set);
+int vmem_flush_sets(struct vmem_fs *fs, struct vmem_rangeset *const *sets, unsigned int nr);
+
+/* ---- journal.c ---- */
+
+typedef int (*vmem_op)(struct vmem_txn *t, void *arg);
+
+/* Run op as one transaction, again after a checkpoint when it says -EAGAIN. */
+int vmem_run(struct vmem_fs *fs, vmem_op op, void *arg);
+
+void txn_write(struct vmem_txn *t, uint64_t off, const void *src, uint32_t len);
+void txn_new_block(struct vmem_txn *t, uint64_t block, const void *src);	/* NULL: zeros */
+void txn_bits(struct vmem_txn *t, uint64_t block, uint32_t first, uint32_t nr, bool set);
+void txn_data(struct vmem_txn *t, uint64_t ino, uint64_t off, const void *src, uint32_t len);
+void txn_data_zero(struct vmem_txn *t, uint64_t ino, uint64_t off, uint32_t len);
+void txn_revoke(struct vmem_txn *t, uint64_t ino);
+/* The record links these bytes: flush them before it counts as host-durable. */
+void txn_link(struct vmem_txn *t, uint64_t off, uint64_t len);
+/* The copy of the inode that the transaction changes; NULL after t->err. */
+struct vmem_dinode *txn_inode(struct vmem_txn *t, struct vmem_inode *vi);
+/* Little room left: stop and go on in another transaction. */
+bool txn_full(const struct vmem_txn *t);
+
+/* Make everything below lsn host-durable: join or close the running group. */
+int vmem_commit(struct vmem_fs *fs, uint64_t lsn);
+uint64_t vmem_ring_off(const struct vmem_fs *fs, uint64_t lsn);
+
+/* ---- recovery.c ---- */
+
+int vmem_recover(struct vmem_fs *fs, bool to_last_commit, struct vmem_mount_info *info);
+int vmem_recover_orphans(struct vmem_fs *fs, struct vmem_mount_info *info);
+
+/* ---- alloc.c ---- */
+
+int vmem_alloc_load(struct vmem_fs *fs);
+void vmem_alloc_unload(struct vmem_fs *fs);
+/*
+ * Find and mark busy up to want blocks near goal; *run gets 1..want of them.
+ * -ENOSPC; -EAGAIN: a checkpoint would set some free.  Lock held exclusively.
+ */
+int vmem_reserve(struct vmem_fs *fs, uint64_t goal, uint64_t want, bool privileged,
+		 struct vmem_run *run);
+void vmem_unreserve(struct vmem_fs *fs, struct vmem_run run);
+/* Reserved blocks become allocated; after an abort they are reserved again if `outside`. */
+void txn_take(struct vmem_txn *t, struct vmem_run run, bool outside);
+void txn_free(struct vmem_txn *t, uint64_t start, uint64_t len);
+int txn_alloc_block(struct vmem_txn *t, uint64_t goal, uint64_t *block);
+void vmem_release_pending(struct vmem_fs *fs);
+void vmem_txn_undo_alloc(struct vmem_txn *t);
+void vmem_txn_pend_frees(struct vmem_txn *t, uint64_t lsn);
+void txn_write_descs(struct vmem_txn *t);
+
+int txn_alloc_inode(struct vmem_txn *t, uint64_t near_ino, bool dir, uint64_t *ino);
+void txn_free_inode(struct vmem_txn *t, uint64_t ino, bool dir);
+void txn_set_orphan(struct vmem_txn *t, uint64_t ino, bool set);
+uint32_t vmem_orphans_in(const struct vmem_fs *fs, uint32_t ag);
+
+/* ---- inode.c ---- */
+
+uint64_t vmem_inode_off(const struct vmem_fs *fs, uint64_t ino);
+bool vmem_inode_used(struct vmem_fs *fs, uint64_t ino);
+void vmem_inode_init(struct vmem_txn *t, struct vmem_inode *vi, uint64_t ino,
+		     const struct vmem_attr *attr, unsigned int format);
+void vmem_inode_touch_raw(struct vmem_fs *fs, struct vmem_dinode *n, bool mtime);
+
+/* Domain host: [off, off+len) of the store was stored in place for vi. */
+void vmem_dirty_add(struct vmem_inode *vi, uint64_t off, uint64_t len);
+/* What was stored up to seq needs no flush any more. */
+void vmem_dirty_done(struct vmem_inode *vi, uint64_t seq);
+
+/* ---- extent.c ---- */
+
+int vmem_ext_lookup(struct vmem_fs *fs, const struct vmem_dinode *n, uint64_t ino,
+		    uint64_t lblk, struct vmem_map *map);
+/* Map nr blocks at lblk, where a hole is, to pblk. */
+int txn_ext_insert(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,
+		   uint64_t lblk, uint64_t pblk, uint64_t nr);
+/* Unmap from the end down to block `from`; *done when nothing is left. */
+int txn_ext_truncate(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,
+		     uint64_t from, bool *done);
+
+/* ---- dir.c ---- */
+
+int vmem_dir_find(struct vmem_inode *dir, struct vmem_name name, uint64_t *ino, unsigned int *type);
+int txn_dir_add(struct vmem_txn *t, struct vmem_inode *dir, struct vmem_name name,
+		uint64_t ino, unsigned int type);
+int txn_dir_remove(struct vmem_txn *t, struct vmem_inode *dir, struct vmem_name name, uint64_t ino);
+int txn_dir_replace(struct vmem_txn *t, struct vmem_inode *dir, struct vmem_name name,
+		    uint64_t old_ino, uint64_t ino, unsigned int type);
+int txn_dir_free(struct vmem_txn *t, struct vmem_inode *dir, bool *done);
+
+/* ---- file.c ---- */
+
+/* Free what lies beyond size, by as many records as it takes. */
+int vmem_truncate_rest(struct vmem_inode *vi, uint64_t size);
+struct vmem_logged *vmem_find_logged(struct vmem_fs *fs, uint64_t ino);
+
+#endif /* VMEM_INTERNAL_H */
