@@ -42,6 +42,27 @@
 #endif
 
 /*
+ * Since 8.1, and in 7.2 since 7.2.6, QEMU drops an access to a device while
+ * another one is being handled, unless the region opts out.  A handler that
+ * lets go of the big QEMU lock must opt out, or accesses of other vCPUs get
+ * lost.
+ */
+#if VMEMSTORE_QEMU_AT_LEAST(8, 1) || \
+    (QEMU_VERSION_MAJOR == 7 && QEMU_VERSION_MINOR == 2 && \
+     QEMU_VERSION_MICRO >= 6)
+static inline bool vmemstore_allow_reentry(MemoryRegion *mr)
+{
+    mr->disable_reentrancy_guard = true;
+    return true;
+}
+#else
+static inline bool vmemstore_allow_reentry(MemoryRegion *mr)
+{
+    return false;
+}
+#endif
+
+/*
  * A migration blocker is handed over by reference since 8.2.  Both functions
  * leave *reason NULL when no blocker is registered any more.
  */

@@ -6,6 +6,10 @@
  * without any lock, completed under the big QEMU lock by the same thread, so
  * that the path from the host's answer to the guest's interrupt has no detour
  * through the main loop.
+ *
+ * A lone flush may also be executed by the thread that submits it, a vCPU,
+ * which then waits for it with no lock held.  That saves waking a worker and
+ * waking the vCPU again, together as long as a fast disk takes.
  */
 #ifndef VMEMSTORE_FLUSH_H
 #define VMEMSTORE_FLUSH_H
@@ -57,6 +61,17 @@ typedef struct VMemStoreFlusherConfig {
 /* Big QEMU lock held in all of these. */
 VMemStoreFlusher *vmemstore_flusher_new(const VMemStoreFlusherConfig *config);
 void vmemstore_flusher_submit(VMemStoreFlusher *f, VMemStoreFlush *flush);
+/*
+ * Would vmemstore_flusher_run() be good now?  Nothing else is in flight, and
+ * the disk has been answering fast enough for a vCPU to wait.
+ */
+bool vmemstore_flusher_is_quick(VMemStoreFlusher *f,
+                                const VMemStoreFlush *flush);
+/*
+ * Execute and complete in this thread.  Releases the big QEMU lock in between:
+ * on return the device may have been reset, or @f destroyed.
+ */
+void vmemstore_flusher_run(VMemStoreFlusher *f, VMemStoreFlush *flush);
 /* Wait for running syncs, then complete everything pending as cancelled. */
 void vmemstore_flusher_cancel(VMemStoreFlusher *f);
 /* Cancel and free; the threads end by themselves. */

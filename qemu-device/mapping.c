@@ -103,6 +103,33 @@ static bool file_size(int fd, const char *path, const struct stat *st,
     return false;
 }
 
+/* Spares the host a full disk for the moment that allocating in vain takes. */
+static bool fits_at_all(int fd, uint64_t size)
+{
+    struct statfs fs;
+    struct stat st;
+
+    if (fstatfs(fd, &fs) < 0 || fstat(fd, &st) < 0) {
+        return true;
+    }
+    return size / fs.f_bsize <=
+           fs.f_bfree + (uint64_t)st.st_blocks * 512 / fs.f_bsize;
+}
+
+static bool fallocate_all(int fd, uint64_t size)
+{
+    int ret;
+
+    if (!fits_at_all(fd, size)) {
+        errno = ENOSPC;
+        return false;
+    }
+    do {
+        ret = fallocate(fd, 0, 0, size);
+    } while (ret < 0 && errno == EINTR);
+    return ret == 0;
+}
+
 /*
  * Give every block of a regular file its place on the disk: a store into a
  * hole of a full file system would kill the VM by SIGBUS.
@@ -112,26 +139,22 @@ static bool allocate_blocks(int fd, const char *path, uint64_t size,
 {
     struct stat st;
 
-    while (fallocate(fd, 0, 0, size) < 0) {
-        if (errno == EINTR) {
-            continue;
-        }
-        if (errno == EOPNOTSUPP && fstat(fd, &st) == 0 &&
-            (uint64_t)st.st_size == size &&
-            (uint64_t)st.st_blocks * 512 >= size) {
-            break;
-        }
-        if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG) {
-            error_setg(errp, "vmemstore: no room for the %" PRIu64 " MiB of '%s' "
-                       "(%s): free space or use a smaller file",
-                       size / MiB, path, strerror(errno));
-        } else {
-            error_setg(errp, "vmemstore: cannot allocate the blocks of '%s': %s: "
-                       "use a file without holes", path, strerror(errno));
-        }
-        return false;
+    if (fallocate_all(fd, size)) {
+        return true;
     }
-    return true;
+    if (errno == EOPNOTSUPP && fstat(fd, &st) == 0 &&
+        (uint64_t)st.st_size == size && (uint64_t)st.st_blocks * 512 >= size) {
+        return true;
+    }
+    if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG) {
+        error_setg(errp, "vmemstore: no room for the %" PRIu64 " MiB of '%s' "
+                   "(%s): free space or use a smaller file", size / MiB, path,
+                   strerror(errno));
+    } else {
+        error_setg(errp, "vmemstore: cannot allocate the blocks of '%s': %s: use "
+                   "a file without holes", path, strerror(errno));
+    }
+    return false;
 }
 
 /*

@@ -17,6 +17,7 @@ struct VMemStorePCI {
     VirtIOPCIProxy parent_obj;
     VMemStore vdev;
     MemoryRegion bar;       /* container: the store, then nothing */
+    PCIConfigWriteFunc *config_write;   /* virtio-pci's */
 };
 
 /*
@@ -59,6 +60,22 @@ static bool add_shm_capability(PCIDevice *dev, uint64_t length, Error **errp)
     return true;
 }
 
+/*
+ * The doorbell can also be rung through a window in PCI configuration space.
+ * The bus is then in the middle of an access, and must not be entered again by
+ * another vCPU: so nothing that lets go of the big QEMU lock.
+ */
+static void vmemstore_config_write(PCIDevice *pci, uint32_t address,
+                                   uint32_t value, int length)
+{
+    VMemStorePCI *dev = VMEMSTORE_PCI(pci);
+    bool may_run = dev->vdev.may_run_in_vcpu;
+
+    dev->vdev.may_run_in_vcpu = false;
+    dev->config_write(pci, address, value, length);
+    dev->vdev.may_run_in_vcpu = may_run;
+}
+
 static void vmemstore_pci_realize(VirtIOPCIProxy *proxy, Error **errp)
 {
     VMemStorePCI *dev = VMEMSTORE_PCI(proxy);
@@ -75,6 +92,9 @@ static void vmemstore_pci_realize(VirtIOPCIProxy *proxy, Error **errp)
         return;
     }
     pci_config_set_device_id(pci->config, VMEMSTORE_PCI_DEVICE_ID);
+    dev->config_write = pci->config_write;
+    pci->config_write = vmemstore_config_write;
+    dev->vdev.may_run_in_vcpu = vmemstore_allow_reentry(&proxy->notify.mr);
 
     size = memory_region_size(&dev->vdev.ram);
     memory_region_init(&dev->bar, OBJECT(dev), "vmemstore.bar",

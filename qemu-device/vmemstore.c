@@ -13,6 +13,7 @@
 #include "standard-headers/linux/virtio_ids.h"
 
 #include "compat.h"
+#include "hw/core/cpu.h"
 #include "trace.h"
 #include "vmemstore.h"
 
@@ -89,8 +90,42 @@ static uint32_t parse_request(const VMemStore *s, VMemStoreRequest *req)
     return status;
 }
 
-/* Takes one request off the queue; false when there is none. */
-static bool handle_request(VMemStore *s, bool *answered)
+/* Is this the moment, and the thread, to execute a flush at once? */
+static bool can_run_now(VMemStore *s, const VMemStoreFlush *flush)
+{
+    if (!s->may_run_in_vcpu || !virtio_queue_empty(s->vq)) {
+        return false;
+    }
+    switch (s->run_in_vcpu) {
+    case ON_OFF_AUTO_ON:
+        return true;
+    case ON_OFF_AUTO_AUTO:
+        return current_cpu && vmemstore_flusher_is_quick(s->flusher, flush);
+    default:
+        return false;
+    }
+}
+
+/* Returns false when the queue may have gone meanwhile. */
+static bool start_flush(VMemStore *s, VMemStoreFlush *flush)
+{
+    VMemStoreFlusher *flusher = s->flusher;
+
+    if (!can_run_now(s, flush)) {
+        vmemstore_flusher_submit(flusher, flush);
+        return true;
+    }
+    s->busy = false;
+    vmemstore_flusher_run(flusher, flush);
+    if (s->flusher != flusher || s->busy) {
+        return false;
+    }
+    s->busy = true;
+    return true;
+}
+
+/* Takes one request off the queue; false when there is no more to do. */
+static bool handle_request(VMemStore *s)
 {
     VirtIODevice *vdev = VIRTIO_DEVICE(s);
     VMemStoreRequest *req = virtqueue_pop(s->vq, sizeof(*req));
@@ -108,26 +143,26 @@ static bool handle_request(VMemStore *s, bool *answered)
     }
     status = parse_request(s, req);
     if (status == VMEMSTORE_S_OK) {
-        vmemstore_flusher_submit(s->flusher, &req->flush);
-    } else {
-        qatomic_inc(&s->stats.invalid);
-        push_response(s, req, status);
-        *answered = true;
+        return start_flush(s, &req->flush);
     }
+    qatomic_inc(&s->stats.invalid);
+    push_response(s, req, status);
+    virtio_notify(vdev, s->vq);
     return true;
 }
 
 static void vmemstore_handle_output(VirtIODevice *vdev, VirtQueue *vq)
 {
     VMemStore *s = VMEMSTORE(vdev);
-    bool answered = false;
 
-    while (handle_request(s, &answered)) {
+    if (s->busy) {
+        return;
+    }
+    s->busy = true;
+    while (handle_request(s)) {
         /* Every request of this doorbell. */
     }
-    if (answered) {
-        virtio_notify(vdev, vq);
-    }
+    s->busy = false;
 }
 
 /* ---- what the flush engine calls ---- */
@@ -136,20 +171,26 @@ static void flush_complete(void *opaque, VMemStoreFlush *flush, bool cancelled)
 {
     VMemStore *s = opaque;
     VMemStoreRequest *req = container_of(flush, VMemStoreRequest, flush);
+    bool was_busy = s->busy;
 
+    s->busy = true;
     if (cancelled) {
         virtqueue_detach_element(s->vq, &req->elem, 0);
         g_free(req);
     } else {
         push_response(s, req, flush->status);
     }
+    s->busy = was_busy;
 }
 
 static void flush_notify(void *opaque)
 {
     VMemStore *s = opaque;
+    bool was_busy = s->busy;
 
+    s->busy = true;
     virtio_notify(VIRTIO_DEVICE(s), s->vq);
+    s->busy = was_busy;
 }
 
 static void flush_failed(void *opaque)
@@ -342,6 +383,8 @@ VMEMSTORE_PROPERTIES vmemstore_properties[] = {
     DEFINE_PROP_UINT32("flush-threads", VMemStore, flush_threads, 4),
     DEFINE_PROP_STRING("x-trace-file", VMemStore, trace_path),
     DEFINE_PROP_UINT64("x-fail-flush", VMemStore, fail_flush, 0),
+    DEFINE_PROP_ON_OFF_AUTO("x-run-in-vcpu", VMemStore, run_in_vcpu,
+                            ON_OFF_AUTO_AUTO),
     VMEMSTORE_PROPERTIES_END
 };
 

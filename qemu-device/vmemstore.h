@@ -26,6 +26,7 @@ struct VMemStore {
     uint32_t flush_threads;
     char *trace_path;
     uint64_t fail_flush;
+    OnOffAuto run_in_vcpu;
 
     VMemStoreMapping mapping;
     MemoryRegion ram;           /* the store; placed into a BAR by the transport */
@@ -35,6 +36,13 @@ struct VMemStore {
     uint32_t state;             /* VMEMSTORE_STATE_* */
     int trace_fd;
     Error *migration_blocker;
+
+    /*
+     * The queue is being worked on, under the big QEMU lock.  Keeps a doorbell
+     * out that the guest made the device itself write, by an address it gave.
+     */
+    bool busy;
+    bool may_run_in_vcpu;       /* set by the transport */
 };
 
 /* Make the types known to QOM; the loadable object calls them after its checks. */

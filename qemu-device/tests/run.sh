@@ -166,19 +166,28 @@ refused "flush-threads=0 is refused" "file=new.img,flush-threads=0" "must be 1 t
 
 # --- from the guest's side ---
 
-QTEST_QEMU_BINARY=$qemu QTEST_PLUGIN=$so VMEMSTORE_TEST_DIR=$dir \
-    timeout 300 "$build/qemu-device/vmemstore-test" --tap > tap.out 2> "$logs/vmemstore-test.log"
-status=$?
-while read -r result number name; do
-    case $result in
-    ok) ok "${name#/vmemstore/}" ;;
-    not) not_ok "${name#*/vmemstore/}" ;;
-    esac
-done < tap.out
-if [ $status -ne 0 ]; then
-    tail -5 "$logs/vmemstore-test.log" > out
-    not_ok "vmemstore-test ends well (status $status; see $logs/vmemstore-test.log)"
-fi
+# guest_side SUFFIX OPTIONS: every test, with OPTIONS added to the device's
+guest_side() {
+    log=$logs/vmemstore-test.log
+    QTEST_QEMU_BINARY=$qemu QTEST_PLUGIN=$so VMEMSTORE_TEST_DIR=$dir VMEMSTORE_TEST_OPTIONS=$2 \
+        timeout 300 "$build/qemu-device/vmemstore-test" --tap > tap.out 2>> "$log"
+    status=$?
+    : > out
+    while read -r result number name; do
+        case $result in
+        ok) ok "${name#/vmemstore/}$1" ;;
+        not) not_ok "${name#*/vmemstore/}$1" ;;
+        esac
+    done < tap.out
+    if [ $status -ne 0 ]; then
+        tail -5 "$log" > out
+        not_ok "vmemstore-test ends well$1 (status $status; see $log)"
+    fi
+}
+
+: > "$logs/vmemstore-test.log"
+guest_side "" ,x-run-in-vcpu=off
+guest_side " (flushes in the vCPU thread)" ,x-run-in-vcpu=on
 
 echo "1..$count"
 [ "$failed" = 0 ]

@@ -31,8 +31,10 @@ static char *trace_file;
 
 static void start_on(Driver *d, const char *machine, const char *more)
 {
-    g_autofree char *options = g_strdup_printf("file=%s,x-trace-file=%s%s",
-                                               image, trace_file, more);
+    const char *all = getenv("VMEMSTORE_TEST_OPTIONS");
+    g_autofree char *options = g_strdup_printf("file=%s,x-trace-file=%s%s%s",
+                                               image, trace_file, more,
+                                               all ? all : "");
 
     g_unlink(trace_file);
     driver_start(d, machine, options);
