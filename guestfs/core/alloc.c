@@ -104,7 +104,7 @@ static int ag_load(struct vmem_fs *fs, uint32_t ag)
 	a->busy_free = 0;
 	memset(a->chunk_free, 0, sizeof(a->chunk_free));
 	for (w = 0; w < VMEM_MAX_AG_BLOCKS / WORD_BITS; w++) {
-		uint32_t n = WORD_BITS - (uint32_t)__builtin_popcountll(a->busy[w]);
+		uint32_t n = WORD_BITS - vmem_popcount64(a->busy[w]);
 
 		a->chunk_free[w * WORD_BITS / VMEM_CHUNK_BLOCKS] =
 			(uint16_t)(a->chunk_free[w * WORD_BITS / VMEM_CHUNK_BLOCKS] + n);

@@ -12,6 +12,7 @@
 #define VMEM_TYPES_H
 
 #ifdef __KERNEL__
+#include <linux/bitops.h>
 #include <linux/types.h>
 #include <linux/string.h>
 #include <linux/errno.h>
@@ -37,6 +38,21 @@
 
 #ifndef EFSCORRUPTED
 #define EFSCORRUPTED EUCLEAN
+#endif
+
+/* Set bits of a word.  GCC calls libgcc for it, which the kernel does not have. */
+static inline unsigned int vmem_popcount64(uint64_t w)
+{
+#ifdef __KERNEL__
+	return (unsigned int)hweight64(w);
+#else
+	return (unsigned int)__builtin_popcountll(w);
+#endif
+}
+
+/* The kernel knows it by its other name only. */
+#ifndef ENOTSUP
+#define ENOTSUP EOPNOTSUPP
 #endif
 
 /*
