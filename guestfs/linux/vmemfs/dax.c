@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * dax.c - mmap: the store's memory in page tables, by fs/dax
+ *
+ * fs/dax keeps, per file, an entry for each mapped block, tagged dirty before
+ * it becomes writable in a page table.  In the domain host an fsync must flush
+ * what was stored that way: vmemfs_writepages() tells the core which entries
+ * are dirty, and has fs/dax write-protect them.  It holds the invalidate_lock
+ * exclusively, so that no fault comes between the two: a page cannot become
+ * writable without the core being told, by this or by a later fsync.
+ */
+#include <linux/dax.h>
+#include <linux/huge_mm.h>
+#include <linux/iomap.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/sched/signal.h>
+#include <linux/wait_bit.h>
+#include <linux/writeback.h>
+
+#include "vmemfs.h"
+
+/* ---- mapping of blocks ---- */
+
+static int vmemfs_iomap_begin(struct inode *inode, loff_t pos, loff_t length,
+			      unsigned int flags, struct iomap *iomap, struct iomap *srcmap)
+{
+	struct vmemfs_sb *sbi = VMEMFS_SB(inode->i_sb);
+	u64 first = pos >> VMEM_BLOCK_SHIFT;
+	u64 nr = ((pos + length - 1) >> VMEM_BLOCK_SHIFT) - first + 1;
+	struct vmem_map map;
+	int err;
+
+	if (flags & IOMAP_WRITE)
+		err = vmem_map_write(vmemfs_core(inode), first, nr, &map);
+	else
+		err = vmem_map(vmemfs_core(inode), first, nr, &map);
+	if (err)
+		return err;
+	if (flags & IOMAP_WRITE)
+		vmemfs_sync_blocks(inode);
+	iomap->bdev = inode->i_sb->s_bdev;
+	iomap->dax_dev = sbi->dax_dev;
+	iomap->offset = map.lblk << VMEM_BLOCK_SHIFT;
+	iomap->length = map.nr << VMEM_BLOCK_SHIFT;
+	iomap->type = map.pblk ? IOMAP_MAPPED : IOMAP_HOLE;
+	iomap->addr = map.pblk ? map.pblk << VMEM_BLOCK_SHIFT : IOMAP_NULL_ADDR;
+	iomap->flags = 0;
+	return 0;
+}
+
+const struct iomap_ops vmemfs_iomap_ops = {
+	.iomap_begin = vmemfs_iomap_begin,
+};
+
+/* ---- faults ---- */
+
+static vm_fault_t dax_fault(struct vm_fault *vmf, vmemfs_fault_order order)
+{
+	struct inode *inode = file_inode(vmf->vma->vm_file);
+	bool write = (vmf->flags & FAULT_FLAG_WRITE) && (vmf->vma->vm_flags & VM_SHARED);
+	vm_fault_t ret;
+
+	if (write) {
+		sb_start_pagefault(inode->i_sb);
+		file_update_time(vmf->vma->vm_file);
+	}
+	filemap_invalidate_lock_shared(inode->i_mapping);
+	ret = dax_iomap_fault(vmf, order, NULL, NULL, &vmemfs_iomap_ops);
+	filemap_invalidate_unlock_shared(inode->i_mapping);
+	if (write)
+		sb_end_pagefault(inode->i_sb);
+	return ret;
+}
+
+static vm_fault_t vmemfs_fault(struct vm_fault *vmf)
+{
+	return dax_fault(vmf, VMEMFS_FAULT_PTE);
+}
+
+static const struct vm_operations_struct vmemfs_vm_ops = {
+	.fault = vmemfs_fault,
+	.huge_fault = dax_fault,
+	.page_mkwrite = vmemfs_fault,
+	.pfn_mkwrite = vmemfs_fault,
+};
+
+int vmemfs_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct vmemfs_sb *sbi = VMEMFS_SB(file_inode(file)->i_sb);
+
+	/* MAP_SYNC promises durability by cache-line flushes alone. */
+	if (!daxdev_mapping_supported(vma, sbi->dax_dev))
+		return -EOPNOTSUPP;
+	file_accessed(file);
+	vma->vm_ops = &vmemfs_vm_ops;
+	vmemfs_vm_flags_set(vma, VM_HUGEPAGE);
+	return 0;
+}
+
+/* ---- write-back: what was stored through mappings ---- */
+
+/* The next run of dirty entries from *index on, not beyond end: [start, *index). */
+static bool next_dirty_run(struct address_space *mapping, pgoff_t *index, pgoff_t end,
+			   pgoff_t *start)
+{
+	XA_STATE(xas, &mapping->i_pages, *index);
+	bool found = false;
+	void *entry;
+
+	rcu_read_lock();
+	xas_for_each_marked(&xas, entry, end, PAGECACHE_TAG_DIRTY) {
+		unsigned long pages, first;
+
+		if (xas_retry(&xas, entry))
+			continue;
+		pages = 1UL << xa_get_order(xas.xa, xas.xa_index);
+		first = round_down(xas.xa_index, pages);
+		if (found && first > *index)
+			break;
+		if (!found)
+			*start = first;
+		found = true;
+		*index = first + pages;
+	}
+	rcu_read_unlock();
+	return found;
+}
+
+static void mark_dirty_entries(struct address_space *mapping, pgoff_t index, pgoff_t end)
+{
+	struct vmem_inode *core = vmemfs_core(mapping->host);
+	pgoff_t start;
+
+	while (index <= end && next_dirty_run(mapping, &index, end, &start)) {
+		vmem_mark_dirty(core, (u64)start << PAGE_SHIFT,
+				(u64)(index - start) << PAGE_SHIFT);
+		cond_resched();
+	}
+}
+
+static int vmemfs_writepages(struct address_space *mapping, struct writeback_control *wbc)
+{
+	struct vmemfs_sb *sbi = VMEMFS_SB(mapping->host->i_sb);
+	int err;
+
+	/* Before somebody waits for it there is nothing to gain; fs/dax thinks so, too. */
+	if (wbc->sync_mode != WB_SYNC_ALL)
+		return 0;
+	if (vmem_get_domain(sbi->fs) != VMEM_DOMAIN_HOST)
+		return dax_writeback_mapping_range(mapping, sbi->dax_dev, wbc);
+	filemap_invalidate_lock(mapping);
+	mark_dirty_entries(mapping, wbc->range_start >> PAGE_SHIFT,
+			   wbc->range_end >> PAGE_SHIFT);
+	err = dax_writeback_mapping_range(mapping, sbi->dax_dev, wbc);
+	filemap_invalidate_unlock(mapping);
+	return err;
+}
+
+const struct address_space_operations vmemfs_aops = {
+	.writepages = vmemfs_writepages,
+	.dirty_folio = noop_dirty_folio,
+};
+
+/* ---- unmapping ---- */
+
+static void wait_unlocked(struct inode *inode)
+{
+	filemap_invalidate_unlock(inode->i_mapping);
+	schedule();
+	filemap_invalidate_lock(inode->i_mapping);
+}
+
+/* A page of the store that is in nobody's hands has one reference. */
+static int break_layouts(struct inode *inode, loff_t from)
+{
+	struct page *page;
+	int err = 0;
+
+	while (!err) {
+		page = dax_layout_busy_page_range(inode->i_mapping, from, LLONG_MAX);
+		if (!page)
+			return 0;
+		err = ___wait_var_event(&page->_refcount, atomic_read(&page->_refcount) == 1,
+					TASK_INTERRUPTIBLE, 0, 0, wait_unlocked(inode));
+	}
+	return err;
+}
+
+int vmemfs_unmap_from(struct inode *inode, loff_t from)
+{
+	struct address_space *mapping = inode->i_mapping;
+	loff_t start = round_down(from, PAGE_SIZE);
+	int err;
+
+	if (mapping_empty(mapping) && !mapping_mapped(mapping))
+		return 0;
+	err = break_layouts(inode, start);
+	if (err)
+		return err;
+	/* The block that stays keeps its private copies; those beyond lose them. */
+	unmap_mapping_range(mapping, start, PAGE_SIZE, 0);
+	unmap_mapping_range(mapping, round_up(from, PAGE_SIZE), 0, 1);
+	/* Its entry goes, too, for the core may move it; a huge entry reaches before it. */
+	mark_dirty_entries(mapping, start >> PAGE_SHIFT, start >> PAGE_SHIFT);
+	truncate_inode_pages(mapping, start);
+	return 0;
+}
+
+void vmemfs_wait_unpinned(struct inode *inode)
+{
+	struct address_space *mapping = inode->i_mapping;
+	struct page *page;
+
+	while (!mapping_empty(mapping) && dax_mapping(mapping)) {
+		page = dax_layout_busy_page(mapping);
+		if (!page)
+			return;
+		___wait_var_event(&page->_refcount, atomic_read(&page->_refcount) == 1,
+				  TASK_UNINTERRUPTIBLE, 0, 0, schedule());
+	}
+}

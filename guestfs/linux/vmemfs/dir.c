@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* dir.c - reading directories */
+#include <linux/slab.h>
+
+#include "vmemfs.h"
+
+static int emit_entry(void *ctx, const char *name, size_t len, uint64_t ino,
+		      unsigned int type, uint64_t cookie)
+{
+	struct dir_context *dir_ctx = ctx;
+
+	/* It becomes d_off of the entry before. */
+	dir_ctx->pos = cookie;
+	return dir_emit(dir_ctx, name, len, ino, type) ? 0 : 1;
+}
+
+static int vmemfs_iterate(struct file *file, struct dir_context *ctx)
+{
+	struct inode *dir = file_inode(file);
+	u64 cookie = ctx->pos;
+	int err;
+
+	err = vmem_readdir(vmemfs_core(dir), &cookie, emit_entry, ctx);
+	if (err)
+		return err;
+	ctx->pos = cookie;
+	return 0;
+}
+
+/* Positions are cookies: any, and far beyond s_maxbytes. */
+static loff_t vmemfs_dir_llseek(struct file *file, loff_t offset, int whence)
+{
+	return generic_file_llseek_size(file, offset, whence, S64_MAX, S64_MAX);
+}
+
+static int find_parent(void *ctx, const char *name, size_t len, uint64_t ino,
+		       unsigned int type, uint64_t cookie)
+{
+	if (len != 2 || memcmp(name, "..", 2))
+		return 0;
+	*(u64 *)ctx = ino;
+	return 1;
+}
+
+int vmemfs_parent(struct inode *dir, u64 *ino)
+{
+	u64 cookie = 0;
+	int err;
+
+	*ino = 0;
+	err = vmem_readdir(vmemfs_core(dir), &cookie, find_parent, ino);
+	if (err)
+		return err;
+	return *ino ? 0 : -ESTALE;
+}
+
+const struct file_operations vmemfs_dir_ops = {
+	.llseek = vmemfs_dir_llseek,
+	.read = generic_read_dir,
+	.iterate_shared = vmemfs_iterate,
+	.fsync = vmemfs_fsync,
+};

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* export.c - file handles (NFS, open_by_handle_at): inode number and generation */
+#include <linux/exportfs.h>
+
+#include "vmemfs.h"
+
+static struct inode *handle_inode(struct super_block *sb, u64 ino, u32 generation)
+{
+	struct inode *inode;
+
+	if (!ino || ino > U32_MAX)
+		return ERR_PTR(-ESTALE);
+	inode = vmemfs_iget(sb, ino);
+	if (IS_ERR(inode))
+		return inode;
+	if ((generation && inode->i_generation != generation) || !inode->i_nlink) {
+		iput(inode);
+		return ERR_PTR(-ESTALE);
+	}
+	return inode;
+}
+
+static struct dentry *vmemfs_fh_to_dentry(struct super_block *sb, struct fid *fid, int len,
+					  int type)
+{
+	return generic_fh_to_dentry(sb, fid, len, type, handle_inode);
+}
+
+static struct dentry *vmemfs_fh_to_parent(struct super_block *sb, struct fid *fid, int len,
+					  int type)
+{
+	return generic_fh_to_parent(sb, fid, len, type, handle_inode);
+}
+
+static struct dentry *vmemfs_get_parent(struct dentry *child)
+{
+	struct inode *dir = d_inode(child);
+	u64 ino;
+	int err;
+
+	inode_lock_shared(dir);
+	err = vmemfs_parent(dir, &ino);
+	inode_unlock_shared(dir);
+	if (err)
+		return ERR_PTR(err);
+	return d_obtain_alias(vmemfs_iget(dir->i_sb, ino));
+}
+
+const struct export_operations vmemfs_export_ops = {
+	VMEMFS_EXPORT_ENCODE_FH
+	.fh_to_dentry = vmemfs_fh_to_dentry,
+	.fh_to_parent = vmemfs_fh_to_parent,
+	.get_parent = vmemfs_get_parent,
+};

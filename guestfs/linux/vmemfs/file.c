@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* file.c - read, write, seek and fsync of regular files */
+#include <linux/iomap.h>
+#include <linux/mman.h>
+#include <linux/pagemap.h>
+#include <linux/splice.h>
+#include <linux/uio.h>
+
+#include "vmemfs.h"
+
+/*
+ * Copies between an iov_iter and the store; struct vmem_copy of the core.
+ * check_object_size() knows nothing of pmem, so the underscored variants.
+ */
+static size_t copy_out(void *ctx, void *addr, size_t len)
+{
+	/* Survives an uncorrectable error of the host's memory, as a short read. */
+	return _copy_mc_to_iter(addr, len, ctx);
+}
+
+static size_t copy_in(void *ctx, void *addr, size_t len)
+{
+	return _copy_from_iter(addr, len, ctx);
+}
+
+/* For DAX backing: past the CPU caches; the core drains. */
+static size_t copy_in_flushed(void *ctx, void *addr, size_t len)
+{
+	return _copy_from_iter_flushcache(addr, len, ctx);
+}
+
+static ssize_t vmemfs_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	ssize_t ret;
+
+	if (!iov_iter_count(to))
+		return 0;
+	if (iocb->ki_flags & IOCB_NOWAIT) {
+		if (!inode_trylock_shared(inode))
+			return -EAGAIN;
+	} else {
+		inode_lock_shared(inode);
+	}
+	ret = vmem_read(vmemfs_core(inode), iocb->ki_pos, iov_iter_count(to), copy_out, to);
+	inode_unlock_shared(inode);
+
+	if (ret < 0)
+		return ret;
+	iocb->ki_pos += ret;
+	file_accessed(iocb->ki_filp);
+	return ret;
+}
+
+/*
+ * Where a hole was mapped, page tables show the zero page; make them look
+ * again.  New blocks are the only ones that can be mapped so.
+ */
+static void forget_zero_pages(struct inode *inode, loff_t pos, size_t len, blkcnt_t old_blocks)
+{
+	if (inode->i_blocks != old_blocks && len)
+		invalidate_inode_pages2_range(inode->i_mapping, pos >> PAGE_SHIFT,
+					      (pos + len - 1) >> PAGE_SHIFT);
+}
+
+static ssize_t write_locked(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	blkcnt_t old_blocks = inode->i_blocks;
+	vmem_copy copy = copy_in;
+	ssize_t ret, len;
+	loff_t pos;
+
+	len = generic_write_checks(iocb, from);
+	if (len <= 0)
+		return len;
+	ret = file_remove_privs(iocb->ki_filp);
+	if (ret)
+		return ret;
+	if (VMEMFS_SB(inode->i_sb)->store.backing == VMEM_BACKING_DAX)
+		copy = copy_in_flushed;
+	pos = iocb->ki_pos;
+	ret = vmem_write(vmemfs_core(inode), pos, len, copy, from);
+	vmemfs_sync_data_attr(inode);
+	forget_zero_pages(inode, pos, len, old_blocks);
+	if (ret > 0)
+		iocb->ki_pos = pos + ret;
+	return ret;
+}
+
+static ssize_t vmemfs_write_iter(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	ssize_t ret;
+
+	/* Any write may have to wait for space in the log. */
+	if (iocb->ki_flags & IOCB_NOWAIT)
+		return -EAGAIN;
+	inode_lock(inode);
+	ret = write_locked(iocb, from);
+	inode_unlock(inode);
+	return ret > 0 ? generic_write_sync(iocb, ret) : ret;
+}
+
+static loff_t seek_data_hole(struct file *file, loff_t offset, bool hole)
+{
+	struct inode *inode = file_inode(file);
+
+	if (offset < 0)
+		return -ENXIO;
+	inode_lock_shared(inode);
+	offset = vmem_seek(vmemfs_core(inode), offset, hole);
+	inode_unlock_shared(inode);
+	if (offset < 0)
+		return offset;
+	return vfs_setpos(file, offset, inode->i_sb->s_maxbytes);
+}
+
+static loff_t vmemfs_llseek(struct file *file, loff_t offset, int whence)
+{
+	if (whence == SEEK_DATA || whence == SEEK_HOLE)
+		return seek_data_hole(file, offset, whence == SEEK_HOLE);
+	return generic_file_llseek(file, offset, whence);
+}
+
+/*
+ * In the domain guest a store is durable when it has retired, mapped or not.
+ * In the others, what was stored through mappings is found, and its pages are
+ * protected, before the core flushes: a store after that faults and is found
+ * by the next fsync.
+ */
+int vmemfs_fsync(struct file *file, loff_t start, loff_t end, int datasync)
+{
+	struct inode *inode = file_inode(file);
+	int err;
+
+	if (vmem_get_domain(VMEMFS_SB(inode->i_sb)->fs) != VMEM_DOMAIN_GUEST) {
+		err = file_write_and_wait_range(file, start, end);
+		if (err)
+			return err;
+	}
+	return vmem_fsync(vmemfs_core(inode), datasync);
+}
+
+static int vmemfs_open(struct inode *inode, struct file *file)
+{
+	file->f_mode |= FMODE_NOWAIT | FMODE_CAN_ODIRECT;
+	return generic_file_open(inode, file);
+}
+
+int vmemfs_fiemap(struct inode *inode, struct fiemap_extent_info *info, u64 start, u64 len)
+{
+	int err;
+
+	inode_lock_shared(inode);
+	err = iomap_fiemap(inode, info, start, min_t(u64, len, i_size_read(inode)),
+			   &vmemfs_iomap_ops);
+	inode_unlock_shared(inode);
+	return err;
+}
+
+const struct file_operations vmemfs_file_ops = {
+	.llseek = vmemfs_llseek,
+	.read_iter = vmemfs_read_iter,
+	.write_iter = vmemfs_write_iter,
+	.mmap = vmemfs_mmap,
+	VMEMFS_FOP_MMAP_SYNC
+	.open = vmemfs_open,
+	.fsync = vmemfs_fsync,
+	.get_unmapped_area = thp_get_unmapped_area,
+	.splice_read = vmemfs_splice_read,
+	.splice_write = iter_file_splice_write,
+};

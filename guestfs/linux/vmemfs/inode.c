@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* inode.c - the two views of an inode: the core's and the VFS's */
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include "vmemfs.h"
+
+int vmemfs_corrupt(struct super_block *sb, u64 ino, const char *what)
+{
+	pr_err_ratelimited("vmemfs (%s): inode %llu: %s: unmount and run fsck.vmemfs\n",
+			   sb->s_id, ino, what);
+	return -EUCLEAN;
+}
+
+/* ---- attributes ---- */
+
+static s64 timespec_ns(struct timespec64 ts)
+{
+	return timespec64_to_ns(&ts);
+}
+
+static void set_data_attr(struct inode *inode, const struct vmem_attr *attr)
+{
+	i_size_write(inode, attr->size);
+	inode->i_blocks = attr->blocks << (VMEM_BLOCK_SHIFT - 9);
+	vmemfs_set_mtime(inode, ns_to_timespec64(attr->mtime));
+	vmemfs_set_ctime(inode, ns_to_timespec64(attr->ctime));
+}
+
+void vmemfs_sync_data_attr(struct inode *inode)
+{
+	struct vmem_attr attr;
+
+	vmem_getattr(vmemfs_core(inode), &attr);
+	set_data_attr(inode, &attr);
+}
+
+void vmemfs_sync_attr(struct inode *inode)
+{
+	struct vmem_attr attr;
+
+	vmem_getattr(vmemfs_core(inode), &attr);
+	inode->i_mode = attr.mode;
+	i_uid_write(inode, attr.uid);
+	i_gid_write(inode, attr.gid);
+	if (inode->i_nlink != attr.nlink)
+		set_nlink(inode, attr.nlink);
+	inode->i_generation = attr.generation;
+	vmemfs_set_atime(inode, ns_to_timespec64(attr.atime));
+	VMEMFS_I(inode)->btime = attr.btime;
+	set_data_attr(inode, &attr);
+}
+
+int vmemfs_getattr(vmemfs_idmap *idmap, const struct path *path, struct kstat *stat,
+		   u32 request_mask, unsigned int flags)
+{
+	struct inode *inode = d_inode(path->dentry);
+
+	vmemfs_fill_stat(idmap, request_mask, inode, stat);
+	stat->result_mask |= STATX_BTIME;
+	stat->btime = ns_to_timespec64(VMEMFS_I(inode)->btime);
+	return 0;
+}
+
+static int set_size(struct inode *inode, loff_t size)
+{
+	struct address_space *mapping = inode->i_mapping;
+	loff_t old = i_size_read(inode);
+	int err;
+
+	filemap_invalidate_lock(mapping);
+	/* Stores past the end through a mapping would survive growth, too. */
+	err = vmemfs_unmap_from(inode, min(old, size));
+	if (!err)
+		err = vmem_truncate(vmemfs_core(inode), size);
+	if (err && size < old)
+		/* With the mapping went the knowledge of what was stored through it. */
+		vmem_mark_dirty(vmemfs_core(inode), size, old - size);
+	vmemfs_sync_data_attr(inode);
+	filemap_invalidate_unlock(mapping);
+	return err;
+}
+
+/* What setattr_copy() has put into the VFS inode, to the core. */
+static int set_attr(struct inode *inode, unsigned int ia_valid)
+{
+	struct vmem_attr attr = {
+		.mode = inode->i_mode,
+		.uid = i_uid_read(inode),
+		.gid = i_gid_read(inode),
+		.atime = timespec_ns(vmemfs_get_atime(inode)),
+		.mtime = timespec_ns(vmemfs_get_mtime(inode)),
+		.ctime = timespec_ns(vmemfs_get_ctime(inode)),
+	};
+	unsigned int which = 0;
+
+	if (ia_valid & ATTR_MODE)
+		which |= VMEM_SET_MODE;
+	if (ia_valid & ATTR_UID)
+		which |= VMEM_SET_UID;
+	if (ia_valid & ATTR_GID)
+		which |= VMEM_SET_GID;
+	if (ia_valid & ATTR_ATIME)
+		which |= VMEM_SET_ATIME;
+	if (ia_valid & ATTR_MTIME)
+		which |= VMEM_SET_MTIME;
+	if (ia_valid & ATTR_CTIME)
+		which |= VMEM_SET_CTIME;
+	return which ? vmem_setattr(vmemfs_core(inode), which, &attr) : 0;
+}
+
+int vmemfs_setattr(vmemfs_idmap *idmap, struct dentry *dentry, struct iattr *attr)
+{
+	struct inode *inode = d_inode(dentry);
+	unsigned int ia_valid;
+	int err;
+
+	err = setattr_prepare(idmap, dentry, attr);
+	if (err)
+		return err;
+	if ((attr->ia_valid & ATTR_SIZE) && attr->ia_size != i_size_read(inode)) {
+		err = set_size(inode, attr->ia_size);
+		if (err)
+			return err;
+		/* Done by the truncation, in its record. */
+		if (!(attr->ia_valid & ATTR_MTIME_SET))
+			attr->ia_valid &= ~(ATTR_MTIME | ATTR_CTIME);
+	}
+	ia_valid = attr->ia_valid & ~ATTR_SIZE;
+	if (!(ia_valid & (ATTR_MODE | ATTR_UID | ATTR_GID | ATTR_ATIME | ATTR_MTIME |
+			  ATTR_CTIME)))
+		return 0;
+	setattr_copy(idmap, inode, attr);
+	err = set_attr(inode, ia_valid);
+	vmemfs_sync_attr(inode);
+	return err;
+}
+
+/* Times that change as a side effect: no record, durable with the next fsync. */
+static int update_time(struct inode *inode, int flags)
+{
+	struct vmem_inode *core = vmemfs_core(inode);
+
+	if (flags & S_ATIME)
+		vmem_touch(core, VMEM_SET_ATIME, timespec_ns(vmemfs_get_atime(inode)));
+	if (flags & S_MTIME)
+		vmem_touch(core, VMEM_SET_MTIME, timespec_ns(vmemfs_get_mtime(inode)));
+	if (flags & S_CTIME)
+		vmem_touch(core, VMEM_SET_CTIME, timespec_ns(vmemfs_get_ctime(inode)));
+	return 0;
+}
+VMEMFS_DEFINE_UPDATE_TIME(vmemfs_update_time, update_time)
+
+/* ---- lifetime ---- */
+
+static int set_operations(struct inode *inode, dev_t rdev)
+{
+	switch (inode->i_mode & S_IFMT) {
+	case S_IFREG:
+		inode->i_op = &vmemfs_file_inode_ops;
+		inode->i_fop = &vmemfs_file_ops;
+		inode->i_mapping->a_ops = &vmemfs_aops;
+		inode->i_flags |= S_DAX;
+		return 0;
+	case S_IFDIR:
+		inode->i_op = &vmemfs_dir_inode_ops;
+		inode->i_fop = &vmemfs_dir_ops;
+		return 0;
+	case S_IFLNK:
+		inode->i_op = &vmemfs_symlink_inode_ops;
+		return 0;
+	case S_IFCHR:
+	case S_IFBLK:
+	case S_IFIFO:
+	case S_IFSOCK:
+		inode->i_op = &vmemfs_special_inode_ops;
+		init_special_inode(inode, inode->i_mode, rdev);
+		return 0;
+	}
+	return vmemfs_corrupt(inode->i_sb, inode->i_ino, "unknown file type");
+}
+
+static dev_t core_rdev(struct inode *inode)
+{
+	struct vmem_attr attr;
+
+	vmem_getattr(vmemfs_core(inode), &attr);
+	return new_decode_dev(attr.rdev);
+}
+
+static int read_inode(struct inode *inode)
+{
+	struct vmem_inode *core = vmemfs_core(inode);
+	int err = vmem_iget(VMEMFS_SB(inode->i_sb)->fs, inode->i_ino, core);
+
+	if (err) {
+		core->fs = NULL;
+		return err;
+	}
+	if (vmem_size(core) > inode->i_sb->s_maxbytes)
+		return vmemfs_corrupt(inode->i_sb, inode->i_ino, "size beyond the maximum");
+	vmemfs_sync_attr(inode);
+	return set_operations(inode, core_rdev(inode));
+}
+
+struct inode *vmemfs_iget(struct super_block *sb, u64 ino)
+{
+	struct inode *inode = iget_locked(sb, ino);
+	int err;
+
+	if (!inode)
+		return ERR_PTR(-ENOMEM);
+	if (!(inode->i_state & I_NEW))
+		return inode;
+	err = read_inode(inode);
+	if (err) {
+		iget_failed(inode);
+		return ERR_PTR(err);
+	}
+	unlock_new_inode(inode);
+	return inode;
+}
+
+struct inode *vmemfs_new_inode(vmemfs_idmap *idmap, struct inode *dir, umode_t mode,
+			       dev_t rdev, struct vmem_attr *attr)
+{
+	struct inode *inode = new_inode(dir->i_sb);
+
+	if (!inode)
+		return NULL;
+	inode_init_owner(idmap, inode, dir, mode);
+	*attr = (struct vmem_attr) {
+		.mode = inode->i_mode,
+		.uid = i_uid_read(inode),
+		.gid = i_gid_read(inode),
+		.rdev = new_encode_dev(rdev),
+	};
+	return inode;
+}
+
+int vmemfs_inode_made(struct inode *inode)
+{
+	int err;
+
+	inode->i_ino = vmemfs_core(inode)->ino;
+	vmemfs_sync_attr(inode);
+	err = set_operations(inode, core_rdev(inode));
+	if (err)
+		return err;
+	if (insert_inode_locked(inode) < 0)
+		return vmemfs_corrupt(inode->i_sb, inode->i_ino, "in use, but marked free");
+	return 0;
+}
+
+void vmemfs_evict_inode(struct inode *inode)
+{
+	struct vmem_inode *core = vmemfs_core(inode);
+
+	/* Its blocks will hold other files: nobody may store into them any more. */
+	if (!inode->i_nlink)
+		vmemfs_wait_unpinned(inode);
+	truncate_inode_pages_final(&inode->i_data);
+	clear_inode(inode);
+	/* Blocks that could not be freed are found by the next mount: it is an orphan. */
+	if (core->fs)
+		(void)vmem_iput(core);
+}
+
+const struct inode_operations vmemfs_file_inode_ops = {
+	.setattr = vmemfs_setattr,
+	.getattr = vmemfs_getattr,
+	.update_time = vmemfs_update_time,
+	.fiemap = vmemfs_fiemap,
+};
+
+const struct inode_operations vmemfs_special_inode_ops = {
+	.setattr = vmemfs_setattr,
+	.getattr = vmemfs_getattr,
+	.update_time = vmemfs_update_time,
+};

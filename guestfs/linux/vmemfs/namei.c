@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* namei.c - operations on names */
+#include <linux/fs.h>
+#include <linux/slab.h>
+
+#include "vmemfs.h"
+
+/* The directory entry and the inode must agree, whatever the image says. */
+static int check_entry(struct inode *dir, struct inode *inode, unsigned int type)
+{
+	if (fs_umode_to_dtype(inode->i_mode) != type)
+		return vmemfs_corrupt(dir->i_sb, inode->i_ino,
+				      "a directory entry has another type");
+	if (!inode->i_nlink)
+		return vmemfs_corrupt(dir->i_sb, inode->i_ino,
+				      "a directory entry leads to an unlinked inode");
+	return 0;
+}
+
+static struct inode *lookup_inode(struct inode *dir, const struct qstr *name)
+{
+	struct inode *inode;
+	unsigned int type;
+	u64 ino;
+	int err;
+
+	err = vmem_lookup(vmemfs_core(dir), vmemfs_name(name), &ino, &type);
+	if (err == -ENOENT)
+		return NULL;
+	if (err)
+		return ERR_PTR(err);
+	inode = vmemfs_iget(dir->i_sb, ino);
+	if (inode == ERR_PTR(-ESTALE))
+		return ERR_PTR(vmemfs_corrupt(dir->i_sb, ino,
+					      "a directory entry leads to a free inode"));
+	if (IS_ERR(inode))
+		return inode;
+	err = check_entry(dir, inode, type);
+	if (err) {
+		iput(inode);
+		return ERR_PTR(err);
+	}
+	return inode;
+}
+
+static struct dentry *vmemfs_lookup(struct inode *dir, struct dentry *dentry,
+				    unsigned int flags)
+{
+	if (dentry->d_name.len > VMEM_NAME_MAX)
+		return ERR_PTR(-ENAMETOOLONG);
+	/* It passes errors on, and refuses a second name of a directory. */
+	return d_splice_alias(lookup_inode(dir, &dentry->d_name), dentry);
+}
+
+/* The core has made the inode (err = 0), or not: give it to the dentry or back. */
+static int finish_new(struct inode *dir, struct dentry *dentry, struct inode *inode, int err)
+{
+	if (err) {
+		vmemfs_core(inode)->fs = NULL;
+		iput(inode);
+		return err;
+	}
+	vmemfs_sync_attr(dir);
+	err = vmemfs_inode_made(inode);
+	if (err) {
+		iput(inode);
+		return err;
+	}
+	d_instantiate_new(dentry, inode);
+	return 0;
+}
+
+static int make_node(vmemfs_idmap *idmap, struct inode *dir, struct dentry *dentry,
+		     umode_t mode, dev_t rdev)
+{
+	struct vmem_attr attr;
+	struct inode *inode = vmemfs_new_inode(idmap, dir, mode, rdev, &attr);
+	int err;
+
+	if (!inode)
+		return -ENOMEM;
+	err = vmem_create(vmemfs_core(dir), vmemfs_name(&dentry->d_name), &attr,
+			  vmemfs_core(inode));
+	return finish_new(dir, dentry, inode, err);
+}
+
+static int vmemfs_create(vmemfs_idmap *idmap, struct inode *dir, struct dentry *dentry,
+			 umode_t mode, bool excl)
+{
+	return make_node(idmap, dir, dentry, mode, 0);
+}
+
+static int vmemfs_mknod(vmemfs_idmap *idmap, struct inode *dir, struct dentry *dentry,
+			umode_t mode, dev_t rdev)
+{
+	return make_node(idmap, dir, dentry, mode, rdev);
+}
+
+static int vmemfs_mkdir(vmemfs_idmap *idmap, struct inode *dir, struct dentry *dentry,
+			umode_t mode)
+{
+	return make_node(idmap, dir, dentry, mode | S_IFDIR, 0);
+}
+
+static int vmemfs_symlink(vmemfs_idmap *idmap, struct inode *dir, struct dentry *dentry,
+			  const char *target)
+{
+	struct vmem_attr attr;
+	struct inode *inode = vmemfs_new_inode(idmap, dir, S_IFLNK | 0777, 0, &attr);
+	int err;
+
+	if (!inode)
+		return -ENOMEM;
+	err = vmem_symlink(vmemfs_core(dir), vmemfs_name(&dentry->d_name), target,
+			   strlen(target), &attr, vmemfs_core(inode));
+	return finish_new(dir, dentry, inode, err);
+}
+
+static int vmemfs_tmpfile(vmemfs_idmap *idmap, struct inode *dir, struct file *file,
+			  umode_t mode)
+{
+	struct vmem_attr attr;
+	struct inode *inode = vmemfs_new_inode(idmap, dir, mode, 0, &attr);
+	int err;
+
+	if (!inode)
+		return -ENOMEM;
+	err = vmem_tmpfile(VMEMFS_SB(dir->i_sb)->fs, &attr, dir->i_ino, vmemfs_core(inode));
+	if (err)
+		vmemfs_core(inode)->fs = NULL;
+	else
+		err = vmemfs_inode_made(inode);
+	if (err) {
+		iput(inode);
+		return finish_open_simple(file, err);
+	}
+	/* d_tmpfile() takes the link away that the core has not given it. */
+	set_nlink(inode, 1);
+	d_tmpfile(file, inode);
+	unlock_new_inode(inode);
+	return finish_open_simple(file, 0);
+}
+
+static int vmemfs_link(struct dentry *old, struct inode *dir, struct dentry *dentry)
+{
+	struct inode *inode = d_inode(old);
+	int err = vmem_link(vmemfs_core(dir), vmemfs_name(&dentry->d_name), vmemfs_core(inode));
+
+	if (err)
+		return err;
+	vmemfs_sync_attr(dir);
+	vmemfs_sync_attr(inode);
+	ihold(inode);
+	d_instantiate(dentry, inode);
+	return 0;
+}
+
+static int vmemfs_unlink(struct inode *dir, struct dentry *dentry)
+{
+	struct inode *inode = d_inode(dentry);
+	int err = vmem_unlink(vmemfs_core(dir), vmemfs_name(&dentry->d_name),
+			      vmemfs_core(inode));
+
+	if (err)
+		return err;
+	vmemfs_sync_attr(dir);
+	vmemfs_sync_attr(inode);
+	return 0;
+}
+
+static int vmemfs_rmdir(struct inode *dir, struct dentry *dentry)
+{
+	struct inode *inode = d_inode(dentry);
+	int err = vmem_rmdir(vmemfs_core(dir), vmemfs_name(&dentry->d_name),
+			     vmemfs_core(inode));
+
+	if (err)
+		return err;
+	vmemfs_sync_attr(dir);
+	vmemfs_sync_attr(inode);
+	return 0;
+}
+
+/* The VFS has checked that no directory moves below itself. */
+static int vmemfs_rename(vmemfs_idmap *idmap, struct inode *from_dir, struct dentry *from,
+			 struct inode *to_dir, struct dentry *to, unsigned int flags)
+{
+	struct inode *inode = d_inode(from), *victim = d_inode(to);
+	int err;
+
+	if (flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE))
+		return -EINVAL;
+	err = vmem_rename(vmemfs_core(from_dir), vmemfs_name(&from->d_name), vmemfs_core(inode),
+			  vmemfs_core(to_dir), vmemfs_name(&to->d_name),
+			  victim ? vmemfs_core(victim) : NULL, flags);
+	if (err)
+		return err;
+	vmemfs_sync_attr(from_dir);
+	if (to_dir != from_dir)
+		vmemfs_sync_attr(to_dir);
+	vmemfs_sync_attr(inode);
+	if (victim)
+		vmemfs_sync_attr(victim);
+	return 0;
+}
+
+static_assert(VMEM_RENAME_NOREPLACE == RENAME_NOREPLACE);
+static_assert(VMEM_RENAME_EXCHANGE == RENAME_EXCHANGE);
+
+const struct inode_operations vmemfs_dir_inode_ops = {
+	.lookup = vmemfs_lookup,
+	.create = vmemfs_create,
+	.mknod = vmemfs_mknod,
+	.mkdir = vmemfs_mkdir,
+	.symlink = vmemfs_symlink,
+	.tmpfile = vmemfs_tmpfile,
+	.link = vmemfs_link,
+	.unlink = vmemfs_unlink,
+	.rmdir = vmemfs_rmdir,
+	.rename = vmemfs_rename,
+	.setattr = vmemfs_setattr,
+	.getattr = vmemfs_getattr,
+	.update_time = vmemfs_update_time,
+};

@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* super.c - mount options, mount, remount, unmount, statfs, sync */
+#include <linux/blkdev.h>
+#include <linux/fs_context.h>
+#include <linux/fs_parser.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/statfs.h>
+
+#include "vmemfs.h"
+
+enum { OPT_DURABILITY, OPT_COMMIT };
+
+static const struct constant_table durability_names[] = {
+	{ "host", VMEM_DOMAIN_HOST },
+	{ "guest", VMEM_DOMAIN_GUEST },
+	{}
+};
+
+const struct fs_parameter_spec vmemfs_parameters[] = {
+	fsparam_enum("durability", OPT_DURABILITY, durability_names),
+	fsparam_u32("commit", OPT_COMMIT),
+	{}
+};
+
+/* Mount options; 0 and false where none was given. */
+struct vmemfs_options {
+	enum vmem_domain domain;
+	unsigned int commit_seconds;
+	bool commit_given;
+};
+
+static int vmemfs_parse_param(struct fs_context *fc, struct fs_parameter *param)
+{
+	struct vmemfs_options *options = fc->fs_private;
+	struct fs_parse_result result;
+	int opt = fs_parse(fc, vmemfs_parameters, param, &result);
+
+	switch (opt) {
+	case OPT_DURABILITY:
+		options->domain = result.uint_32;
+		return 0;
+	case OPT_COMMIT:
+		if (result.uint_32 > 3600)
+			return invalf(fc, "commit= is 0 to 3600 seconds");
+		options->commit_seconds = result.uint_32;
+		options->commit_given = true;
+		return 0;
+	default:
+		return opt;
+	}
+}
+
+/* ---- mount ---- */
+
+static const char *domain_name(enum vmem_domain domain)
+{
+	switch (domain) {
+	case VMEM_DOMAIN_GUEST:
+		return "guest";
+	case VMEM_DOMAIN_HOST:
+		return "host";
+	case VMEM_DOMAIN_PMEM:
+		return "pmem";
+	}
+	return "unknown";
+}
+
+static void report_mount(struct vmemfs_sb *sbi, const struct vmem_mount_info *info)
+{
+	struct vmem_statfs st;
+	const char *domain = domain_name(vmem_get_domain(sbi->fs));
+
+	vmem_statfs(sbi->fs, &st);
+	if (!info->was_dirty) {
+		pr_info("vmemfs (%s): mounted '%s', durability=%s\n", sbi->sb->s_id,
+			st.label, domain);
+		return;
+	}
+	pr_info("vmemfs (%s): mounted '%s', durability=%s, recovered after a %s failure: %llu records replayed, %llu dropped, %llu orphans\n",
+		sbi->sb->s_id, st.label, domain, info->host_failed ? "host" : "guest",
+		info->replayed, info->dropped, info->orphans);
+}
+
+static void set_limits(struct super_block *sb)
+{
+	/* The times are counted in a signed 64-bit number of nanoseconds. */
+	sb->s_time_min = div_s64(S64_MIN, NSEC_PER_SEC) + 1;
+	sb->s_time_max = div_s64(S64_MAX, NSEC_PER_SEC) - 1;
+	sb->s_time_gran = 1;
+	sb->s_maxbytes = min_t(u64, VMEM_MAX_FILE_SIZE, MAX_LFS_FILESIZE);
+	sb->s_magic = VMEMFS_MAGIC;
+	sb->s_op = &vmemfs_super_ops;
+	sb->s_export_op = &vmemfs_export_ops;
+	/* Without extended attributes, no write needs to look for file capabilities. */
+	sb->s_flags |= SB_NOSEC;
+}
+
+static int mount_core(struct vmemfs_sb *sbi, const struct vmemfs_options *options)
+{
+	struct super_block *sb = sbi->sb;
+	struct vmem_mount_opts opts = {
+		.domain = options->domain,
+		.read_only = sb_rdonly(sb),
+	};
+	struct vmem_mount_info info = {};
+	struct vmem_statfs st;
+	int err;
+
+	err = vmem_mount(&sbi->store, &sbi->env, &opts, &sbi->fs, &info);
+	if (err)
+		return err;
+	vmem_statfs(sbi->fs, &st);
+	vmemfs_set_uuid(sb, st.uuid);
+	if (vmem_is_read_only(sbi->fs))
+		sb->s_flags |= SB_RDONLY;
+	report_mount(sbi, &info);
+	return 0;
+}
+
+static int make_root(struct super_block *sb)
+{
+	struct inode *root = vmemfs_iget(sb, VMEM_ROOT_INO);
+
+	if (IS_ERR(root))
+		return PTR_ERR(root);
+	if (!S_ISDIR(root->i_mode) || !root->i_nlink) {
+		iput(root);
+		return vmemfs_corrupt(sb, VMEM_ROOT_INO, "the root is not a directory");
+	}
+	sb->s_root = d_make_root(root);
+	return sb->s_root ? 0 : -ENOMEM;
+}
+
+static struct vmemfs_sb *new_sbi(struct super_block *sb, const struct vmemfs_options *options)
+{
+	struct vmemfs_sb *sbi = kzalloc(sizeof(*sbi), GFP_KERNEL);
+
+	if (!sbi)
+		return NULL;
+	sbi->sb = sb;
+	sbi->asked_domain = options->domain;
+	sbi->commit_seconds = options->commit_given ? options->commit_seconds :
+						      VMEMFS_COMMIT_SECONDS;
+	vmemfs_env_init(sbi);
+	return sbi;
+}
+
+static int vmemfs_fill_super(struct super_block *sb, struct fs_context *fc)
+{
+	const struct vmemfs_options *options = fc->fs_private;
+	struct vmemfs_sb *sbi;
+	int err;
+
+	if (!sb_set_blocksize(sb, VMEM_BLOCK_SIZE)) {
+		errorf(fc, "the disk cannot do blocks of 4 KiB");
+		return -EINVAL;
+	}
+	sbi = new_sbi(sb, options);
+	if (!sbi)
+		return -ENOMEM;
+	sb->s_fs_info = sbi;
+	set_limits(sb);
+	err = vmemfs_store_open(sbi);
+	if (err)
+		goto out_free;
+	err = mount_core(sbi, options);
+	if (err)
+		goto out_store;
+	err = make_root(sb);
+	if (err)
+		goto out_core;
+	err = vmemfs_sysfs_add(sbi);
+	if (err)
+		goto out_root;
+	vmemfs_work_start(sbi);
+	return 0;
+
+out_root:
+	dput(sb->s_root);
+	sb->s_root = NULL;
+out_core:
+	vmem_umount(sbi->fs);
+out_store:
+	vmemfs_store_close(sbi);
+out_free:
+	sb->s_fs_info = NULL;
+	kfree(sbi);
+	return err;
+}
+
+static int vmemfs_get_tree(struct fs_context *fc)
+{
+	return get_tree_bdev(fc, vmemfs_fill_super);
+}
+
+static int set_read_only(struct vmemfs_sb *sbi, bool read_only)
+{
+	int err;
+
+	if (!read_only) {
+		err = vmem_remount(sbi->fs, false);
+		if (!err)
+			vmemfs_work_start(sbi);
+		return err;
+	}
+	vmemfs_work_stop(sbi);
+	err = vmem_remount(sbi->fs, true);
+	if (err)
+		vmemfs_work_start(sbi);
+	return err;
+}
+
+static int vmemfs_reconfigure(struct fs_context *fc)
+{
+	const struct vmemfs_options *options = fc->fs_private;
+	struct super_block *sb = fc->root->d_sb;
+	struct vmemfs_sb *sbi = VMEMFS_SB(sb);
+	bool read_only = fc->sb_flags & SB_RDONLY;
+	int err;
+
+	if (options->domain && options->domain != sbi->asked_domain &&
+	    options->domain != vmem_get_domain(sbi->fs))
+		return invalf(fc, "durability= cannot change while mounted");
+	sync_filesystem(sb);
+	if (read_only != sb_rdonly(sb)) {
+		err = set_read_only(sbi, read_only);
+		if (err)
+			return err;
+	}
+	if (options->commit_given) {
+		sbi->commit_seconds = options->commit_seconds;
+		if (!read_only)
+			vmemfs_work_start(sbi);
+	}
+	return 0;
+}
+
+static void vmemfs_free_fc(struct fs_context *fc)
+{
+	kfree(fc->fs_private);
+}
+
+static const struct fs_context_operations vmemfs_context_ops = {
+	.parse_param = vmemfs_parse_param,
+	.get_tree = vmemfs_get_tree,
+	.reconfigure = vmemfs_reconfigure,
+	.free = vmemfs_free_fc,
+};
+
+int vmemfs_init_fs_context(struct fs_context *fc)
+{
+	fc->fs_private = kzalloc(sizeof(struct vmemfs_options), GFP_KERNEL);
+	if (!fc->fs_private)
+		return -ENOMEM;
+	fc->ops = &vmemfs_context_ops;
+	return 0;
+}
+
+/* ---- a mounted file system ---- */
+
+/* All inodes have been evicted. */
+static void vmemfs_put_super(struct super_block *sb)
+{
+	struct vmemfs_sb *sbi = VMEMFS_SB(sb);
+
+	vmemfs_sysfs_remove(sbi);
+	vmemfs_work_stop(sbi);
+	if (vmem_umount(sbi->fs))
+		pr_err("vmemfs (%s): not unmounted cleanly: the next mount recovers\n", sb->s_id);
+	vmemfs_store_close(sbi);
+	sb->s_fs_info = NULL;
+	kfree(sbi);
+}
+
+/* The pass with wait = 0 has nothing to start: flushing is what takes the time. */
+static int vmemfs_sync_fs(struct super_block *sb, int wait)
+{
+	return wait ? vmem_sync(VMEMFS_SB(sb)->fs) : 0;
+}
+
+/* A frozen image is at rest: everything home, and nothing in the background. */
+static int vmemfs_freeze(struct super_block *sb)
+{
+	struct vmemfs_sb *sbi = VMEMFS_SB(sb);
+	int err;
+
+	vmemfs_work_stop(sbi);
+	err = vmem_sync(sbi->fs);
+	if (!err)
+		err = vmem_checkpoint(sbi->fs);
+	if (err)
+		vmemfs_work_start(sbi);
+	return err;
+}
+
+static int vmemfs_unfreeze(struct super_block *sb)
+{
+	vmemfs_work_start(VMEMFS_SB(sb));
+	return 0;
+}
+
+static int vmemfs_statfs(struct dentry *dentry, struct kstatfs *buf)
+{
+	struct vmem_statfs st;
+
+	vmem_statfs(VMEMFS_SB(dentry->d_sb)->fs, &st);
+	buf->f_type = VMEMFS_MAGIC;
+	buf->f_bsize = VMEM_BLOCK_SIZE;
+	buf->f_frsize = VMEM_BLOCK_SIZE;
+	buf->f_blocks = st.blocks;
+	buf->f_bfree = st.free_blocks;
+	buf->f_bavail = st.avail_blocks;
+	buf->f_files = st.inodes;
+	buf->f_ffree = st.free_inodes;
+	buf->f_fsid = uuid_to_fsid(st.uuid);
+	buf->f_namelen = VMEM_NAME_MAX;
+	return 0;
+}
+
+static int vmemfs_show_options(struct seq_file *m, struct dentry *root)
+{
+	struct vmemfs_sb *sbi = VMEMFS_SB(root->d_sb);
+
+	seq_printf(m, ",durability=%s", domain_name(vmem_get_domain(sbi->fs)));
+	if (sbi->commit_seconds != VMEMFS_COMMIT_SECONDS)
+		seq_printf(m, ",commit=%u", sbi->commit_seconds);
+	return 0;
+}
+
+const struct super_operations vmemfs_super_ops = {
+	.alloc_inode = vmemfs_alloc_inode,
+	.free_inode = vmemfs_free_inode,
+	.evict_inode = vmemfs_evict_inode,
+	.put_super = vmemfs_put_super,
+	.sync_fs = vmemfs_sync_fs,
+	.freeze_fs = vmemfs_freeze,
+	.unfreeze_fs = vmemfs_unfreeze,
+	.statfs = vmemfs_statfs,
+	.show_options = vmemfs_show_options,
+};

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * vmemfs.h - what the files of the Linux module share
+ *
+ * The file system itself is the core (vmem.h).  This module is its Linux home:
+ * it finds the store behind a block device, and translates between the VFS and
+ * the core's calls.  The VFS's inode locks are the caller's locks that vmem.h
+ * asks for: exclusive for [W], shared or exclusive for [R].  Page faults hold
+ * the mapping's invalidate_lock shared and use [F] calls only.
+ *
+ * Reading order: module.c, super.c (mount), store.c (the medium), env.c (the
+ * core's services), inode.c, namei.c, dir.c, symlink.c, file.c, dax.c (mmap).
+ */
+#ifndef VMEMFS_H
+#define VMEMFS_H
+
+#include <linux/fs.h>
+#include <linux/fs_parser.h>
+#include <linux/kobject.h>
+#include <linux/workqueue.h>
+
+#include "compat.h"
+#include "vmem.h"
+
+#define VMEMFS_MAGIC		0x464d4556	/* statfs(2) f_type: bytes "VEMF" */
+#define VMEMFS_COMMIT_SECONDS	5		/* default of the mount option commit= */
+
+struct dax_device;
+struct vmemstore;
+
+struct vmemfs_sb {
+	struct super_block *sb;
+	struct vmem_fs *fs;
+	struct vmem_store store;
+	struct vmem_env env;
+	struct dax_device *dax_dev;
+	struct vmemstore *device;	/* NULL: the disk is no vmemstore */
+	unsigned int commit_seconds;	/* 0: no periodic commit */
+	enum vmem_domain asked_domain;	/* durability=, 0 if not given */
+	unsigned long flags;		/* bits VMEMFS_SB_* */
+	struct delayed_work commit_work;
+	struct work_struct checkpoint_work;
+	struct kobject kobj;		/* /sys/fs/vmemfs/DEVICE */
+	struct completion kobj_released;
+};
+
+/* Bits of vmemfs_sb.flags. */
+#define VMEMFS_SB_WORKING	0	/* work items may be queued */
+#define VMEMFS_SB_KICKED	1	/* the core asked for a checkpoint before that */
+
+struct vmemfs_inode {
+	struct vmem_inode core;		/* core.fs is NULL until the core has filled it */
+	s64 btime;			/* ns; constant, so stat needs no lock */
+	struct inode vfs_inode;
+};
+
+static inline struct vmemfs_sb *VMEMFS_SB(const struct super_block *sb)
+{
+	return sb->s_fs_info;
+}
+
+static inline struct vmemfs_inode *VMEMFS_I(const struct inode *inode)
+{
+	return container_of(inode, struct vmemfs_inode, vfs_inode);
+}
+
+static inline struct vmem_inode *vmemfs_core(const struct inode *inode)
+{
+	return &VMEMFS_I(inode)->core;
+}
+
+static inline struct vmem_name vmemfs_name(const struct qstr *qstr)
+{
+	return (struct vmem_name){ .name = qstr->name, .len = qstr->len };
+}
+
+/* ---- super.c, module.c ---- */
+
+extern const struct super_operations vmemfs_super_ops;
+int vmemfs_init_fs_context(struct fs_context *fc);
+extern const struct fs_parameter_spec vmemfs_parameters[];
+
+/* Allocate and free the memory of an inode. */
+struct inode *vmemfs_alloc_inode(struct super_block *sb);
+void vmemfs_free_inode(struct inode *inode);
+
+/* ---- store.c: the medium ---- */
+
+/*
+ * Map the disk behind sb and fill sbi->store.  -EINVAL or -EOPNOTSUPP, with a
+ * line in the kernel log, when vmemfs cannot use it.
+ */
+int vmemfs_store_open(struct vmemfs_sb *sbi);
+void vmemfs_store_close(struct vmemfs_sb *sbi);
+
+/* ---- env.c: the core's services, and its periodic work ---- */
+
+void vmemfs_env_init(struct vmemfs_sb *sbi);
+/* Start and stop the commits and checkpoints in the background. */
+void vmemfs_work_start(struct vmemfs_sb *sbi);
+void vmemfs_work_stop(struct vmemfs_sb *sbi);
+
+/* ---- sysfs.c: counters ---- */
+
+int vmemfs_sysfs_init(void);
+void vmemfs_sysfs_exit(void);
+int vmemfs_sysfs_add(struct vmemfs_sb *sbi);
+void vmemfs_sysfs_remove(struct vmemfs_sb *sbi);
+
+/* ---- inode.c ---- */
+
+/* A referenced inode, or an ERR_PTR: -ESTALE when ino is free. */
+struct inode *vmemfs_iget(struct super_block *sb, u64 ino);
+/* A new VFS inode with owner and mode, which the core is to fill. */
+struct inode *vmemfs_new_inode(vmemfs_idmap *idmap, struct inode *dir, umode_t mode,
+			       dev_t rdev, struct vmem_attr *attr);
+/* After the core has made it: number, operations and hash.  0 or -EUCLEAN. */
+int vmemfs_inode_made(struct inode *inode);
+void vmemfs_evict_inode(struct inode *inode);
+/* Copy all attributes from the core. */
+void vmemfs_sync_attr(struct inode *inode);
+/* Copy what reads and writes change: size, blocks, mtime, ctime. */
+void vmemfs_sync_data_attr(struct inode *inode);
+/* Copy the number of blocks; needs no inode lock. */
+static inline void vmemfs_sync_blocks(struct inode *inode)
+{
+	inode->i_blocks = vmem_get64(vmemfs_core(inode)->raw.blocks) << (VMEM_BLOCK_SHIFT - 9);
+}
+/* Report a contradiction between the VFS's and the core's view; -EUCLEAN. */
+int vmemfs_corrupt(struct super_block *sb, u64 ino, const char *what);
+
+int vmemfs_setattr(vmemfs_idmap *idmap, struct dentry *dentry, struct iattr *attr);
+int vmemfs_getattr(vmemfs_idmap *idmap, const struct path *path, struct kstat *stat,
+		   u32 request_mask, unsigned int flags);
+/* vmemfs_update_time() has the arguments of inode_operations.update_time. */
+VMEMFS_DECLARE_UPDATE_TIME(vmemfs_update_time);
+extern const struct inode_operations vmemfs_file_inode_ops;
+extern const struct inode_operations vmemfs_special_inode_ops;
+
+/* ---- namei.c, dir.c, symlink.c, export.c ---- */
+
+extern const struct inode_operations vmemfs_dir_inode_ops;
+extern const struct file_operations vmemfs_dir_ops;
+extern const struct inode_operations vmemfs_symlink_inode_ops;
+extern const struct export_operations vmemfs_export_ops;
+/* Where ".." leads; the caller keeps dir from moving. */
+int vmemfs_parent(struct inode *dir, u64 *ino);
+
+/* ---- file.c, dax.c ---- */
+
+extern const struct file_operations vmemfs_file_ops;
+extern const struct address_space_operations vmemfs_aops;
+extern const struct iomap_ops vmemfs_iomap_ops;
+int vmemfs_fsync(struct file *file, loff_t start, loff_t end, int datasync);
+int vmemfs_fiemap(struct inode *inode, struct fiemap_extent_info *info, u64 start, u64 len);
+int vmemfs_mmap(struct file *file, struct vm_area_struct *vma);
+/*
+ * Empty the mapping from the block of `from` on, and wait for DMA to it to end.
+ * The invalidate_lock is held exclusively, and dropped while waiting.
+ */
+int vmemfs_unmap_from(struct inode *inode, loff_t from);
+/* Wait until nobody holds pages of a file that is going away. */
+void vmemfs_wait_unpinned(struct inode *inode);
+
+#endif /* VMEMFS_H */
