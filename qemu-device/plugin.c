@@ -18,9 +18,11 @@
 
 #include "qemu/error-report.h"
 #include "qemu/qemu-plugin.h"
-#include "qapi/qapi-commands-misc.h"
-#include "qapi/qapi-commands-machine.h"
 #include "qapi/qapi-commands-control.h"
+#include "trace/control.h"
+
+/* From trace-events, by QEMU's tracetool. */
+extern TraceEvent *vmemstore_trace_events[];
 
 QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
 
@@ -79,6 +81,7 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id,
     if (!same_version() || !same_layout()) {
         return -1;
     }
+    trace_event_register_group(vmemstore_trace_events);
     vmemstore_register_device();
     vmemstore_register_pci();
     return 0;

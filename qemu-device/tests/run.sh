@@ -161,6 +161,12 @@ says "migration is refused, with the reason" "cannot be migrated or saved" "file
     "migrate -d exec:cat"
 says "the device status can be queried" "vmemstore" "file=new.img" \
     "info virtio-status /machine/peripheral/v/virtio-backend"
+if { printf '%s\n' "log trace:vmemstore_*" "device_add vmemstore,file=new.img,bus=rp"; echo quit; } |
+    start -device pcie-root-port,id=rp && grep -q 'vmemstore_realize file new.img size 6291456' out; then
+    ok "trace events can be switched on, and a device hot-plugged"
+else
+    not_ok "trace events can be switched on, and a device hot-plugged"
+fi
 refused "modern-pio-notify=on is refused" "file=new.img,modern-pio-notify=on" "not supported"
 refused "flush-threads=0 is refused" "file=new.img,flush-threads=0" "must be 1 to"
 
