@@ -1,0 +1,107 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+#
+# driver-test.sh - the Linux driver against the real device, in a guest
+#
+# usage: tests/driver-test.sh [NAME...]      names of tests, without "driver-"
+#
+# Needs build/vmemstore.so and build/modules/ (make).  Prints TAP.
+set -eu
+
+top=$(cd "$(dirname "$0")/.." && pwd)
+run=$top/tests/vm/run-vm
+selftest=$top/build/modules/vmemstore_selftest.ko
+size=67108864
+work=$(mktemp -d "${TMPDIR:-/tmp}/driver-test.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+image=$work/disk.img
+count=0
+failed=0
+
+for file in "$top/build/vmemstore.so" "$selftest"; do
+	[ -e "$file" ] || { echo "driver-test: $file is missing: run make" >&2 && exit 1; }
+done
+
+# result STATUS TEXT
+result() {
+	count=$((count + 1))
+	if [ "$1" -eq 0 ]; then
+		echo "ok $count - $2"
+	else
+		echo "not ok $count - $2"
+		sed 's/^/# /' "$work/output"
+		failed=1
+	fi
+}
+
+# guest TEXT NAME [run-vm options]: run tests/guest/driver-NAME.sh in a guest.
+guest() {
+	text=$1
+	script=$top/tests/guest/driver-$2.sh
+	shift 2
+	status=0
+	"$run" --modules "vmemstore nd_pmem" "$@" >"$work/output" 2>&1 || status=$?
+	result $status "$text"
+}
+
+store() {
+	printf '%s' "vmemstore,file=$image$1"
+}
+
+test_disk() {
+	guest "the store is an ordinary pmem disk with DAX" disk --store "$image" \
+		--env STORE_SIZE=$size "$script"
+}
+
+# The trace has one line per flush, as the device got it.
+test_api() {
+	trace=$work/trace
+	: >"$trace"
+	script=$top/tests/guest/driver-api.sh
+	guest "the interface for file systems keeps its promises" api \
+		--add "$selftest:/vmemstore_selftest.ko" "$script" -- \
+		-plugin "$top/build/vmemstore.so" -device "$(store ",x-trace-file=$trace")"
+	sed -n 's/^\(ok\|not ok\|time\) /# \1 /p' "$work/output"
+	head -n 4 "$trace" >"$work/got"
+	printf 'flush ok %s\n' 0+1 $((size - 1))+1 0+$size all >"$work/expected"
+	status=0
+	diff "$work/expected" "$work/got" >"$work/output" || status=1
+	result $status "the device gets exactly the ranges that were asked for"
+}
+
+test_ext4() {
+	guest "ext4 -o dax works on the store" ext4 --store "$image" \
+		--with fio --with e2fsprogs --timeout 300 "$script"
+}
+
+test_readonly() {
+	if [ ! -e "$work/has-ext4" ]; then
+		/sbin/mke2fs -q -F -t ext4 -b 4096 -d "$work/files" "$image"
+	fi
+	guest "a read-only store is a read-only disk" readonly "$script" -- \
+		-plugin "$top/build/vmemstore.so" -device "$(store ,readonly=on)"
+}
+
+test_flush_error() {
+	guest "a failed flush fails fsync from then on" flush-error \
+		--no-fail-on-warn "$script" -- \
+		-plugin "$top/build/vmemstore.so" -device "$(store ,x-fail-flush=2)"
+}
+
+test_unbind() {
+	guest "the device can be taken away while flushes are in flight" unbind \
+		--cpus 2 --store "$image" "$script"
+}
+
+mkdir "$work/files"
+head -c 1000000 /dev/urandom >"$work/files/random"
+[ $# -gt 0 ] || set -- disk api ext4 readonly flush-error unbind
+for name in "$@"; do
+	script=$top/tests/guest/driver-$name.sh
+	[ -e "$script" ] || { echo "driver-test: no test '$name'" >&2 && exit 1; }
+	rm -f "$image"
+	truncate -s $size "$image"
+	"test_$(echo "$name" | tr - _)"
+done
+echo "1..$count"
+exit $failed
