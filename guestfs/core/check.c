@@ -262,7 +262,8 @@ static void check_newest_root(struct checker *c, unsigned int slot,
 		problem(c, "root %u: unknown durability domain %u", slot, domain);
 	if (tail % VMEM_REC_ALIGN)
 		problem(c, "root %u: the log's tail %llu is not aligned", slot, (ull)tail);
-	else if (applied % VMEM_REC_ALIGN || applied < tail || applied - tail > ring)
+	else if (state & VMEM_STATE_MOUNTED ? applied < tail || applied - tail > ring
+						: applied != tail)
 		problem(c, "root %u: applied position %llu does not fit the tail %llu", slot,
 			(ull)applied, (ull)tail);
 	if (!all_zero(root->reserved, sizeof(root->reserved)))
@@ -781,8 +782,9 @@ static void check_symlink(struct checker *c, uint64_t ino, const struct vmem_din
 			target = block_ptr(c, ext_pblk(&di->u.ext[0]));
 		else
 			problem(c, "symlink %llu: not in one block", (ull)ino);
-	} else if (vmem_get16(di->depth) || vmem_get16(di->nr_ext)) {
-		problem(c, "symlink %llu: reserved fields are not zero", (ull)ino);
+	} else if (vmem_get16(di->depth) || vmem_get16(di->nr_ext) ||
+		   !all_zero(target + size, VMEM_PAYLOAD_SIZE - size)) {
+		problem(c, "symlink %llu: what it does not use is not zero", (ull)ino);
 	}
 	check_held_blocks(c, ino, di, held);
 	for (i = 0; target && i < size; i++) {

@@ -120,12 +120,17 @@ struct vmem_logged *vmem_find_logged(struct vmem_fs *fs, uint64_t ino)
 	return fs->nr_logged ? probe_logged(fs, ino, ino) : NULL;
 }
 
-/* Remember that file bytes [lo, hi) ride in the record being made; false: no slot. */
+/*
+ * Remember that file bytes [lo, hi) ride in the record being made, and zeros
+ * to both ends of their blocks.  False: no slot.
+ */
 static bool note_logged(struct vmem_inode *vi, uint64_t lo, uint64_t hi)
 {
 	struct vmem_fs *fs = vi->fs;
 	struct vmem_logged *l = vmem_find_logged(fs, vi->ino);
 
+	lo &= ~(uint64_t)VMEM_BLOCK_MASK;
+	hi = vmem_align_up(hi, VMEM_BLOCK_SIZE);
 	if (!l) {
 		l = probe_logged(fs, vi->ino, 0);
 		if (!l)
@@ -191,7 +196,7 @@ static int unlog(struct vmem_inode *vi, uint64_t lo, uint64_t hi)
 {
 	struct unlog u = { vi, lo, hi };
 
-	return may_be_logged(vi) ? vmem_run(vi->fs, do_unlog, &u) : 0;
+	return lo < hi && may_be_logged(vi) ? vmem_run(vi->fs, do_unlog, &u) : 0;
 }
 
 /* ---- Writing ---- */
@@ -342,11 +347,10 @@ static int write_mapped(struct write *w, const struct vmem_map *map, uint64_t le
 	n = VMEM_MIN(len, (map->nr << VMEM_BLOCK_SHIFT) - in);
 	off = (map->pblk << VMEM_BLOCK_SHIFT) + in;
 	over = w->end < size ? VMEM_MIN(n, size - w->end) : 0;
-	if (over) {
-		err = unlog(vi, w->end, w->end + over);
-		if (err)
-			return err;
-	}
+	/* What will ride itself is replayed after what rode before. */
+	err = unlog(vi, w->end, w->end + (w->carry ? over : n));
+	if (err)
+		return err;
 	got = take_data(fs, off, n, copy, ctx);
 	over = VMEM_MIN(over, got);
 	if (over && !vmem_immediate(fs))
@@ -492,12 +496,10 @@ static int do_write(struct vmem_txn *t, void *arg)
 }
 
 /* Will this write ride in its record?  Only a small one to a file that is fsynced often. */
-static bool wants_carry(struct write *w)
+static bool wants_carry(struct vmem_inode *vi, uint64_t len)
 {
-	struct vmem_inode *vi = w->vi;
-
 	if (vmem_immediate(vi->fs) || vi->mapped_writable || !vi->sync_credit ||
-	    w->end - w->pos > VMEM_CARRY_MAX)
+	    len > VMEM_CARRY_MAX)
 		return false;
 	vi->sync_credit--;
 	return true;
@@ -507,7 +509,7 @@ static bool wants_carry(struct write *w)
 static int64_t write_some(struct vmem_inode *vi, uint64_t pos, uint64_t len, vmem_copy copy,
 			  void *ctx)
 {
-	struct write w = { .vi = vi, .pos = pos, .end = pos };
+	struct write w = { .vi = vi, .pos = pos, .end = pos, .carry = wants_carry(vi, len) };
 	int err = 0, rec_err = 0;
 
 	while (!err && w.end < pos + len && w.nr < MAX_PIECES && w.new_blocks < MAX_NEW_BLOCKS) {
@@ -522,7 +524,6 @@ static int64_t write_some(struct vmem_inode *vi, uint64_t pos, uint64_t len, vme
 			err = write_hole(&w, map.nr, pos + len - w.end, copy, ctx);
 	}
 	if (w.nr) {
-		w.carry = wants_carry(&w);
 		rec_err = vmem_run(vi->fs, do_write, &w);
 		if (rec_err)
 			drop_pieces(&w, 0);
@@ -548,6 +549,9 @@ static int zero_gap(struct vmem_inode *vi, uint64_t pos)
 		return 0;
 	err = vmem_map(vi, size >> VMEM_BLOCK_SHIFT, 1, &map);
 	if (err || !map.pblk)
+		return err;
+	err = unlog(vi, size, size + VMEM_BLOCK_SIZE - in);
+	if (err)
 		return err;
 	off = (map.pblk << VMEM_BLOCK_SHIFT) + in;
 	vmem_put_zero(fs->store, off, VMEM_BLOCK_SIZE - in);
