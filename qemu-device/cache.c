@@ -14,6 +14,9 @@
 /* What is remembered, and read again, as one. */
 #define CHUNK (1 * MiB)
 
+/* Looking takes some 20 ns a page: beyond this nothing is read again. */
+#define LOOK_LIMIT (64 * GiB)
+
 /* Address space for one look at what is cached. */
 #define WINDOW (1 * GiB)
 
@@ -40,6 +43,9 @@ static void note_cached(VMemStoreCache *c)
     g_autofree uint8_t *resident = g_malloc(WINDOW / page);
 
     c->chunks = g_malloc0(c->size / CHUNK);
+    if (c->size > LOOK_LIMIT) {
+        return;
+    }
     for (uint64_t start = 0; start < c->size; start += WINDOW) {
         uint64_t length = MIN(WINDOW, c->size - start);
         void *p = mmap(NULL, length, PROT_READ, MAP_SHARED, c->fd, start);

@@ -63,41 +63,6 @@ static void flusher_unref(VMemStoreFlusher *f)
     }
 }
 
-static int compare_spans(const void *a, const void *b)
-{
-    const VMemStoreSpan *x = a, *y = b;
-
-    return x->offset < y->offset ? -1 : x->offset > y->offset;
-}
-
-uint32_t vmemstore_merge_spans(VMemStoreSpan *spans, uint32_t nr,
-                               uint64_t granule)
-{
-    uint32_t last = 0;
-
-    for (uint32_t i = 0; i < nr; i++) {
-        uint64_t end = ROUND_UP(spans[i].offset + spans[i].length, granule);
-
-        spans[i].offset = QEMU_ALIGN_DOWN(spans[i].offset, granule);
-        spans[i].length = end - spans[i].offset;
-    }
-    if (nr < 2) {
-        return nr;
-    }
-    qsort(spans, nr, sizeof(spans[0]), compare_spans);
-    for (uint32_t i = 1; i < nr; i++) {
-        uint64_t end = spans[last].offset + spans[last].length;
-
-        if (spans[i].offset > end) {
-            spans[++last] = spans[i];
-        } else {
-            end = MAX(end, spans[i].offset + spans[i].length);
-            spans[last].length = end - spans[last].offset;
-        }
-    }
-    return last + 1;
-}
-
 /* One line per flush, before the guest can see the completion. */
 static void write_trace_line(int fd, const VMemStoreSpan *spans, uint32_t nr,
                              uint32_t status)

@@ -16,6 +16,7 @@
 
 #include "qemu/queue.h"
 #include "mapping.h"
+#include "spans.h"
 #include "virtio_vmemstore.h"
 
 /* One flush.  Checked by the submitter: every span lies inside the store. */
@@ -76,13 +77,5 @@ void vmemstore_flusher_run(VMemStoreFlusher *f, VMemStoreFlush *flush);
 void vmemstore_flusher_cancel(VMemStoreFlusher *f);
 /* Cancel and free; the threads end by themselves. */
 void vmemstore_flusher_destroy(VMemStoreFlusher *f);
-
-/*
- * Round @spans outwards to @granule, sort them, and merge those that touch.
- * In place; returns the new number.  Exact for spans inside a store whose
- * size is a multiple of the granule.
- */
-uint32_t vmemstore_merge_spans(VMemStoreSpan *spans, uint32_t nr,
-                               uint64_t granule);
 
 #endif /* VMEMSTORE_FLUSH_H */

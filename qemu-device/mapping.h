@@ -7,15 +7,10 @@
 
 #include "cache.h"
 #include "generation.h"
+#include "spans.h"
 
 /* The size rule and the alignment of the mapping: one huge page. */
 #define VMEMSTORE_ALIGN (2 * MiB)
-
-/* A range of the store, in bytes from its start. */
-typedef struct VMemStoreSpan {
-    uint64_t offset;
-    uint64_t length;
-} VMemStoreSpan;
 
 typedef struct VMemStoreMapping {
     int fd;                 /* owns the file lock; -1: not open */

@@ -34,7 +34,7 @@ static char *command_line(const char *args)
     g_assert(qemu);
     /* Stopped CPUs: the test is the only one that touches the devices. */
     return g_strdup_printf("exec %s %s%s -S -qtest stdio -qtest-log none "
-                           "-display none -nodefaults %s", qemu,
+                           "-display none %s", qemu,
                            plugin ? "-plugin " : "", plugin ? plugin : "", args);
 }
 

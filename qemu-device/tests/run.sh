@@ -172,11 +172,10 @@ refused "flush-threads=0 is refused" "file=new.img,flush-threads=0" "must be 1 t
 
 # --- from the guest's side ---
 
-# guest_side SUFFIX OPTIONS: every test, with OPTIONS added to the device's
-guest_side() {
-    log=$logs/vmemstore-test.log
-    QTEST_QEMU_BINARY=$qemu QTEST_PLUGIN=$so VMEMSTORE_TEST_DIR=$dir VMEMSTORE_TEST_OPTIONS=$2 \
-        timeout 300 "$build/qemu-device/vmemstore-test" --tap > tap.out 2>> "$log"
+# tap_of SUFFIX PROGRAM: take over the results of a test program
+tap_of() {
+    log=$logs/$(basename "$2").log
+    timeout 300 "$2" --tap > tap.out 2>> "$log"
     status=$?
     : > out
     while read -r result number name; do
@@ -187,13 +186,17 @@ guest_side() {
     done < tap.out
     if [ $status -ne 0 ]; then
         tail -5 "$log" > out
-        not_ok "vmemstore-test ends well$1 (status $status; see $log)"
+        not_ok "$(basename "$2") ends well$1 (status $status; see $log)"
     fi
 }
 
-: > "$logs/vmemstore-test.log"
-guest_side "" ,x-run-in-vcpu=off
-guest_side " (flushes in the vCPU thread)" ,x-run-in-vcpu=on
+rm -f "$logs"/*-test.log
+tap_of "" "$logs/spans-test"
+export QTEST_QEMU_BINARY="$qemu" QTEST_PLUGIN="$so" VMEMSTORE_TEST_DIR="$dir"
+export VMEMSTORE_TEST_OPTIONS=,x-run-in-vcpu=off
+tap_of "" "$logs/vmemstore-test"
+VMEMSTORE_TEST_OPTIONS=,x-run-in-vcpu=on
+tap_of " (flushes in the vCPU thread)" "$logs/vmemstore-test"
 
 echo "1..$count"
 [ "$failed" = 0 ]

@@ -103,8 +103,8 @@ static void note_capability(Driver *d, uint8_t cap)
 void driver_start(Driver *d, const char *machine, const char *device_options)
 {
     g_autofree char *args = g_strdup_printf(
-        "-machine %s -m 64M -device vmemstore,id=store,addr=%d,%s", machine,
-        PCI_SLOT, device_options);
+        "-machine %s -nodefaults -m 64M -device vmemstore,id=store,addr=%d,%s",
+        machine, PCI_SLOT, device_options);
     uint8_t cap;
 
     memset(d, 0, sizeof(*d));
