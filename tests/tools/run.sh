@@ -1,0 +1,285 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+#
+# run.sh - tests of mkfs.vmemfs, fsck.vmemfs, dump.vmemfs and the checker; prints TAP
+#
+# usage: tests/tools/run.sh      (builds what it needs; no VM, about half a minute)
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+top=$(cd "$here/../.." && pwd)
+tools=$top/build/tools-san
+export UBSAN_OPTIONS=print_stacktrace=1
+
+make -s -C "$here" >&2
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' INT TERM
+cd "$work"
+
+count=0
+failed=0
+
+report() { # status name
+	count=$((count + 1))
+	if [ "$1" -eq 0 ]; then
+		echo "ok $count - $2"
+	else
+		failed=$((failed + 1))
+		echo "not ok $count - $2"
+		sed 's/^/# /' log
+	fi
+}
+
+# A test: a name and a function that must end well under set -e.
+check() {
+	set +e
+	(set -e; "$2") >log 2>&1
+	status=$?
+	set -e
+	report "$status" "$1"
+}
+
+# A command that must end with the given status.
+status() {
+	want=$1
+	shift
+	got=0
+	"$@" || got=$?
+	[ "$got" -eq "$want" ] || { echo "$* ended with $got instead of $want"; return 1; }
+}
+
+mkfs() { "$tools/mkfs.vmemfs" "$@"; }
+fsck() { "$tools/fsck.vmemfs" "$@"; }
+dump() { "$tools/dump.vmemfs" "$@"; }
+
+# inode of a path inside an image
+inode_of() { dump -t "$1" | awk -v p="$2" '{ if ($7 == p) print $1 }'; }
+
+# overwrite bytes of an image: file, offset, octal escapes
+poke() { printf "$3" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none; }
+
+# ---- mkfs ----
+
+mkfs_creates() {
+	mkfs -s 32M -L label -U 01234567-89ab-cdef-0123-456789abcdef new.img
+	[ "$(stat -c %s new.img)" -eq 33554432 ]
+	[ "$(($(stat -c '%b * %B' new.img)))" -ge 33554432 ]
+	dump -s new.img >out
+	grep -q 'uuid *0123456789abcdef0123456789abcdef' out
+	grep -q 'label *label$' out
+	status 0 fsck -n new.img
+}
+
+mkfs_keeps_others() {
+	head -c 4194304 /dev/zero >foreign.img
+	poke foreign.img 1080 '\123\357'		# ext4's magic
+	poke foreign.img 1024 '\000\001\000\000\000\004\000\000'
+	poke foreign.img 1100 '\001\000\000\000'
+	before=$(md5sum <foreign.img)
+	status 1 mkfs foreign.img 2>err
+	cat err
+	grep -q 'use -f' err
+	[ "$before" = "$(md5sum <foreign.img)" ]
+	mkfs -s 4M own.img
+	status 1 mkfs own.img 2>err
+	grep -q vmemfs err
+	mkfs -f own.img
+	status 0 fsck -n own.img
+}
+
+mkfs_dry_run() {
+	status 0 mkfs -n -s 1T nothing.img
+	[ ! -e nothing.img ]
+	mkfs -q -s 4M dry.img
+	before=$(md5sum <dry.img)
+	mkfs -fn dry.img
+	[ "$before" = "$(md5sum <dry.img)" ]
+}
+
+mkfs_refuses_nonsense() {
+	status 1 mkfs -s 1M small.img
+	[ ! -e small.img ]
+	status 16 mkfs -s nonsense x.img
+	status 16 mkfs -U 123 x.img
+	status 16 mkfs
+	status 1 mkfs missing.img
+	status 1 mkfs /dev/null
+	: >empty.img
+	status 1 mkfs empty.img
+	mkfs -q -s 4M four.img
+	status 1 mkfs -f -s 8M four.img
+	status 1 mkfs -s 64M -l 63M big-log.img
+	[ ! -e big-log.img ]
+}
+
+# The device's lock: an open-file-description lock, here held by flock's cousin in Python or Perl.
+hold_lock() { # file seconds
+	perl -e 'use Fcntl; open(F, "+<", $ARGV[0]) or die; my $l = pack("ssx4qqix4", F_WRLCK, 0, 0, 0, 0);
+		fcntl(F, 37, $l) or die "no lock"; $| = 1; print "locked\n"; sleep $ARGV[1];' "$1" "$2"
+}
+
+tools_respect_the_lock() {
+	mkfs -q -s 4M busy.img
+	hold_lock busy.img 20 >locked &
+	holder=$!
+	for i in 1 2 3 4 5 6 7 8 9 10; do
+		grep -q locked locked && break
+		sleep 0.2
+	done
+	grep -q locked locked
+	status 1 mkfs -f busy.img 2>err
+	cat err
+	grep -q 'running VM' err
+	status 8 fsck -n busy.img
+	status 8 fsck -p busy.img
+	status 0 dump -s busy.img
+	kill "$holder"
+	wait "$holder" 2>/dev/null || true
+}
+
+# ---- mkfs -d ----
+
+make_tree() {
+	[ ! -e tree ] || return 0
+	mkdir -p tree/a/b/c tree/many 'tree/name with spaces'
+	echo hello >tree/hello
+	ln tree/hello tree/a/hard
+	ln -s ../hello tree/a/soft
+	ln -s "$(printf 'x%.0s' $(seq 1 1000))" tree/long
+	mkfifo tree/fifo
+	mknod tree/chr c 254 4098 && mknod tree/blk b 7 3
+	head -c 3000001 /dev/urandom >tree/random
+	truncate -s 70M tree/sparse
+	echo data | dd of=tree/sparse bs=1 seek=40000000 conv=notrunc status=none
+	: >tree/empty
+	for i in $(seq 1 700); do
+		echo "$i" >"tree/many/a-somewhat-longer-name-for-file-$i"
+	done
+	chown -R 1000:1001 tree/a
+	chmod 1777 tree/a
+	chmod 4755 tree/hello
+	touch -h -d '2001-02-03 04:05:06.789' tree/a/soft tree/a/b tree/hello
+}
+
+mkfs_fills() {
+	make_tree
+	mkfs -q -s 32M -d tree tree.img
+	status 0 fsck -n tree.img
+	dump -t tree.img >names
+	for f in hello random sparse empty many/a-somewhat-longer-name-for-file-321; do
+		dump -c "$(inode_of tree.img "/$f")" tree.img | cmp - "tree/$f"
+	done
+	[ "$(grep -c a-somewhat-longer names)" -eq 700 ]
+	[ "$(inode_of tree.img /hello)" = "$(inode_of tree.img /a/hard)" ]
+	grep -q ' -4755 *2 *1000 *1001 *6 /hello$' names	# the owner came with a/hard
+	grep -q ' d1777 *3 *1000 *1001 .* /a$' names
+	grep -q ' /a/soft -> ../hello$' names
+	grep -q ' c.* 254, *4098 /chr$' names
+	grep -q ' b.* 7, *3 /blk$' names
+	grep -q ' p.* /fifo$' names
+	[ "$(grep '/long -> ' names | sed 's/.*-> //' | tr -d '\n' | wc -c)" -eq 1000 ]
+	dump -i "$(inode_of tree.img /a/b)" tree.img | grep -q 'mtime *2001-02-03 04:05:06.789'
+	dump -i "$(inode_of tree.img /sparse)" tree.img | grep -q '73400320 bytes, 1 blocks'
+}
+
+mkfs_that_does_not_fit() {
+	make_tree
+	status 1 mkfs -q -s 4M -d tree tiny.img 2>err
+	cat err
+	[ ! -e tiny.img ]
+	head -c 4194304 /dev/zero >tiny.img
+	status 1 mkfs -q -d tree tiny.img
+	status 4 fsck -n tiny.img
+}
+
+# ---- fsck ----
+
+fsck_finds_damage() {
+	mkfs -q -s 8M bad.img
+	before=$(md5sum <bad.img)
+	status 0 fsck -n bad.img
+	[ "$before" = "$(md5sum <bad.img)" ]
+	log_start=$(dump -s bad.img | awk '/agmeta0/ { print $2 }')
+	poke bad.img $(((log_start + 2) * 4096 + 256 + 16)) '\007'	# the root's nlink
+	before=$(md5sum <bad.img)
+	status 4 fsck -n bad.img >out
+	cat out
+	grep -q 'inode 1: wrong checksum' out
+	grep -q 'inode 1: link count 7 instead of 2' out
+	status 4 fsck -pf bad.img
+	[ "$before" = "$(md5sum <bad.img)" ]
+}
+
+fsck_of_what_is_no_image() {
+	head -c 4194304 /dev/urandom >noise.img
+	status 4 fsck -n noise.img
+	status 8 fsck -n missing.img
+	status 16 fsck
+	status 16 fsck -n -p noise.img
+	mkfs -q -s 8M cut.img
+	truncate -s 6M cut.img
+	status 4 fsck -n cut.img >out
+	grep -q 'smaller than the file system' out
+}
+
+dump_survives_noise() {
+	make_tree
+	[ -e tree.img ] || mkfs -q -s 32M -d tree tree.img
+	for seed in 1 2 3 4 5 6 7 8; do
+		cp tree.img noisy.img
+		# Noise over the metadata behind the log, and over the log itself.
+		start=$(dump -s tree.img | awk '/agmeta0/ { print $2 }')
+		for i in $(seq 1 40); do
+			at=$(((start + 2) * 4096 + (seed * 7919 + i * 104729) % 1000000))
+			poke noisy.img "$at" "\\$((seed % 8))\\$((i % 8))\\377"
+		done
+		for what in -s -l -t '-i 1' '-i 5' '-b 700'; do
+			# shellcheck disable=SC2086
+			"$tools/dump.vmemfs" $what noisy.img >/dev/null 2>&1 || [ $? -lt 9 ]
+		done
+		"$tools/fsck.vmemfs" -n noisy.img >/dev/null 2>&1 || [ $? -eq 4 ]
+	done
+}
+
+# ---- the programs as they are shipped ----
+
+static_programs() {
+	make -s -C "$top/guestfs/tools"
+	for tool in mkfs fsck dump; do
+		"$top/build/tools/$tool.vmemfs" --help >/dev/null
+		"$top/build/tools/$tool.vmemfs" -V
+		ldd "$top/build/tools/$tool.vmemfs" 2>&1 | grep -q 'not a dynamic\|statically'
+	done
+	"$top/build/tools/mkfs.vmemfs" -q -s 8M static.img
+	"$top/build/tools/fsck.vmemfs" -n static.img
+}
+
+unit() { # program
+	"$top/build/tests-tools/$1" >unit.log 2>&1 || true
+	grep -E '^\[ *(OK|FAILED|ERROR) *\] [a-z]' unit.log | sort -u >unit.list || true
+	grep -q '^\[=*\].*run\.$' unit.log || { cp unit.log log; report 1 "$1 ran to its end"; }
+	cp unit.log log
+	while read -r line; do
+		case $line in
+		*OK*) report 0 "$1: ${line##* }" ;;
+		*) report 1 "$1: ${line##* }" ;;
+		esac
+	done <unit.list
+}
+
+unit test_mkfs
+unit test_checker
+check "mkfs creates a file whose blocks are all reserved" mkfs_creates
+check "mkfs refuses to overwrite other file systems" mkfs_keeps_others
+check "mkfs -n changes nothing" mkfs_dry_run
+check "mkfs refuses impossible sizes and arguments" mkfs_refuses_nonsense
+check "tools refuse an image that a VM uses" tools_respect_the_lock
+check "mkfs -d copies a directory with all its kinds of files" mkfs_fills
+check "mkfs -d into too small a store fails and leaves no file system" mkfs_that_does_not_fit
+check "fsck finds damage and leaves it alone" fsck_finds_damage
+check "fsck of noise, of nothing and of a truncated image" fsck_of_what_is_no_image
+check "dump and fsck survive damaged metadata" dump_survives_noise
+check "the shipped programs are static" static_programs
+echo "1..$count"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,909 @@
+// SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+/*
+ * test_checker.c - every field of every structure matters, or provably does not
+ *
+ * A small image is filled by the core so that it has each kind of structure.
+ * Then each field is damaged in turn, by several patterns, with the checksum
+ * made right again where there is one, so that the checker has to know the
+ * meaning.  A field is either FOUND: each damage is reported; or FREE: any
+ * value is valid, and the checker must not complain.  Bytes that no field of a
+ * table covers fail the test, too.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "check.h"
+#include "hash.h"
+#include "mkfs.h"
+#include "toolenv.h"
+
+#define STORE_SIZE	(16u << 20)
+#define AG_BLOCKS	1024u
+#define NR_NAMES	600u
+#define NR_EXTENTS	1400u
+
+enum verdict { FOUND, FREE };
+
+struct field {
+	const char *name;
+	size_t off, size;
+	enum verdict verdict;
+};
+
+#define F(type, member, verdict) \
+	{ #type "." #member, offsetof(struct type, member), \
+	  sizeof(((struct type *)0)->member), verdict }
+
+/* ---- The image ----------------------------------------------------------- */
+
+static const struct vmem_env *env;
+static struct vmem_store store = { .size = STORE_SIZE, .backing = VMEM_BACKING_VOLATILE };
+static uint8_t *pristine;
+static struct vmem_check_result result;
+static char first_problem[512];
+
+/* Inodes of interest. */
+static uint64_t ino_dense, ino_sparse, ino_names, ino_fifo, ino_chr, ino_short, ino_long,
+	ino_freed, ino_dir;
+
+static void on_problem(void *ctx, const char *fmt, va_list ap)
+{
+	(void)ctx;
+	if (!first_problem[0])
+		vsnprintf(first_problem, sizeof(first_problem), fmt, ap);
+}
+
+static int64_t check_image(void)
+{
+	struct vmem_check_params params = {
+		.base = store.base, .size = store.size, .env = env, .problem = on_problem,
+	};
+
+	first_problem[0] = 0;
+	return vmem_check(&params, &result);
+}
+
+static size_t fill_pattern(void *ctx, void *addr, size_t len)
+{
+	(void)ctx;
+	memset(addr, 0x5a, len);
+	return len;
+}
+
+static struct vmem_name name_of(const char *text)
+{
+	struct vmem_name n = { text, strlen(text) };
+
+	return n;
+}
+
+static uint64_t make(struct vmem_inode *dir, const char *name, uint16_t mode, uint32_t rdev,
+		     struct vmem_inode *vi)
+{
+	struct vmem_attr attr = { .mode = mode, .rdev = rdev };
+
+	assert_int_equal(vmem_create(dir, name_of(name), &attr, vi), 0);
+	return vi->ino;
+}
+
+static uint64_t make_symlink(struct vmem_inode *dir, const char *name, size_t len)
+{
+	struct vmem_attr attr = { .mode = 0120777 };
+	struct vmem_inode vi;
+	uint64_t ino;
+	char target[1000];
+
+	memset(target, 't', sizeof(target));
+	assert_int_equal(vmem_symlink(dir, name_of(name), target, len, &attr, &vi), 0);
+	ino = vi.ino;
+	assert_int_equal(vmem_iput(&vi), 0);
+	return ino;
+}
+
+static void put_at(struct vmem_inode *vi, uint64_t off, size_t len)
+{
+	assert_int_equal(vmem_write(vi, off, len, fill_pattern, NULL), len);
+}
+
+static void fill_files(struct vmem_inode *root)
+{
+	struct vmem_inode vi, dir;
+	unsigned int i;
+	char name[220];
+
+	ino_dense = make(root, "dense", 0100644, 0, &vi);
+	put_at(&vi, 0, 5 * VMEM_BLOCK_SIZE);
+	vmem_iput(&vi);
+
+	/* Every second block: an extent tree with index nodes. */
+	ino_sparse = make(root, "sparse", 0100600, 0, &vi);
+	for (i = 0; i < NR_EXTENTS; i++)
+		put_at(&vi, i * 2ull * VMEM_BLOCK_SIZE, VMEM_BLOCK_SIZE);
+	vmem_iput(&vi);
+
+	/* Long names: a directory tree with an index. */
+	ino_names = make(root, "names", 0040755, 0, &dir);
+	make(&dir, "linked", 0100644, 0, &vi);
+	for (i = 0; i < NR_NAMES; i++) {
+		snprintf(name, sizeof(name), "%0200u", i);
+		assert_int_equal(vmem_link(&dir, name_of(name), &vi), 0);
+	}
+	vmem_iput(&vi);
+	vmem_iput(&dir);
+}
+
+static void fill_others(struct vmem_inode *root)
+{
+	struct vmem_inode vi;
+
+	ino_fifo = make(root, "fifo", 0010644, 0, &vi);
+	vmem_iput(&vi);
+	ino_chr = make(root, "null", 0020666, 0x103, &vi);
+	vmem_iput(&vi);
+	ino_short = make_symlink(root, "short", 20);
+	ino_long = make_symlink(root, "long", 1000);
+	ino_dir = make(root, "dir", 0040755, 0, &vi);
+	vmem_iput(&vi);
+	ino_freed = make(root, "freed", 0100644, 0, &vi);
+	assert_int_equal(vmem_unlink(root, name_of("freed"), &vi), 0);
+	assert_int_equal(vmem_iput(&vi), 0);
+}
+
+static int make_image(void **state)
+{
+	struct vmem_mkfs_params params = { .ag_blocks = AG_BLOCKS, .label = "damage" };
+	struct vmem_mount_opts opts = { .read_only = false };
+	struct vmem_inode root;
+	struct vmem_fs *fs;
+
+	(void)state;
+	env = tool_init("test_checker", false);
+	store.base = aligned_alloc(VMEM_BLOCK_SIZE, STORE_SIZE);
+	pristine = malloc(STORE_SIZE);
+	if (!store.base || !pristine)
+		return -1;
+	memset(store.base, 0xa5, STORE_SIZE);
+	assert_int_equal(vmem_mkfs(&store, env, &params), 0);
+	assert_int_equal(vmem_mount(&store, env, &opts, &fs, NULL), 0);
+	assert_int_equal(vmem_iget(fs, VMEM_ROOT_INO, &root), 0);
+	fill_files(&root);
+	fill_others(&root);
+	assert_int_equal(vmem_iput(&root), 0);
+	assert_int_equal(vmem_umount(fs), 0);
+	memcpy(pristine, store.base, STORE_SIZE);
+	return 0;
+}
+
+static int free_image(void **state)
+{
+	(void)state;
+	free(store.base);
+	free(pristine);
+	return 0;
+}
+
+static void restore(void)
+{
+	memcpy(store.base, pristine, STORE_SIZE);
+}
+
+/* ---- Finding structures -------------------------------------------------- */
+
+static struct vmem_superblock *superblock(void)
+{
+	return (struct vmem_superblock *)store.base;
+}
+
+static uint8_t *block(uint64_t nr)
+{
+	return store.base + nr * VMEM_BLOCK_SIZE;
+}
+
+static struct vmem_dinode *inode(uint64_t ino)
+{
+	uint32_t per_ag = vmem_get32(superblock()->inodes_per_ag);
+	uint64_t meta = vmem_sb_group_meta(superblock(), (uint32_t)(ino / per_ag));
+
+	return (struct vmem_dinode *)block(meta + 2) + ino % per_ag;
+}
+
+static struct vmem_root *root_slot(bool newest)
+{
+	struct vmem_root *a = (struct vmem_root *)block(1), *b = (struct vmem_root *)block(2);
+
+	return (vmem_get64(a->seq) > vmem_get64(b->seq)) == newest ? a : b;
+}
+
+static uint64_t entry_block(const struct vmem_extent *e)
+{
+	return vmem_get64(e->w1) & ((1ull << VMEM_PBLK_BITS) - 1);
+}
+
+static struct vmem_node *first_extent_node(void)
+{
+	return (struct vmem_node *)block(entry_block(&inode(ino_sparse)->u.ext[0]));
+}
+
+static struct vmem_node *dir_index_node(void)
+{
+	return (struct vmem_node *)block(vmem_get64(inode(ino_names)->u.dir.root));
+}
+
+static struct vmem_node *dir_leaf(unsigned int i)
+{
+	struct vmem_dir_index *idx = (struct vmem_dir_index *)(dir_index_node() + 1);
+
+	return (struct vmem_node *)block(vmem_get64(idx[i].block));
+}
+
+/* The first entry in use of a leaf. */
+static struct vmem_dirent *some_dirent(struct vmem_node *leaf)
+{
+	struct vmem_dirent *de = (struct vmem_dirent *)(leaf + 1);
+
+	while (!vmem_get32(de->ino))
+		de = (struct vmem_dirent *)((uint8_t *)de + vmem_get16(de->rec_len));
+	return de;
+}
+
+/* ---- Making checksums right again ---------------------------------------- */
+
+static void fix_superblock(void)
+{
+	struct vmem_superblock *sb = superblock();
+	uint64_t backup = vmem_get64(((struct vmem_superblock *)pristine)->backup);
+
+	sb->csum = vmem_le32_of(vmem_superblock_csum(env->crc32c, sb));
+	memcpy(block(backup), sb, sizeof(*sb));
+}
+
+static void fix_root(struct vmem_root *root)
+{
+	root->csum = vmem_le32_of(vmem_root_csum(env->crc32c, root));
+}
+
+static void fix_inode(uint64_t ino)
+{
+	struct vmem_dinode *di = inode(ino);
+
+	di->csum = vmem_le32_of(vmem_inode_csum(env->crc32c, di, ino));
+}
+
+/* ---- Damage -------------------------------------------------------------- */
+
+/* Exactly as many fields as the format has bytes, so that none is forgotten. */
+static void assert_complete(const struct field *f, size_t nr, size_t size)
+{
+	size_t i, sum = 0;
+
+	for (i = 0; i < nr; i++) {
+		assert_int_equal(f[i].off, sum);
+		sum += f[i].size;
+	}
+	assert_int_equal(sum, size);
+}
+
+static void expect(const char *name, unsigned int pattern, enum verdict verdict)
+{
+	int64_t problems = check_image();
+
+	if (verdict == FOUND && problems == 0)
+		fail_msg("%s: pattern %u was not found", name, pattern);
+	if (verdict == FREE && problems != 0)
+		fail_msg("%s: pattern %u is valid, but: %s", name, pattern, first_problem);
+}
+
+/* Each byte-wise pattern changes the field. */
+static void damage(uint8_t *p, size_t size, unsigned int pattern)
+{
+	size_t i;
+
+	switch (pattern) {
+	case 0:
+		p[0] ^= 1;
+		break;
+	case 1:
+		p[size - 1] ^= 0x80;
+		break;
+	case 2:
+		p[size / 2] ^= 0x10;
+		break;
+	default:
+		for (i = 0; i < size; i++)
+			p[i] = (uint8_t)~p[i];
+	}
+}
+
+typedef void (*fix_fn)(void *arg);
+
+static void damage_fields(void *base, const struct field *f, size_t nr, fix_fn fix, void *arg)
+{
+	unsigned int pattern;
+	size_t i;
+
+	for (i = 0; i < nr; i++) {
+		for (pattern = 0; pattern < 4; pattern++) {
+			restore();
+			damage((uint8_t *)base + f[i].off, f[i].size, pattern);
+			if (fix)
+				fix(arg);
+			expect(f[i].name, pattern, f[i].verdict);
+		}
+	}
+	restore();
+}
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+/* ---- Tests --------------------------------------------------------------- */
+
+static void a_sound_image_has_no_problem(void **state)
+{
+	(void)state;
+	restore();
+	if (check_image())
+		fail_msg("%s", first_problem);
+	assert_int_equal(result.files, 3);
+	assert_int_equal(result.dirs, 3);
+	assert_int_equal(result.symlinks, 2);
+	assert_int_equal(result.others, 2);
+	assert_true(vmem_get16(inode(ino_sparse)->depth) >= 1);
+	assert_int_equal(vmem_get32(inode(ino_names)->u.dir.height), 2);
+}
+
+static void fix_sb_arg(void *arg)
+{
+	(void)arg;
+	fix_superblock();
+}
+
+static void superblock_fields(void **state)
+{
+	static const struct field f[] = {
+		F(vmem_superblock, magic, FOUND),
+		F(vmem_superblock, csum, FREE),	/* damage is repaired by the fix */
+		F(vmem_superblock, version_major, FOUND),
+		F(vmem_superblock, version_minor, FREE),	/* for people */
+		F(vmem_superblock, compat, FREE),	/* unknown ones are ignored */
+		F(vmem_superblock, ro_compat, FOUND),
+		F(vmem_superblock, incompat, FOUND),
+		F(vmem_superblock, uuid, FOUND),	/* no root fits then */
+		{ "label text", 56, 7, FREE },
+		{ "label padding", 63, VMEM_LABEL_LEN - 7, FOUND },
+		F(vmem_superblock, nr_blocks, FOUND),
+		F(vmem_superblock, nr_inodes, FOUND),
+		F(vmem_superblock, desc_start, FOUND),
+		F(vmem_superblock, log_start, FOUND),
+		F(vmem_superblock, log_blocks, FOUND),
+		F(vmem_superblock, agmeta0, FOUND),
+		F(vmem_superblock, backup, FOUND),
+		F(vmem_superblock, ag_blocks, FOUND),
+		F(vmem_superblock, nr_ags, FOUND),
+		F(vmem_superblock, inodes_per_ag, FOUND),
+		F(vmem_superblock, itable_blocks, FOUND),
+		F(vmem_superblock, hash_key, FOUND),
+		F(vmem_superblock, created, FREE),
+		F(vmem_superblock, reserved, FOUND),
+	};
+
+	(void)state;
+	assert_complete(f, COUNT(f), sizeof(struct vmem_superblock));
+	damage_fields(superblock(), f, COUNT(f), fix_sb_arg, NULL);
+}
+
+static void superblock_checksums(void **state)
+{
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(struct vmem_superblock); i++) {
+		restore();
+		store.base[i] ^= 4;
+		expect("superblock without a right checksum", (unsigned int)i, FOUND);
+		restore();
+		block(vmem_get64(superblock()->backup))[i] ^= 4;
+		expect("backup superblock", (unsigned int)i, FOUND);
+	}
+	restore();
+}
+
+static void fix_root_arg(void *arg)
+{
+	fix_root(arg);
+}
+
+static void root_fields(void **state)
+{
+	/* The other slot says "mounted": falling back to it is found. */
+	static const struct field f[] = {
+		F(vmem_root, magic, FOUND),
+		F(vmem_root, csum, FREE),
+		F(vmem_root, state, FOUND),
+		{ "vmem_root.seq, becoming older", 16, 1, FOUND },
+		{ "vmem_root.seq, becoming newer", 17, 7, FREE },
+		F(vmem_root, tail, FOUND),
+		F(vmem_root, log_seed, FREE),		/* of an empty log */
+		F(vmem_root, domain, FOUND),
+		F(vmem_root, generation, FREE),		/* of a session that ended well */
+		F(vmem_root, uuid, FOUND),
+		F(vmem_root, mount_count, FREE),
+		F(vmem_root, mount_time, FREE),
+		F(vmem_root, write_time, FREE),
+		F(vmem_root, reserved, FOUND),
+		F(vmem_root, unused, FREE),
+		F(vmem_root, applied, FOUND),
+	};
+	struct vmem_root *root = root_slot(true);
+
+	(void)state;
+	assert_complete(f, COUNT(f), sizeof(struct vmem_root));
+	damage_fields(root, f, 3, fix_root_arg, root);
+	damage_fields(root, f + 4, COUNT(f) - 4, fix_root_arg, root);
+
+	root->seq = vmem_le64_of(vmem_get64(root->seq) - 2);
+	fix_root(root);
+	expect(f[3].name, 0, FOUND);
+	restore();
+	root->seq = root_slot(false)->seq;
+	fix_root(root);
+	expect("vmem_root.seq, equal", 0, FOUND);
+	restore();
+}
+
+static void a_state_that_needs_attention(void **state)
+{
+	struct vmem_root *root = root_slot(true);
+
+	(void)state;
+	root->state = vmem_le32_of(VMEM_STATE_NEEDS_CHECK);
+	fix_root(root);
+	expect("needs check", 0, FREE);
+	assert_true(result.needs_check);
+	root->state = vmem_le32_of(VMEM_STATE_MOUNTED);
+	fix_root(root);
+	expect("mounted", 0, FOUND);
+	memset(block(1), 0, 2 * VMEM_BLOCK_SIZE);
+	expect("no root", 0, FOUND);
+	restore();
+}
+
+static void descriptor_fields(void **state)
+{
+	static const struct field f[] = {
+		F(vmem_ag_desc, free_blocks, FOUND),
+		F(vmem_ag_desc, free_inodes, FOUND),
+		F(vmem_ag_desc, nr_dirs, FOUND),
+		F(vmem_ag_desc, nr_orphans, FOUND),
+		F(vmem_ag_desc, itable_init, FOUND),
+		F(vmem_ag_desc, reserved, FOUND),
+	};
+	struct vmem_ag_desc *desc = (struct vmem_ag_desc *)block(VMEM_DESC_START);
+	uint32_t ag;
+
+	(void)state;
+	assert_complete(f, COUNT(f), sizeof(struct vmem_ag_desc));
+	/* Group 0 is in use; a first table block too few or too many matters there. */
+	damage_fields(&desc[0], f, COUNT(f), NULL, NULL);
+	for (ag = 1; ag < vmem_get32(superblock()->nr_ags); ag++) {
+		damage_fields(&desc[ag], f, 4, NULL, NULL);
+		damage_fields(&desc[ag], f + 5, 1, NULL, NULL);
+	}
+}
+
+static void every_bit_of_the_bitmaps(void **state)
+{
+	uint32_t ag, bit;
+
+	(void)state;
+	for (ag = 0; ag < vmem_get32(superblock()->nr_ags); ag++) {
+		uint8_t *map = block(vmem_sb_group_meta(superblock(), ag));
+
+		/* Steps that are odd meet each position in a byte. */
+		for (bit = 0; bit < 2 * VMEM_BLOCK_SIZE * 8; bit += bit < 1100 ? 7 : 501) {
+			map[bit / 8] = (uint8_t)(map[bit / 8] ^ 1u << bit % 8);
+			expect("bitmap", bit, FOUND);
+			map[bit / 8] = (uint8_t)(map[bit / 8] ^ 1u << bit % 8);
+		}
+	}
+}
+
+static void fix_inode_arg(void *arg)
+{
+	fix_inode(*(uint64_t *)arg);
+}
+
+#define INODE_FIELDS(SIZE, RDEV, PARENT) \
+	F(vmem_dinode, csum, FREE), \
+	{ "vmem_dinode.mode, permissions", 4, 1, FREE }, \
+	{ "vmem_dinode.mode, type", 5, 1, FOUND }, \
+	F(vmem_dinode, format, FOUND), \
+	F(vmem_dinode, uid, FREE), \
+	F(vmem_dinode, gid, FREE), \
+	F(vmem_dinode, nlink, FOUND), \
+	F(vmem_dinode, flags, FOUND), \
+	F(vmem_dinode, size, SIZE), \
+	F(vmem_dinode, blocks, FOUND), \
+	F(vmem_dinode, atime, FREE), \
+	F(vmem_dinode, mtime, FREE), \
+	F(vmem_dinode, ctime, FREE), \
+	F(vmem_dinode, btime, FREE), \
+	F(vmem_dinode, generation, FREE), \
+	F(vmem_dinode, rdev, RDEV), \
+	F(vmem_dinode, parent, PARENT), \
+	F(vmem_dinode, reserved0, FOUND), \
+	F(vmem_dinode, xattr, FOUND), \
+	F(vmem_dinode, depth, FOUND), \
+	F(vmem_dinode, nr_ext, FOUND), \
+	F(vmem_dinode, reserved1, FOUND)
+
+/* Byte 5 of an inode holds type and two permission bits: only the top bits. */
+static void damage_inode(uint64_t ino, const struct field *f, size_t nr)
+{
+	size_t i;
+
+	for (i = 0; i < nr; i++) {
+		if (f[i].off == 5) {
+			restore();
+			((uint8_t *)inode(ino))[5] ^= 0x10;
+			fix_inode(ino);
+			expect(f[i].name, 4, FOUND);
+			restore();
+			((uint8_t *)inode(ino))[5] ^= 0x80;
+			fix_inode(ino);
+			expect(f[i].name, 7, FOUND);
+			restore();
+		} else {
+			damage_fields(inode(ino), &f[i], 1, fix_inode_arg, &ino);
+		}
+	}
+}
+
+static void directory_inode_fields(void **state)
+{
+	static const struct field f[] = {
+		INODE_FIELDS(FOUND, FOUND, FOUND),
+		{ "dir.root", 112, 8, FOUND },
+		{ "dir.height", 120, 4, FOUND },
+		{ "dir.reserved", 124, 4, FOUND },
+		{ "dir.nr_entries", 128, 8, FOUND },
+		{ "behind the directory root", 136, 120, FREE },
+	};
+
+	(void)state;
+	assert_complete(f, COUNT(f), VMEM_INODE_SIZE);
+	damage_inode(ino_names, f, COUNT(f));
+	damage_inode(VMEM_ROOT_INO, f, COUNT(f));
+	damage_inode(ino_dir, f, COUNT(f));
+}
+
+static void special_inode_fields(void **state)
+{
+	static const struct field fifo[] = {
+		INODE_FIELDS(FOUND, FOUND, FOUND),
+		{ "payload", 112, 144, FREE },
+	};
+	static const struct field chr[] = {
+		INODE_FIELDS(FOUND, FREE, FOUND),
+		{ "payload", 112, 144, FREE },
+	};
+
+	(void)state;
+	assert_complete(fifo, COUNT(fifo), VMEM_INODE_SIZE);
+	damage_inode(ino_fifo, fifo, COUNT(fifo));
+	damage_inode(ino_chr, chr, COUNT(chr));
+}
+
+static void symlink_inode_fields(void **state)
+{
+	static const struct field f[] = {
+		INODE_FIELDS(FOUND, FOUND, FOUND),
+		{ "target", 112, 20, FREE },
+		{ "behind the target", 132, 124, FOUND },
+	};
+
+	(void)state;
+	assert_complete(f, COUNT(f), VMEM_INODE_SIZE);
+	damage_inode(ino_short, f, COUNT(f));
+	inode(ino_short)->u.bytes[3] = 0;
+	fix_inode(ino_short);
+	expect("NUL in a short target", 0, FOUND);
+	restore();
+	block(entry_block(&inode(ino_long)->u.ext[0]))[30] = 0;
+	expect("NUL in a long target", 0, FOUND);
+	restore();
+	inode(ino_long)->size = vmem_le64_of(100);
+	fix_inode(ino_long);
+	expect("a short target in a block", 0, FOUND);
+	restore();
+}
+
+static void file_inode_fields(void **state)
+{
+	static const struct field f[] = {
+		INODE_FIELDS(FREE, FOUND, FOUND),
+		{ "extents", 112, 144, FREE },
+	};
+	size_t i;
+
+	(void)state;
+	assert_complete(f, COUNT(f), VMEM_INODE_SIZE);
+	for (i = 0; i < COUNT(f) - 1; i++)
+		if (f[i].off != offsetof(struct vmem_dinode, size))
+			damage_inode(ino_dense, &f[i], 1);
+	/* Sizes: more is a hole at the end, less leaves blocks behind the end. */
+	inode(ino_dense)->size = vmem_le64_of(9 * VMEM_BLOCK_SIZE);
+	fix_inode(ino_dense);
+	expect("a larger size", 0, FREE);
+	inode(ino_dense)->size = vmem_le64_of(4 * VMEM_BLOCK_SIZE + 1);
+	fix_inode(ino_dense);
+	expect("a size within the last block", 0, FREE);
+	inode(ino_dense)->size = vmem_le64_of(4 * VMEM_BLOCK_SIZE);
+	fix_inode(ino_dense);
+	expect("a smaller size", 0, FOUND);
+	inode(ino_dense)->size = vmem_le64_of(VMEM_MAX_FILE_SIZE + 1);
+	fix_inode(ino_dense);
+	expect("an impossible size", 0, FOUND);
+	restore();
+}
+
+static void inode_checksums_cover_all_but_times(void **state)
+{
+	uint64_t ino = ino_dense;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < VMEM_INODE_SIZE; i++) {
+		((uint8_t *)inode(ino))[i] ^= 1;
+		expect("inode byte", (unsigned int)i, i >= 40 && i < 64 ? FREE : FOUND);
+		restore();
+	}
+}
+
+static void free_inodes(void **state)
+{
+	(void)state;
+	inode(ino_freed)->generation = vmem_le32_of(77);
+	expect("generation of a free inode", 0, FREE);
+	inode(ino_freed)->mode = vmem_le16_of(0100644);
+	fix_inode(ino_freed);
+	expect("a free inode with a mode", 0, FOUND);
+	restore();
+	inode(0)->mode = vmem_le16_of(0100644);
+	fix_inode(0);
+	expect("inode 0 with a mode", 0, FOUND);
+	restore();
+	inode(ino_dense)->mode = vmem_le16_of(0);
+	expect("a named inode without a mode", 0, FOUND);
+	restore();
+}
+
+static void expect_words(uint64_t ino, struct vmem_extent *e, uint64_t w0, uint64_t w1,
+			 const char *what)
+{
+	e->w0 = vmem_le64_of(w0);
+	e->w1 = vmem_le64_of(w1);
+	fix_inode(ino);
+	expect(what, 0, FOUND);
+	restore();
+}
+
+/* e: the first of two entries at least, in an inode or a node. */
+static void damage_extents(uint64_t ino, struct vmem_extent *e)
+{
+	uint64_t w0 = vmem_get64(e->w0), w1 = vmem_get64(e->w1);
+	unsigned int bit;
+
+	for (bit = 52; bit < 64; bit++)
+		expect_words(ino, e, w0, w1 ^ 1ull << bit, "window and flags");
+	for (bit = 0; bit < 52; bit++)
+		expect_words(ino, e, w0, w1 ^ 1ull << bit, "block");
+	for (bit = 44; bit < 64; bit++)
+		expect_words(ino, e, w0 ^ 1ull << bit, w1, "length");
+	expect_words(ino, e, w0 + (1ull << 43), w1, "logical block behind the end");
+}
+
+static void extents(void **state)
+{
+	struct vmem_dinode *di = inode(ino_sparse);
+	struct vmem_node *node = first_extent_node();
+	struct vmem_extent *e;
+
+	(void)state;
+	damage_extents(ino_dense, inode(ino_dense)->u.ext);
+	damage_extents(ino_sparse, di->u.ext);
+
+	while (vmem_get16(node->level))
+		node = (struct vmem_node *)block(entry_block((struct vmem_extent *)(node + 1)));
+	e = (struct vmem_extent *)(node + 1);
+	damage_extents(ino_sparse, e);
+	expect_words(ino_sparse, e, vmem_get64(e[1].w0), vmem_get64(e[0].w1), "overlap");
+	/* An index entry above its child's first extent hides it. */
+	expect_words(ino_sparse, &di->u.ext[1], vmem_get64(di->u.ext[1].w0) + 1,
+		     vmem_get64(di->u.ext[1].w1), "index entry too high");
+	expect_words(ino_sparse, &di->u.ext[1], vmem_get64(di->u.ext[0].w0),
+		     vmem_get64(di->u.ext[1].w1), "index entries not sorted");
+}
+
+static void node_heads(void **state)
+{
+	static const struct field f[] = {
+		F(vmem_node, magic, FOUND),
+		F(vmem_node, level, FOUND),
+		F(vmem_node, count, FOUND),	/* of a leaf: must be 0 */
+		F(vmem_node, owner, FOUND),
+		F(vmem_node, self, FOUND),
+		F(vmem_node, reserved, FOUND),
+	};
+
+	(void)state;
+	assert_complete(f, COUNT(f), sizeof(struct vmem_node));
+	damage_fields(first_extent_node(), f, COUNT(f), NULL, NULL);
+	damage_fields(dir_index_node(), f, COUNT(f), NULL, NULL);
+	damage_fields(dir_leaf(3), f, COUNT(f), NULL, NULL);
+}
+
+static void directory_index_entries(void **state)
+{
+	static const struct field child[] = { F(vmem_dir_index, block, FOUND) };
+	struct vmem_dir_index *idx = (struct vmem_dir_index *)(dir_index_node() + 1);
+	uint64_t first = UINT64_MAX;
+	struct vmem_dirent *de;
+	uint32_t off;
+
+	(void)state;
+	damage_fields(&idx[0], child, 1, NULL, NULL);
+	damage_fields(&idx[3], child, 1, NULL, NULL);
+	idx[0].hash = vmem_le64_of(12345);
+	expect("the first entry's hash counts as 0", 0, FREE);
+	restore();
+	idx[3].hash = idx[4].hash;
+	expect("an empty range", 0, FOUND);
+	restore();
+	idx[3].hash = vmem_le64_of(0);
+	expect("not sorted", 0, FOUND);
+	restore();
+	for (off = VMEM_NODE_HEAD; off < VMEM_BLOCK_SIZE; off += vmem_get16(de->rec_len)) {
+		de = (struct vmem_dirent *)((uint8_t *)dir_leaf(3) + off);
+		if (vmem_get32(de->ino) && vmem_get64(de->hash) < first)
+			first = vmem_get64(de->hash);
+	}
+	idx[3].hash = vmem_le64_of(first + 1);
+	expect("a bound above the leaf's first name", 0, FOUND);
+	restore();
+}
+
+static void directory_entries(void **state)
+{
+	static const struct field f[] = {
+		F(vmem_dirent, hash, FOUND),
+		F(vmem_dirent, ino, FOUND),
+		F(vmem_dirent, rec_len, FOUND),
+		F(vmem_dirent, name_len, FOUND),
+		F(vmem_dirent, type, FOUND),
+		{ "vmem_dirent.name", VMEM_DIRENT_HEAD, 5, FOUND },
+	};
+	struct vmem_node *leaf = dir_leaf(3);
+	struct vmem_dirent *de = some_dirent(leaf), *next;
+
+	(void)state;
+	assert_complete(f, COUNT(f), VMEM_DIRENT_HEAD + 5);
+	damage_fields(de, f, COUNT(f), NULL, NULL);
+	de->ino = vmem_le32_of(VMEM_ROOT_INO);
+	expect("a name for the root", 0, FOUND);
+	restore();
+	de->ino = vmem_le32_of(0);
+	expect("a name taken away", 0, FOUND);
+	restore();
+	de->name[3] = '/';
+	de->hash = vmem_le64_of(vmem_name_hash(superblock()->hash_key, de->name, de->name_len));
+	expect("a slash in a name", 0, FOUND);
+	restore();
+	next = (struct vmem_dirent *)((uint8_t *)de + vmem_get16(de->rec_len));
+	assert_int_equal(de->name_len, next->name_len);
+	memcpy(next->name, de->name, de->name_len);
+	next->hash = de->hash;
+	expect("a name twice", 0, FOUND);
+	restore();
+}
+
+static void circles(void **state)
+{
+	struct vmem_dinode *root = inode(VMEM_ROOT_INO), *names = inode(ino_names);
+	struct vmem_dirent *de;
+	uint32_t off;
+
+	(void)state;
+	/* The root's entry "names" moves into a leaf of "names" itself. */
+	for (off = VMEM_NODE_HEAD; off < VMEM_BLOCK_SIZE; off += vmem_get16(de->rec_len)) {
+		de = (struct vmem_dirent *)(block(vmem_get64(root->u.dir.root)) + off);
+		if (vmem_get32(de->ino) == ino_names)
+			break;
+	}
+	assert_int_equal(vmem_get32(de->ino), ino_names);
+	de->ino = vmem_le32_of(0);
+	root->u.dir.nr_entries = vmem_le64_of(vmem_get64(root->u.dir.nr_entries) - 1);
+	root->nlink = vmem_le32_of(vmem_get32(root->nlink) - 1);
+	fix_inode(VMEM_ROOT_INO);
+
+	de = some_dirent(dir_leaf(3));
+	de->ino = vmem_le32_of(ino_names);
+	de->type = 4;
+	names->nlink = vmem_le32_of(3);
+	names->parent = vmem_le32_of(ino_names);
+	fix_inode(ino_names);
+	/* One name of the hard-linked file less. */
+	inode(ino_names + 1)->nlink = vmem_le32_of(vmem_get32(inode(ino_names + 1)->nlink) - 1);
+	fix_inode(ino_names + 1);
+	assert_true(check_image() > 0);
+	assert_non_null(strstr(first_problem, "circle"));
+	restore();
+}
+
+static void a_store_that_is_too_small(void **state)
+{
+	(void)state;
+	store.size -= VMEM_BLOCK_SIZE;
+	expect("one block less", 0, FOUND);
+	store.size = 100;
+	expect("100 bytes", 0, FOUND);
+	store.size = STORE_SIZE;
+	memset(store.base, 0, VMEM_BLOCK_SIZE);
+	expect("no superblock", 0, FOUND);
+	restore();
+}
+
+/* Whatever lies there, the checker ends; the sanitizers watch. */
+static void random_damage_ends(void **state)
+{
+	uint64_t seed = 42, meta_end = vmem_get64(superblock()->agmeta0) + 2 + 16;
+	unsigned int round, i;
+
+	(void)state;
+	for (round = 0; round < 400; round++) {
+		restore();
+		for (i = 0; i < 1 + round % 20; i++) {
+			seed = seed * 6364136223846793005ull + 1442695040888963407ull;
+			store.base[(seed >> 20) % (meta_end * VMEM_BLOCK_SIZE)] =
+				(uint8_t)(seed >> 8);
+			block(1100 + (seed >> 33) % 900)[(seed >> 13) % 64] = (uint8_t)seed;
+		}
+		fix_superblock();
+		check_image();
+	}
+	restore();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_sound_image_has_no_problem),
+		cmocka_unit_test(superblock_fields),
+		cmocka_unit_test(superblock_checksums),
+		cmocka_unit_test(root_fields),
+		cmocka_unit_test(a_state_that_needs_attention),
+		cmocka_unit_test(descriptor_fields),
+		cmocka_unit_test(every_bit_of_the_bitmaps),
+		cmocka_unit_test(directory_inode_fields),
+		cmocka_unit_test(special_inode_fields),
+		cmocka_unit_test(symlink_inode_fields),
+		cmocka_unit_test(file_inode_fields),
+		cmocka_unit_test(inode_checksums_cover_all_but_times),
+		cmocka_unit_test(free_inodes),
+		cmocka_unit_test(extents),
+		cmocka_unit_test(node_heads),
+		cmocka_unit_test(directory_index_entries),
+		cmocka_unit_test(directory_entries),
+		cmocka_unit_test(circles),
+		cmocka_unit_test(a_store_that_is_too_small),
+		cmocka_unit_test(random_damage_ends),
+	};
+
+	return cmocka_run_group_tests_name("checker", tests, make_image, free_image);
+}

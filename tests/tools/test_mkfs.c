@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+/* test_mkfs.c - every size and parameter gives a sound file system, or a clear refusal */
+#define _GNU_SOURCE
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <cmocka.h>
+
+#include "check.h"
+#include "hash.h"
+#include "mkfs.h"
+#include "toolenv.h"
+
+static struct vmem_env quiet_env;
+static const struct vmem_env *env = &quiet_env;
+
+static void no_log(const struct vmem_env *e, enum vmem_log_level level, const char *fmt, ...)
+{
+	(void)e;
+	(void)level;
+	(void)fmt;
+}
+
+static void on_problem(void *ctx, const char *fmt, va_list ap)
+{
+	(void)ctx;
+	vprintf(fmt, ap);
+	putchar('\n');
+}
+
+/* Sparse memory, not zero where mkfs has to write zeros. */
+static void store_new(struct vmem_store *store, uint64_t size)
+{
+	memset(store, 0, sizeof(*store));
+	store->size = size;
+	store->backing = VMEM_BACKING_VOLATILE;
+	store->base = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	assert_true(store->base != MAP_FAILED);
+	memset(store->base, 0xa5, size < 8u << 20 ? size : 8u << 20);
+}
+
+static int64_t check(const struct vmem_store *store, struct vmem_check_result *result)
+{
+	struct vmem_check_params params = {
+		.base = store->base, .size = store->size, .env = env, .problem = on_problem,
+	};
+
+	return vmem_check(&params, result);
+}
+
+/* Make, check, mount, unmount, check. */
+static void make_and_check(uint64_t size, const struct vmem_mkfs_params *params)
+{
+	struct vmem_mount_opts opts = { .read_only = false };
+	struct vmem_check_result result;
+	struct vmem_store store;
+	struct vmem_fs *fs;
+
+	store_new(&store, size);
+	assert_int_equal(vmem_mkfs(&store, env, params), 0);
+	assert_int_equal(check(&store, &result), 0);
+	assert_int_equal(result.dirs, 1);
+	assert_int_equal(result.used_inodes, 1);
+	assert_int_equal(vmem_mount(&store, env, &opts, &fs, NULL), 0);
+	assert_int_equal(vmem_umount(fs), 0);
+	assert_int_equal(check(&store, &result), 0);
+	munmap(store.base, store.size);
+}
+
+static void all_sizes_near_the_edges(void **state)
+{
+	struct vmem_mkfs_params params = { .label = NULL };
+	uint64_t size;
+
+	(void)state;
+	for (size = 2u << 20; size < 2200u << 10; size += VMEM_BLOCK_SIZE)
+		make_and_check(size, &params);
+	for (size = 4; size <= 300; size += size < 40 ? 2 : 14)
+		make_and_check(size << 20, &params);
+	/* A last group from one block to more than its metadata. */
+	for (size = 0; size < 700; size += 37)
+		make_and_check((128ull << 20) + size * VMEM_BLOCK_SIZE, &params);
+}
+
+static void a_terabyte(void **state)
+{
+	struct vmem_mkfs_params params = { .label = NULL };
+
+	(void)state;
+	make_and_check(1ull << 40, &params);
+}
+
+static void parameters(void **state)
+{
+	struct vmem_mkfs_params params = {
+		.log_blocks = 64, .inodes = 1000, .ag_blocks = 512, .label = "x",
+	};
+
+	(void)state;
+	make_and_check(2 << 20, &params);
+	make_and_check(16 << 20, &params);
+	params.inodes = 1;
+	make_and_check(16 << 20, &params);
+	params.size = 8 << 20;
+	make_and_check(16 << 20, &params);
+}
+
+static void same_parameters_give_the_same_bytes(void **state)
+{
+	struct vmem_mkfs_params params = {
+		.uuid = { 1 }, .hash_key = { 2 }, .log_seed = 3, .now = 4,
+	};
+	struct vmem_store a, b;
+
+	(void)state;
+	store_new(&a, 4 << 20);
+	store_new(&b, 4 << 20);
+	assert_int_equal(vmem_mkfs(&a, env, &params), 0);
+	assert_int_equal(vmem_mkfs(&b, env, &params), 0);
+	assert_memory_equal(a.base, b.base, a.size);
+	munmap(a.base, a.size);
+	munmap(b.base, b.size);
+}
+
+static void refuse(uint64_t size, const struct vmem_mkfs_params *params, int err)
+{
+	struct vmem_superblock sb;
+
+	assert_int_equal(vmem_mkfs_plan(size, env, params, &sb), err);
+}
+
+static void impossible_parameters_are_refused(void **state)
+{
+	struct vmem_mkfs_params p = { .label = NULL };
+	char label[70];
+
+	(void)state;
+	refuse((2 << 20) - VMEM_BLOCK_SIZE, &p, -ENOSPC);
+	refuse(0, &p, -ENOSPC);
+	refuse(UINT64_MAX, &p, -EINVAL);
+	p.size = 4 << 20;
+	refuse(2 << 20, &p, -EINVAL);
+	p = (struct vmem_mkfs_params){ .ag_blocks = 100 };
+	refuse(64 << 20, &p, -EINVAL);
+	p = (struct vmem_mkfs_params){ .ag_blocks = 65536 };
+	refuse(64 << 20, &p, -EINVAL);
+	p = (struct vmem_mkfs_params){ .log_blocks = 63 };
+	refuse(64 << 20, &p, -EINVAL);
+	p = (struct vmem_mkfs_params){ .log_blocks = 20000 };
+	refuse(64 << 20, &p, -ENOSPC);
+	p = (struct vmem_mkfs_params){ .log_blocks = UINT64_MAX };
+	refuse(64 << 20, &p, -ENOSPC);
+	p = (struct vmem_mkfs_params){ .inodes = 100000 };
+	refuse(64 << 20, &p, -EINVAL);
+	p = (struct vmem_mkfs_params){ .inodes = UINT64_MAX };
+	refuse(64 << 20, &p, -EINVAL);
+	memset(label, 'l', sizeof(label));
+	label[65] = 0;
+	p = (struct vmem_mkfs_params){ .label = label };
+	refuse(64 << 20, &p, -EINVAL);
+	label[64] = 0;
+	refuse(64 << 20, &p, 0);
+}
+
+/* ---- An interrupted mkfs ---- */
+
+static unsigned int flushes_left;
+
+static int failing_flush(struct vmem_store *store, const struct vmem_range *r, unsigned int nr)
+{
+	(void)store;
+	(void)r;
+	(void)nr;
+	return flushes_left-- ? 0 : -EIO;
+}
+
+static void a_failed_flush_leaves_no_file_system(void **state)
+{
+	struct vmem_mkfs_params params = { .label = NULL };
+	struct vmem_store store;
+	unsigned int i;
+	int err = -EIO;
+
+	(void)state;
+	store_new(&store, 4 << 20);
+	assert_int_equal(vmem_mkfs(&store, env, &params), 0);
+	store.backing = VMEM_BACKING_PAGE_CACHE;
+	store.flush = failing_flush;
+	for (i = 0; err; i++) {
+		flushes_left = i;
+		err = vmem_mkfs(&store, env, &params);
+		if (err && i < 2)	/* the last flush is that of the superblock itself */
+			assert_true(vmem_get64(*(vmem_le64 *)store.base) != VMEM_SB_MAGIC);
+		assert_true(i < 10);
+	}
+	munmap(store.base, store.size);
+}
+
+static uint32_t bitwise_crc32c(const uint8_t *p, size_t len)
+{
+	uint32_t crc = ~0u;
+	int i;
+
+	while (len--) {
+		crc ^= *p++;
+		for (i = 0; i < 8; i++)
+			crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78 : 0);
+	}
+	return crc;
+}
+
+static void both_checksum_functions_agree(void **state)
+{
+	uint8_t buf[300];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(buf); i++) {
+		buf[i] = (uint8_t)(i * 37);
+		assert_int_equal(env->crc32c(~0u, buf, i), bitwise_crc32c(buf, i));
+		assert_int_equal(vmem_crc32c(~0u, buf, i), bitwise_crc32c(buf, i));
+	}
+	/* RFC 3720 B.4: "123456789", with the final inversion. */
+	assert_int_equal(~vmem_crc32c(~0u, "123456789", 9), 0xe3069283);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(all_sizes_near_the_edges),
+		cmocka_unit_test(a_terabyte),
+		cmocka_unit_test(parameters),
+		cmocka_unit_test(same_parameters_give_the_same_bytes),
+		cmocka_unit_test(impossible_parameters_are_refused),
+		cmocka_unit_test(a_failed_flush_leaves_no_file_system),
+		cmocka_unit_test(both_checksum_functions_agree),
+	};
+
+	quiet_env = *tool_init("test_mkfs", false);
+	quiet_env.log = no_log;
+	return cmocka_run_group_tests_name("mkfs", tests, NULL, NULL);
+}
