@@ -9,7 +9,8 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
 tools=$top/build/tools-san
-export UBSAN_OPTIONS=print_stacktrace=1
+# A finding of the sanitizers must not look like an exit status of the tools.
+export ASAN_OPTIONS=exitcode=99 LSAN_OPTIONS=exitcode=99 UBSAN_OPTIONS=print_stacktrace=1:exitcode=99
 
 make -s -C "$here" >&2
 work=$(mktemp -d)
@@ -113,9 +114,9 @@ mkfs_refuses_nonsense() {
 	[ ! -e big-log.img ]
 }
 
-# The device's lock: an open-file-description lock, here held by flock's cousin in Python or Perl.
+# The device's lock: an open-file-description lock (F_OFD_SETLK is 37).
 hold_lock() { # file seconds
-	perl -e 'use Fcntl; open(F, "+<", $ARGV[0]) or die; my $l = pack("ssx4qqix4", F_WRLCK, 0, 0, 0, 0);
+	exec perl -e 'use Fcntl; open(F, "+<", $ARGV[0]) or die; my $l = pack("ssx4qqix4", F_WRLCK, 0, 0, 0, 0);
 		fcntl(F, 37, $l) or die "no lock"; $| = 1; print "locked\n"; sleep $ARGV[1];' "$1" "$2"
 }
 
@@ -211,6 +212,54 @@ fsck_finds_damage() {
 	[ "$before" = "$(md5sum <bad.img)" ]
 }
 
+unclean() { "$top/build/tests-tools/make_unclean" "$@"; }
+
+# On the file system where the image was used, the page cache is still there.
+fsck_recovers() {
+	for domain in host guest; do
+		mkfs -q -f -s 16M live.img
+		unclean live.img $domain 5 7
+		dump -l live.img >log.txt
+		grep -q ': op, ' log.txt
+		before=$(md5sum <live.img)
+		status 0 fsck -n live.img >out
+		cat out
+		grep -q 'replayed in memory only' out
+		grep -q '1 orphans freed' out
+		grep -q 'clean, 12 files, 1 directories' out
+		[ "$before" = "$(md5sum <live.img)" ]
+		[ "$(dump -rt live.img | grep -c ' /late-')" -eq 7 ]
+		status 1 fsck -p live.img
+		status 0 fsck -p live.img
+		status 0 fsck -n live.img >out
+		grep -q 'clean, 12 files' out
+	done
+}
+
+# A copy has another generation, as after a failure of the host.
+fsck_recovers_after_the_host_failed() {
+	mkfs -q -f -s 16M live.img
+	unclean live.img host 5 7
+	cp live.img copy.img
+	status 0 fsck -n copy.img >out
+	cat out
+	grep -q 'the host failed' out
+	grep -q 'clean, 5 files' out
+	status 1 fsck -p copy.img
+	[ "$(dump -t copy.img | grep -c ' /synced-')" -eq 5 ]
+
+	mkfs -q -f -s 16M live.img
+	unclean live.img guest 5 7
+	cp live.img copy.img
+	status 0 fsck -n copy.img >out
+	grep -q 'asks for a check' out
+	status 2 unclean copy.img guest 0 0 || status 1 unclean copy.img guest 0 0
+	status 1 fsck -p copy.img >out
+	grep -q 'may be mounted again' out
+	status 0 fsck -n copy.img
+	status 0 unclean copy.img guest 0 0
+}
+
 fsck_of_what_is_no_image() {
 	head -c 4194304 /dev/urandom >noise.img
 	status 4 fsck -n noise.img
@@ -278,6 +327,8 @@ check "tools refuse an image that a VM uses" tools_respect_the_lock
 check "mkfs -d copies a directory with all its kinds of files" mkfs_fills
 check "mkfs -d into too small a store fails and leaves no file system" mkfs_that_does_not_fit
 check "fsck finds damage and leaves it alone" fsck_finds_damage
+check "fsck replays the log of a killed VM, with -n in memory only" fsck_recovers
+check "fsck after a failed host keeps what was synced" fsck_recovers_after_the_host_failed
 check "fsck of noise, of nothing and of a truncated image" fsck_of_what_is_no_image
 check "dump and fsck survive damaged metadata" dump_survives_noise
 check "the shipped programs are static" static_programs
