@@ -6,11 +6,16 @@
 # usage: tests/driver-test.sh [NAME...]      names of tests, without "driver-"
 #
 # Needs build/vmemstore.so and build/modules/ (make).  Prints TAP.
+# VM_KERNEL=build/backports/root tests under the kernel of make check-6.12.
 set -eu
 
 top=$(cd "$(dirname "$0")/.." && pwd)
 run=$top/tests/vm/run-vm
-selftest=$top/build/modules/vmemstore_selftest.ko
+modules=$top/build/modules
+if [ -n "${VM_KERNEL:-}" ]; then
+	modules=$modules-$(basename "$VM_KERNEL"/lib/modules/*)
+fi
+selftest=$modules/vmemstore_selftest.ko
 size=67108864
 work=$(mktemp -d "${TMPDIR:-/tmp}/driver-test.XXXXXX")
 trap 'rm -rf "$work"' EXIT
@@ -40,7 +45,7 @@ guest() {
 	script=$top/tests/guest/driver-$2.sh
 	shift 2
 	status=0
-	"$run" --modules "vmemstore nd_pmem" "$@" >"$work/output" 2>&1 || status=$?
+	"$run" --modules "vmemstore nd_pmem" ${VM_KERNEL:+--kernel "$VM_KERNEL"} "$@" >"$work/output" 2>&1 || status=$?
 	result $status "$text"
 }
 
@@ -75,9 +80,7 @@ test_ext4() {
 }
 
 test_readonly() {
-	if [ ! -e "$work/has-ext4" ]; then
-		/sbin/mke2fs -q -F -t ext4 -b 4096 -d "$work/files" "$image"
-	fi
+	/sbin/mke2fs -q -F -t ext4 -b 4096 -d "$work/files" "$image"
 	guest "a read-only store is a read-only disk" readonly "$script" -- \
 		-plugin "$top/build/vmemstore.so" -device "$(store ,readonly=on)"
 }
@@ -93,9 +96,14 @@ test_unbind() {
 		--cpus 2 --store "$image" "$script"
 }
 
+test_suspend() {
+	guest "the store works after suspend to RAM and resume" suspend \
+		--store "$image" "$script"
+}
+
 mkdir "$work/files"
 head -c 1000000 /dev/urandom >"$work/files/random"
-[ $# -gt 0 ] || set -- disk api ext4 readonly flush-error unbind
+[ $# -gt 0 ] || set -- disk api ext4 readonly flush-error unbind suspend
 for name in "$@"; do
 	script=$top/tests/guest/driver-$name.sh
 	[ -e "$script" ] || { echo "driver-test: no test '$name'" >&2 && exit 1; }

@@ -18,7 +18,7 @@ same=/sys/block/pmem0/device/../../..
 [ "$(blockdev --getsize64 /dev/pmem0)" -eq "$STORE_SIZE" ] || fail "the disk's size differs"
 [ "$(cat "$device/backing")" = page-cache ] || fail "backing is $(cat "$device/backing")"
 [ "$(cat "$device/readonly")" -eq 0 ] || fail "not writable"
-cat "$device/generation" | grep -q '^[0-9a-f]\{32\}$' || fail "bad generation"
+grep -q '^[0-9a-f]\{32\}$' "$device/generation" || fail "bad generation"
 
 # What tells fs/dax that no cache line needs writing back.
 [ "$(cat /sys/block/pmem0/dax/write_cache)" -eq 0 ] || fail "CPU caches would be written back"

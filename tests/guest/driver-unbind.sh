@@ -20,7 +20,7 @@ flush_forever() {
 round() {
 	numbers=$(cat /sys/block/pmem0/dev)
 	mknod /tmp/disk b "${numbers%:*}" "${numbers#*:}"
-	for i in 1 2 3 4; do flush_forever & done
+	for _ in 1 2 3 4; do flush_forever & done
 	sleep 0.3
 	"$@"
 	[ ! -e /sys/block/pmem0 ] || fail "the disk is still there"
@@ -44,7 +44,7 @@ remove_pci() {
 	echo 1 >"$pci/remove"
 }
 
-for n in 1 2 3; do
+for _ in 1 2 3; do
 	round unbind
 	echo "$name" >$driver/bind
 	wait_disk "after unbind and bind"
