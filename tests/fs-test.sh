@@ -1,0 +1,94 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+#
+# fs-test.sh - test vmemfs in a guest: every operation, in both durabilities
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+top=$(cd "$here/.." && pwd)
+all="files names attrs mmap space mount stress"
+
+usage() {
+	cat <<HELP
+usage: tests/fs-test.sh [options] [TEST...]
+
+Boots a guest with a fresh vmemfs on -device vmemstore, runs the tests there
+(tests/guest/fs-TEST.sh; default: all of $all)
+and checks the image with fsck.vmemfs after each. Prints TAP.
+
+  --durability host|guest   only this one (default: both)
+  --size SIZE               size of the image (default 128M)
+  --seconds N               length of each stress test (default 10)
+  --keep                    keep the image, build/fs-test/MODE.img
+HELP
+}
+
+die() {
+	echo "fs-test: $*" >&2
+	exit 2
+}
+
+modes="host guest"
+size=128M
+seconds=10
+keep=no
+while [ $# -gt 0 ]; do
+	case $1 in
+	--durability) modes=$2 && shift ;;
+	--size) size=$2 && shift ;;
+	--seconds) seconds=$2 && shift ;;
+	--keep) keep=yes ;;
+	-h | --help) usage && exit ;;
+	-*) die "unknown option $1: see --help" ;;
+	*) break ;;
+	esac
+	shift
+done
+tests=${*:-$all}
+out=$top/build/fs-test
+tools=$top/build/tools
+
+for file in "$tools/mkfs.vmemfs" "$tools/fsck.vmemfs" "$top/build/modules/vmemfs.ko" \
+	"$top/build/vmemstore.so"; do
+	[ -e "$file" ] || die "${file#"$top"/} is missing: run make first"
+done
+for name in $tests; do
+	[ -e "$here/guest/fs-$name.sh" ] || die "no test '$name': there are $all"
+done
+
+# The helper is static, so that the guest needs no libraries.
+build_helper() {
+	mkdir -p "$out"
+	[ -e "$out/fsprobe" ] &&
+		[ -z "$(find "$here/guest" -name 'fsprobe*' -newer "$out/fsprobe")" ] && return
+	${CC:-gcc} -std=gnu11 -O1 -Wall -Wextra -Werror -static -pthread \
+		-o "$out/fsprobe" "$here"/guest/fsprobe*.c
+}
+
+run_mode() {
+	mode=$1
+	image=$out/$mode.img
+	set --
+	for file in "$here"/guest/fs-*.sh; do
+		set -- "$@" --add "$file:/tests/$(basename "$file")"
+	done
+	rm -f "$image"
+	"$tools/mkfs.vmemfs" -q -s "$size" -L "fs-test" "$image"
+	status=0
+	"$here/vm/run-vm" --timeout 580 --cpus 2 --modules "loop nd_pmem vmemstore vmemfs" \
+		--store "$image" --add "$out/fsprobe:/tests/fsprobe" \
+		--add "$tools/fsck.vmemfs:/tests/fsck.vmemfs" "$@" \
+		--env "DURABILITY=$mode" --env "TESTS=$tests" --env "STRESS_SECONDS=$seconds" \
+		--share "$out/share-$mode" --log "$out/$mode.log" \
+		"$here/guest/fs-main.sh" || status=$?
+	"$tools/fsck.vmemfs" -n "$image" || status=1
+	[ $keep = yes ] || rm -f "$image"
+	return $status
+}
+
+build_helper
+result=0
+for mode in $modes; do
+	run_mode "$mode" || result=1
+done
+exit $result

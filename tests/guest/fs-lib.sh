@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+#
+# fs-lib.sh - what the guest tests fs-*.sh share; sourced, not run
+#
+# A test is a shell function that stops at the first failing command; `check`
+# runs it and prints one TAP line.  The file system is mounted at $MNT with
+# durability=$DURABILITY (host or guest) when a test script starts.
+# shellcheck shell=sh
+
+DEV=${DEV:-/dev/pmem0}
+MNT=${MNT:-/mnt}
+DURABILITY=${DURABILITY:-host}
+PATH=$PATH:/tests
+tap_count=0
+tap_failed=0
+
+# check SENTENCE COMMAND...: the property holds when the command succeeds
+check() {
+	sentence=$1
+	shift
+	tap_count=$((tap_count + 1))
+	# A subshell of its own, and no condition: -e would be ignored in one.
+	(
+		set -e
+		"$@"
+	) >/tmp/check.out 2>&1
+	if [ $? -eq 0 ]; then
+		echo "ok $tap_count - $sentence"
+		return
+	fi
+	tap_failed=$((tap_failed + 1))
+	echo "not ok $tap_count - $sentence"
+	sed 's/^/# /' /tmp/check.out | tail -n 20
+}
+
+skip() {
+	tap_count=$((tap_count + 1))
+	echo "ok $tap_count - $1 # SKIP $2"
+}
+
+# expect_fail COMMAND...: succeed when it fails
+expect_fail() {
+	if "$@"; then
+		echo "this should have failed: $*"
+		return 1
+	fi
+}
+
+# same TEXT TEXT
+same() {
+	[ "$1" = "$2" ] || {
+		echo "expected '$2', got '$1'"
+		return 1
+	}
+}
+
+mount_fs() {
+	mount -t vmemfs -o "durability=$DURABILITY${1:+,$1}" "$DEV" "$MNT"
+}
+
+is_mounted() {
+	grep -q "^$DEV $MNT " /proc/mounts
+}
+
+remount_fresh() {
+	umount "$MNT"
+	mount_fs "$@"
+}
+
+# counter NAME: of /sys/fs/vmemfs
+counter() {
+	cat "/sys/fs/vmemfs/${DEV##*/}/$1"
+}
+
+# Kernel messages since the last call, of a kind that no test may leave.
+kernel_is_quiet() {
+	dmesg -c >/tmp/dmesg.now
+	cat /tmp/dmesg.now >>/share/dmesg.all
+	! grep -E 'WARNING: |BUG: |Oops|general protection|blocked for more|damaged|fsck' /tmp/dmesg.now
+}
+
+fsck_is_clean() {
+	fsck.vmemfs -n "$DEV"
+}
+
+# finish: unmount, check the image and the kernel log, give the result
+finish() {
+	cd /
+	check "the file system unmounts" umount "$MNT"
+	if command -v fsck.vmemfs >/dev/null; then
+		check "fsck.vmemfs -n finds nothing" fsck_is_clean
+	else
+		skip "fsck.vmemfs -n finds nothing" "fsck.vmemfs is not built"
+	fi
+	check "the kernel log is clean" kernel_is_quiet
+	echo "1..$tap_count"
+	[ $tap_failed -eq 0 ]
+	exit
+}
+
+# The disk appears a moment after its driver.
+tries=0
+while [ ! -b "$DEV" ] && [ $tries -lt 100 ]; do
+	sleep 0.1
+	tries=$((tries + 1))
+done
+mount_fs || {
+	echo "Bail out! cannot mount $DEV"
+	dmesg | tail -n 5
+	exit 1
+}
+cd "$MNT" || exit 1

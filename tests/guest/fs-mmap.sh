@@ -1,0 +1,64 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+# fs-mmap.sh - files as memory
+. /tests/fs-lib.sh
+
+for property in \
+	"read:a mapping shows the file" \
+	"write:a store through a mapping is in the file" \
+	"coherent:write(2) and a mapping see each other at once" \
+	"hole-read:a hole is zeros in a mapping, and shows what is written there later" \
+	"hole-write:a store into a hole makes a block" \
+	"private:a private mapping does not change the file" \
+	"beyond:touching a page beyond the end gives SIGBUS" \
+	"truncate:a page cut off by truncation gives SIGBUS" \
+	"tail:bytes stored past the end are zeros when the file grows" \
+	"tail-write:bytes stored past the end are zeros when a write extends the file" \
+	"two:two mappings of a file are the same memory" \
+	"sparse:stores all over a large sparse mapping arrive" \
+	"unlinked:a mapping of an unlinked file goes on" \
+	"self:a write from a mapping of the file itself works" \
+	"direct-into:reading another file into a mapping works" \
+	"mtime:a store through a mapping moves mtime" \
+	"huge:a mapping of 8 MiB is written and read in full" \
+	"refill:a mapping of a truncated and rewritten file shows the new contents" \
+	"threads:stores of several threads with msync between are all there"; do
+	name=${property%%:*}
+	check "${property#*:}" fsprobe mmap "$name" "mm.$name"
+done
+
+sync_flag() {
+	fsprobe mmap nosync mm.nosync
+}
+check "MAP_SYNC is refused where a cache-line flush does not make durable" sync_flag
+
+msync_flushes() {
+	before=$(counter flushes)
+	fsprobe mmap write mm.msync
+	after=$(counter flushes)
+	if [ "$DURABILITY" = host ]; then
+		[ "$after" -gt "$before" ]
+	else
+		same "$after" "$before"
+	fi
+}
+check "msync flushes to the host in the domain host only" msync_flushes
+
+msync_again() {
+	[ "$DURABILITY" = host ] || return 0
+	fsprobe mmap flush-again mm.again "/sys/fs/vmemfs/${DEV##*/}/flush_bytes"
+}
+check "each msync after a store flushes, and one without a store does not" msync_again
+
+after_remount() {
+	remount_fresh
+	cd "$MNT"
+	fsprobe verify mm.huge 0 8388608 9
+	fsprobe mmap check-sparse mm.sparse
+}
+cd /
+check "what was stored through mappings is there after a remount" after_remount
+cd "$MNT" || exit 1
+
+rm -rf ./*
+finish
