@@ -22,6 +22,30 @@
 
 /* ---- mapping of blocks ---- */
 
+/*
+ * A huge page is worth filling a hole of its size where the file grows on from
+ * the blocks before; a lone store in a sparse file gets a block only.
+ */
+static int map_store(struct vmem_inode *core, u64 first, u64 nr, struct vmem_map *map)
+{
+	struct vmem_map before;
+	int err;
+
+	if (nr > 1 && first) {
+		err = vmem_map(core, first, nr, map);
+		if (err)
+			return err;
+		if (!map->pblk) {
+			err = vmem_map(core, first - 1, 1, &before);
+			/* Less than it asked for: fs/dax comes again for a block. */
+			map->nr = 1;
+			if (err || !before.pblk)
+				return err;
+		}
+	}
+	return vmem_map_write(core, first, nr, map);
+}
+
 static int vmemfs_iomap_begin(struct inode *inode, loff_t pos, loff_t length,
 			      unsigned int flags, struct iomap *iomap, struct iomap *srcmap)
 {
@@ -32,7 +56,7 @@ static int vmemfs_iomap_begin(struct inode *inode, loff_t pos, loff_t length,
 	int err;
 
 	if (flags & IOMAP_WRITE)
-		err = vmem_map_write(vmemfs_core(inode), first, nr, &map);
+		err = map_store(vmemfs_core(inode), first, nr, &map);
 	else
 		err = vmem_map(vmemfs_core(inode), first, nr, &map);
 	if (err)

@@ -167,8 +167,8 @@ static void checkpoint_worker(struct work_struct *work)
 static void queue_commit(struct vmemfs_sb *sbi)
 {
 	if (sbi->commit_seconds && test_bit(VMEMFS_SB_WORKING, &sbi->flags))
-		queue_delayed_work(system_unbound_wq, &sbi->commit_work,
-				   sbi->commit_seconds * HZ);
+		mod_delayed_work(system_unbound_wq, &sbi->commit_work,
+				 sbi->commit_seconds * HZ);
 }
 
 static void commit_worker(struct work_struct *work)

@@ -66,19 +66,17 @@ static const char *domain_name(enum vmem_domain domain)
 	return "unknown";
 }
 
-static void report_mount(struct vmemfs_sb *sbi, const struct vmem_mount_info *info)
+static void report_mount(struct vmemfs_sb *sbi, const char *label,
+			 const struct vmem_mount_info *info)
 {
-	struct vmem_statfs st;
-	const char *domain = domain_name(vmem_get_domain(sbi->fs));
+	const char *id = sbi->sb->s_id, *domain = domain_name(vmem_get_domain(sbi->fs));
 
-	vmem_statfs(sbi->fs, &st);
 	if (!info->was_dirty) {
-		pr_info("vmemfs (%s): mounted '%s', durability=%s\n", sbi->sb->s_id,
-			st.label, domain);
+		pr_info("vmemfs (%s): mounted, label '%s', durability=%s\n", id, label, domain);
 		return;
 	}
-	pr_info("vmemfs (%s): mounted '%s', durability=%s, recovered after a %s failure: %llu records replayed, %llu dropped, %llu orphans\n",
-		sbi->sb->s_id, st.label, domain, info->host_failed ? "host" : "guest",
+	pr_info("vmemfs (%s): mounted, label '%s', durability=%s, recovered from a failure of the %s: %llu records replayed, %llu dropped, %llu orphans\n",
+		id, label, domain, info->host_failed ? "host" : "guest",
 		info->replayed, info->dropped, info->orphans);
 }
 
@@ -114,7 +112,7 @@ static int mount_core(struct vmemfs_sb *sbi, const struct vmemfs_options *option
 	vmemfs_set_uuid(sb, st.uuid);
 	if (vmem_is_read_only(sbi->fs))
 		sb->s_flags |= SB_RDONLY;
-	report_mount(sbi, &info);
+	report_mount(sbi, st.label, &info);
 	return 0;
 }
 
