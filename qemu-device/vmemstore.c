@@ -383,7 +383,7 @@ VMEMSTORE_PROPERTIES vmemstore_properties[] = {
     DEFINE_PROP_UINT32("flush-threads", VMemStore, flush_threads, 4),
     DEFINE_PROP_STRING("x-trace-file", VMemStore, trace_path),
     DEFINE_PROP_UINT64("x-fail-flush", VMemStore, fail_flush, 0),
-    DEFINE_PROP_ON_OFF_AUTO("x-run-in-vcpu", VMemStore, run_in_vcpu,
+    DEFINE_PROP_ON_OFF_AUTO("flush-in-vcpu", VMemStore, run_in_vcpu,
                             ON_OFF_AUTO_AUTO),
     VMEMSTORE_PROPERTIES_END
 };

@@ -193,9 +193,9 @@ tap_of() {
 rm -f "$logs"/*-test.log
 tap_of "" "$logs/spans-test"
 export QTEST_QEMU_BINARY="$qemu" QTEST_PLUGIN="$so" VMEMSTORE_TEST_DIR="$dir"
-export VMEMSTORE_TEST_OPTIONS=,x-run-in-vcpu=off
+export VMEMSTORE_TEST_OPTIONS=,flush-in-vcpu=off
 tap_of "" "$logs/vmemstore-test"
-VMEMSTORE_TEST_OPTIONS=,x-run-in-vcpu=on
+VMEMSTORE_TEST_OPTIONS=,flush-in-vcpu=on
 tap_of " (flushes in the vCPU thread)" "$logs/vmemstore-test"
 
 echo "1..$count"
