@@ -731,6 +731,18 @@ static void extents(void **state)
 		     vmem_get64(di->u.ext[1].w1), "index entries not sorted");
 }
 
+static void a_block_used_twice(void **state)
+{
+	struct vmem_extent *e = (struct vmem_extent *)(first_extent_node() + 1);
+
+	(void)state;
+	inode(ino_dense)->u.ext[0].w1 = vmem_le64_of(entry_block(e));
+	fix_inode(ino_dense);
+	assert_true(check_image() > 0);
+	assert_non_null(strstr(first_problem, "used twice"));
+	restore();
+}
+
 static void node_heads(void **state)
 {
 	static const struct field f[] = {
@@ -897,6 +909,7 @@ int main(void)
 		cmocka_unit_test(inode_checksums_cover_all_but_times),
 		cmocka_unit_test(free_inodes),
 		cmocka_unit_test(extents),
+		cmocka_unit_test(a_block_used_twice),
 		cmocka_unit_test(node_heads),
 		cmocka_unit_test(directory_index_entries),
 		cmocka_unit_test(directory_entries),
