@@ -119,6 +119,7 @@ fi
 # --- locking ---
 
 hold() {
+    rm -f hold.out
     mkfifo hold
     "$qemu" -plugin "$so" -M q35 -m 64M -S -display none -nodefaults -monitor stdio \
         -device "vmemstore,$1" < hold > hold.out 2>&1 &
@@ -126,7 +127,7 @@ hold() {
     exec 9> hold
     # The prompt comes after the devices.
     for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-        grep -q '(qemu)' hold.out && break
+        grep -q '(qemu)' hold.out 2>/dev/null && break
         sleep 0.2
     done
 }
