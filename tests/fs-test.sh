@@ -16,7 +16,9 @@ Boots a guest with a fresh vmemfs on -device vmemstore, runs the tests there
 (tests/guest/fs-TEST.sh; default: all of $all)
 and checks the image with fsck.vmemfs after each. Prints TAP.
 
-  --durability host|guest   only this one (default: both)
+  --durability host|guest   only this one (default: both), or
+               pmem         on an emulated nvdimm in place of vmemstore
+  --kernel DIR              an unpacked linux-image package (see run-vm)
   --size SIZE               size of the image (default 128M)
   --seconds N               length of each stress test (default 10)
   --keep                    keep the image, build/fs-test/MODE.img
@@ -32,11 +34,13 @@ modes="host guest"
 size=128M
 seconds=10
 keep=no
+kernel=
 while [ $# -gt 0 ]; do
 	case $1 in
 	--durability) modes=$2 && shift ;;
 	--size) size=$2 && shift ;;
 	--seconds) seconds=$2 && shift ;;
+	--kernel) kernel=$2 && shift ;;
 	--keep) keep=yes ;;
 	-h | --help) usage && exit ;;
 	-*) die "unknown option $1: see --help" ;;
@@ -65,23 +69,45 @@ build_helper() {
 		-o "$out/fsprobe" "$here"/guest/fsprobe*.c
 }
 
+# image_arguments MODE IMAGE: how QEMU gets the image, after all of run-vm's options
+image_arguments() {
+	if [ "$1" != pmem ]; then
+		echo "--store $2"
+		return
+	fi
+	echo "-- -machine nvdimm=on -m 512,slots=1,maxmem=8G" \
+		"-object memory-backend-file,id=nv,share=on,mem-path=$2,size=$size" \
+		"-device nvdimm,memdev=nv"
+}
+
 run_mode() {
 	mode=$1
 	image=$out/$mode.img
+	modules="loop nd_pmem vmemstore vmemfs"
+	[ "$mode" != pmem ] || modules="nfit $modules"
 	set --
 	for file in "$here"/guest/fs-*.sh; do
 		set -- "$@" --add "$file:/tests/$(basename "$file")"
 	done
+	[ -z "$kernel" ] || set -- "$@" --kernel "$kernel"
 	rm -f "$image"
-	"$tools/mkfs.vmemfs" -q -s "$size" -L "fs-test" "$image"
+	# An nvdimm first needs a namespace, which only the guest can make.
+	if [ "$mode" = pmem ]; then
+		truncate -s "$size" "$image"
+	else
+		"$tools/mkfs.vmemfs" -q -s "$size" -L fs-test "$image"
+	fi
 	status=0
-	"$here/vm/run-vm" --timeout 580 --cpus 2 --modules "loop nd_pmem vmemstore vmemfs" \
-		--store "$image" --add "$out/fsprobe:/tests/fsprobe" \
-		--add "$tools/fsck.vmemfs:/tests/fsck.vmemfs" "$@" \
+	# shellcheck disable=SC2046
+	set -- "$@" --timeout 580 --cpus 2 --modules "$modules" \
+		--add "$out/fsprobe:/tests/fsprobe" \
+		--add "$tools/fsck.vmemfs:/tests/fsck.vmemfs" \
+		--add "$tools/mkfs.vmemfs:/tests/mkfs.vmemfs" \
 		--env "DURABILITY=$mode" --env "TESTS=$tests" --env "STRESS_SECONDS=$seconds" \
 		--share "$out/share-$mode" --log "$out/$mode.log" \
-		"$here/guest/fs-main.sh" || status=$?
-	"$tools/fsck.vmemfs" -n "$image" || status=1
+		"$here/guest/fs-main.sh" $(image_arguments "$mode" "$image")
+	"$here/vm/run-vm" "$@" || status=$?
+	[ "$mode" = pmem ] || "$tools/fsck.vmemfs" -n "$image" || status=1
 	[ $keep = yes ] || rm -f "$image"
 	return $status
 }

@@ -3,8 +3,8 @@
 # fs-lib.sh - what the guest tests fs-*.sh share; sourced, not run
 #
 # A test is a shell function that stops at the first failing command; `check`
-# runs it and prints one TAP line.  The file system is mounted at $MNT with
-# durability=$DURABILITY (host or guest) when a test script starts.
+# runs it and prints one TAP line.  The file system is mounted at $MNT in the
+# domain $DURABILITY (host, guest or pmem) when a test script starts.
 # shellcheck shell=sh
 
 DEV=${DEV:-/dev/pmem0}
@@ -54,8 +54,11 @@ same() {
 	}
 }
 
+# mount_fs [OPTIONS]: the domain pmem is that of the disk, not an option
 mount_fs() {
-	mount -t vmemfs -o "durability=$DURABILITY${1:+,$1}" "$DEV" "$MNT"
+	options=rw
+	[ "$DURABILITY" = pmem ] || options=durability=$DURABILITY
+	mount -t vmemfs -o "$options${1:+,$1}" "$DEV" "$MNT"
 }
 
 is_mounted() {

@@ -14,6 +14,8 @@ enum { OPT_DURABILITY, OPT_COMMIT };
 static const struct constant_table durability_names[] = {
 	{ "host", VMEM_DOMAIN_HOST },
 	{ "guest", VMEM_DOMAIN_GUEST },
+	/* Shown for DAX backing; a remount gives back what is shown. */
+	{ "pmem", VMEM_DOMAIN_PMEM },
 	{}
 };
 
@@ -137,7 +139,6 @@ static struct vmemfs_sb *new_sbi(struct super_block *sb, const struct vmemfs_opt
 	if (!sbi)
 		return NULL;
 	sbi->sb = sb;
-	sbi->asked_domain = options->domain;
 	sbi->commit_seconds = options->commit_given ? options->commit_seconds :
 						      VMEMFS_COMMIT_SECONDS;
 	vmemfs_env_init(sbi);
@@ -217,8 +218,7 @@ static int vmemfs_reconfigure(struct fs_context *fc)
 	bool read_only = fc->sb_flags & SB_RDONLY;
 	int err;
 
-	if (options->domain && options->domain != sbi->asked_domain &&
-	    options->domain != vmem_get_domain(sbi->fs))
+	if (options->domain && options->domain != vmem_get_domain(sbi->fs))
 		return invalf(fc, "durability= cannot change while mounted");
 	sync_filesystem(sb);
 	if (read_only != sb_rdonly(sb)) {

@@ -36,7 +36,6 @@ struct vmemfs_sb {
 	struct dax_device *dax_dev;
 	struct vmemstore *device;	/* NULL: the disk is no vmemstore */
 	unsigned int commit_seconds;	/* 0: no periodic commit */
-	enum vmem_domain asked_domain;	/* durability=, 0 if not given */
 	unsigned long flags;		/* bits VMEMFS_SB_* */
 	struct delayed_work commit_work;
 	struct work_struct checkpoint_work;
