@@ -11,10 +11,12 @@ all="files names attrs mmap space mount stress"
 usage() {
 	cat <<HELP
 usage: tests/fs-test.sh [options] [TEST...]
+       tests/fs-test.sh [options] refuse
 
 Boots a guest with a fresh vmemfs on -device vmemstore, runs the tests there
 (tests/guest/fs-TEST.sh; default: all of $all)
-and checks the image with fsck.vmemfs after each. Prints TAP.
+and checks the image with fsck.vmemfs after each. Prints TAP. "refuse" tests
+disks that can only be read, or not used at all; it runs last by default.
 
   --durability host|guest   only this one (default: both), or
                pmem         on an emulated nvdimm in place of vmemstore
@@ -48,7 +50,7 @@ while [ $# -gt 0 ]; do
 	esac
 	shift
 done
-tests=${*:-$all}
+tests=${*:-$all refuse}
 out=$top/build/fs-test
 tools=$top/build/tools
 
@@ -71,50 +73,85 @@ build_helper() {
 
 # image_arguments MODE IMAGE: how QEMU gets the image, after all of run-vm's options
 image_arguments() {
-	if [ "$1" != pmem ]; then
-		echo "--store $2"
-		return
-	fi
-	echo "-- -machine nvdimm=on -m 512,slots=1,maxmem=8G" \
-		"-object memory-backend-file,id=nv,share=on,mem-path=$2,size=$size" \
-		"-device nvdimm,memdev=nv"
+	case $1 in
+	pmem)
+		echo "-- -machine nvdimm=on -m 512,slots=1,maxmem=8G" \
+			"-object memory-backend-file,id=nv,share=on,mem-path=$2,size=$size" \
+			"-device nvdimm,memdev=nv"
+		;;
+	refuse)
+		echo "-- -m 512,maxmem=8G -plugin $top/build/vmemstore.so" \
+			"-device vmemstore,file=$2,readonly=on" \
+			"-object memory-backend-file,id=vp,share=on,mem-path=$2.2,size=$size" \
+			"-device virtio-pmem-pci,memdev=vp"
+		;;
+	*) echo "--store $2" ;;
+	esac
 }
 
+make_image() {
+	rm -f "$2"
+	case $1 in
+	# An nvdimm first needs a namespace, which only the guest can make.
+	pmem) truncate -s "$size" "$2" ;;
+	refuse)
+		mkdir -p "$out/tree"
+		echo "on a read-only disk" >"$out/tree/file"
+		"$tools/mkfs.vmemfs" -q -s "$size" -d "$out/tree" "$2"
+		cp "$2" "$2.2"
+		;;
+	*) "$tools/mkfs.vmemfs" -q -s "$size" -L fs-test "$2" ;;
+	esac
+}
+
+# run_mode MODE TESTS
 run_mode() {
 	mode=$1
+	run_tests=$2
 	image=$out/$mode.img
+	durability=$mode
 	modules="loop nd_pmem vmemstore vmemfs"
-	[ "$mode" != pmem ] || modules="nfit $modules"
+	case $mode in
+	pmem) modules="nfit $modules" ;;
+	refuse) modules="virtio_pmem $modules" && durability=host ;;
+	esac
 	set --
 	for file in "$here"/guest/fs-*.sh; do
 		set -- "$@" --add "$file:/tests/$(basename "$file")"
 	done
 	[ -z "$kernel" ] || set -- "$@" --kernel "$kernel"
-	rm -f "$image"
-	# An nvdimm first needs a namespace, which only the guest can make.
-	if [ "$mode" = pmem ]; then
-		truncate -s "$size" "$image"
-	else
-		"$tools/mkfs.vmemfs" -q -s "$size" -L fs-test "$image"
-	fi
+	make_image "$mode" "$image"
 	status=0
 	# shellcheck disable=SC2046
 	set -- "$@" --timeout 580 --cpus 2 --modules "$modules" \
 		--add "$out/fsprobe:/tests/fsprobe" \
 		--add "$tools/fsck.vmemfs:/tests/fsck.vmemfs" \
 		--add "$tools/mkfs.vmemfs:/tests/mkfs.vmemfs" \
-		--env "DURABILITY=$mode" --env "TESTS=$tests" --env "STRESS_SECONDS=$seconds" \
+		--env "DURABILITY=$durability" --env "TESTS=$run_tests" \
+		--env "STRESS_SECONDS=$seconds" \
 		--share "$out/share-$mode" --log "$out/$mode.log" \
 		"$here/guest/fs-main.sh" $(image_arguments "$mode" "$image")
 	"$here/vm/run-vm" "$@" || status=$?
 	[ "$mode" = pmem ] || "$tools/fsck.vmemfs" -n "$image" || status=1
-	[ $keep = yes ] || rm -f "$image"
+	[ $keep = yes ] || rm -f "$image" "$image.2"
 	return $status
 }
 
 build_helper
 result=0
-for mode in $modes; do
-	run_mode "$mode" || result=1
+in_guest=
+refuse=no
+for name in $tests; do
+	if [ "$name" = refuse ]; then
+		refuse=yes
+	else
+		in_guest="$in_guest $name"
+	fi
 done
+if [ -n "$in_guest" ]; then
+	for mode in $modes; do
+		run_mode "$mode" "$in_guest" || result=1
+	done
+fi
+[ $refuse = no ] || run_mode refuse refuse || result=1
 exit $result

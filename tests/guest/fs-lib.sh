@@ -54,10 +54,10 @@ same() {
 	}
 }
 
-# mount_fs [OPTIONS]: the domain pmem is that of the disk, not an option
+# mount_fs [OPTIONS]: with $mount_options, too; the domain pmem is that of the disk, not an option
 mount_fs() {
-	options=rw
-	[ "$DURABILITY" = pmem ] || options=durability=$DURABILITY
+	options=${mount_options:-rw}
+	[ "$DURABILITY" = pmem ] || options=$options,durability=$DURABILITY
 	mount -t vmemfs -o "$options${1:+,$1}" "$DEV" "$MNT"
 }
 

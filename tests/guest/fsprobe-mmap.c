@@ -471,6 +471,18 @@ static void cmd_mmap_full(char **argv)	/* FILE */
 	wrong("no SIGBUS, %ld MiB fit into a full store", i >> 20);
 }
 
+static void cmd_mmap_readonly(char **argv)	/* FILE */
+{
+	int fd = open_file(argv[0], O_RDONLY);
+	char *p = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0), buf[PAGE];
+	size_t n = read_at(fd, buf, PAGE, 0);
+
+	if (p == MAP_FAILED || memcmp(p, buf, n))
+		wrong("the mapping differs from the file");
+	if (mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) != MAP_FAILED)
+		wrong("a writable mapping was given");
+}
+
 static const struct command maps[] = {
 	{ "read", 1, map_read },
 	{ "write", 1, map_write },
@@ -511,5 +523,6 @@ static void cmd_mmap(char **argv)	/* PROPERTY FILE ... */
 const struct command mmap_commands[] = {
 	{ "mmap", 2, cmd_mmap },
 	{ "mmap-full", 1, cmd_mmap_full },
+	{ "mmap-readonly", 1, cmd_mmap_readonly },
 	{ NULL, 0, NULL }
 };
