@@ -7,10 +7,10 @@
  * it.  In the domain host a small new piece of a file that is fsynced often
  * also rides in the record, so that the fsync needs the log alone.
  *
- * Bytes of the last block behind the end of file are zero, so that growing a
- * file never shows old ones.  Shrinking into a block therefore copies what
- * stays into a new one: zeroing in place would destroy bytes that a host
- * failure brings back.
+ * Bytes of the last block behind the end of file may be anything: an append
+ * that was lost, stores through a mapping.  Growing a file from behind its end
+ * makes them zeros first.  Shrinking into a block copies what stays into a new
+ * one: zeroing in place would destroy bytes that a host failure brings back.
  */
 #include "internal.h"
 
@@ -178,8 +178,9 @@ static int do_unlog(struct vmem_txn *t, void *arg)
 		if (err)
 			return err;
 		n = VMEM_MIN(l->hi - pos, (map.nr << VMEM_BLOCK_SHIFT) - in);
+		/* Any number of pieces: past txn_link(); flushing too much does no harm. */
 		if (map.pblk)
-			txn_link(t, (map.pblk << VMEM_BLOCK_SHIFT) + in, n);
+			vmem_ranges_add(t->fs->linked, (map.pblk << VMEM_BLOCK_SHIFT) + in, n);
 		pos += n;
 	}
 	txn_revoke(t, vi->ino);
@@ -217,6 +218,7 @@ struct write {
 	struct vmem_run unused[MAX_PIECES]; /* reserved, but a mapping filled the hole */
 	unsigned int nr_unused;
 	uint64_t new_blocks;
+	struct vmem_run gap;		/* bytes behind the old end that became zeros */
 	bool carry;
 };
 
@@ -485,6 +487,7 @@ static int do_write(struct vmem_txn *t, void *arg)
 		if (!carry)
 			txn_link(t, w->piece[i].off, w->piece[i].len);
 	}
+	txn_link(t, w->gap.start, w->gap.len);
 	if (carry) {
 		carry_data(t, w);
 		t->fs->stats.carried++;
@@ -507,9 +510,10 @@ static bool wants_carry(struct vmem_inode *vi, uint64_t len)
 
 /* One record's worth of a write. */
 static int64_t write_some(struct vmem_inode *vi, uint64_t pos, uint64_t len, vmem_copy copy,
-			  void *ctx)
+			  void *ctx, struct vmem_run gap)
 {
-	struct write w = { .vi = vi, .pos = pos, .end = pos, .carry = wants_carry(vi, len) };
+	struct write w = { .vi = vi, .pos = pos, .end = pos, .gap = gap,
+			   .carry = wants_carry(vi, len) };
 	int err = 0, rec_err = 0;
 
 	while (!err && w.end < pos + len && w.nr < MAX_PIECES && w.new_blocks < MAX_NEW_BLOCKS) {
@@ -537,31 +541,39 @@ static int64_t write_some(struct vmem_inode *vi, uint64_t pos, uint64_t len, vme
 	return w.end > pos ? (int64_t)(w.end - pos) : err;
 }
 
-/* A gap between the old end and the write: the old last block may hold mmap leftovers. */
-static int zero_gap(struct vmem_inode *vi, uint64_t pos)
+/*
+ * The file grows from behind its end: what a lost append or a mapping left in
+ * the rest of its last block becomes zeros.  *gap gets the bytes that were
+ * stored; the record that grows the file links them.
+ */
+static int zero_gap(struct vmem_inode *vi, uint64_t pos, struct vmem_run *gap)
 {
 	struct vmem_fs *fs = vi->fs;
-	uint64_t size = vmem_size(vi), in = size & VMEM_BLOCK_MASK, off;
+	uint64_t size = vmem_size(vi), in = size & VMEM_BLOCK_MASK, rest, off;
 	struct vmem_map map;
 	int err;
 
-	if (pos <= size || !in || !vi->mapped_writable)
+	if (pos <= size || !in)
 		return 0;
 	err = vmem_map(vi, size >> VMEM_BLOCK_SHIFT, 1, &map);
 	if (err || !map.pblk)
 		return err;
-	err = unlog(vi, size, size + VMEM_BLOCK_SIZE - in);
+	rest = VMEM_BLOCK_SIZE - in;
+	off = (map.pblk << VMEM_BLOCK_SHIFT) + in;
+	if (!memcmp(fs->store->base + off, zero_block, (size_t)rest))
+		return 0;
+	err = unlog(vi, size, size + rest);
 	if (err)
 		return err;
-	off = (map.pblk << VMEM_BLOCK_SHIFT) + in;
-	vmem_put_zero(fs->store, off, VMEM_BLOCK_SIZE - in);
-	if (!vmem_immediate(fs))
-		vmem_dirty_add(vi, off, VMEM_BLOCK_SIZE - in);
+	vmem_put_zero(fs->store, off, (size_t)rest);
+	gap->start = off;
+	gap->len = rest;
 	return 0;
 }
 
 int64_t vmem_write(struct vmem_inode *vi, uint64_t off, size_t len, vmem_copy copy, void *ctx)
 {
+	struct vmem_run gap = { 0, 0 };
 	uint64_t done = 0;
 	int err;
 
@@ -571,15 +583,16 @@ int64_t vmem_write(struct vmem_inode *vi, uint64_t off, size_t len, vmem_copy co
 		return vi->fs->error == -EIO ? -EIO : -EROFS;
 	if (off > VMEM_MAX_FILE_SIZE || len > VMEM_MAX_FILE_SIZE - off)
 		return -EFBIG;
-	err = zero_gap(vi, off);
+	err = zero_gap(vi, off, &gap);
 	if (err)
 		return err;
 	while (done < len) {
-		int64_t n = write_some(vi, off + done, len - done, copy, ctx);
+		int64_t n = write_some(vi, off + done, len - done, copy, ctx, gap);
 
 		if (n <= 0)
 			return done ? (int64_t)done : n;
 		done += (uint64_t)n;
+		gap.len = 0;
 	}
 	return (int64_t)done;
 }
@@ -705,14 +718,19 @@ static int truncate_step(struct vmem_txn *t, struct vmem_inode *vi, uint64_t siz
 		return 0;
 	}
 	err = txn_ext_truncate(t, n, vi->ino, blocks_for(size), done);
-	if (!err && *done && in)
-		err = copy_tail(t, vi, n, size >> VMEM_BLOCK_SHIFT, in);
-	return err;
+	if (err || !*done || !in)
+		return err;
+	if (txn_full(t)) {
+		*done = false;		/* the tail is left to the next record */
+		return 0;
+	}
+	return copy_tail(t, vi, n, size >> VMEM_BLOCK_SHIFT, in);
 }
 
 struct truncate {
 	struct vmem_inode *vi;
 	uint64_t size;
+	struct vmem_run gap;
 	bool done;
 };
 
@@ -747,6 +765,7 @@ static int do_truncate(struct vmem_txn *t, void *arg)
 	n->size = vmem_le64_of(a->size);
 	vmem_inode_touch_raw(t->fs, n, true);
 	a->done = true;
+	txn_link(t, a->gap.start, a->gap.len);
 	if (shrink)
 		err = truncate_step(t, a->vi, a->size, &a->done);
 	/* More to free than fits one record: recovery finishes it if we cannot. */
@@ -764,7 +783,9 @@ int vmem_truncate(struct vmem_inode *vi, uint64_t size)
 		return vmem_is_dir(&vi->raw) ? -EISDIR : -EINVAL;
 	if (size > VMEM_MAX_FILE_SIZE)
 		return -EFBIG;
-	err = zero_gap(vi, size);
+	if (vmem_is_read_only(vi->fs))
+		return vi->fs->error == -EIO ? -EIO : -EROFS;
+	err = zero_gap(vi, size, &a.gap);
 	if (!err)
 		err = vmem_run(vi->fs, do_truncate, &a);
 	if (!err && !a.done)
