@@ -336,10 +336,13 @@ void vmem_txn_undo_alloc(struct vmem_txn *t)
 	for (i = 0; i < t->nr_allocs; i++) {
 		struct vmem_run *run = &t->allocs[i].run;
 
-		if (t->allocs[i].outside)
+		if (t->allocs[i].outside) {
 			fs->reserved += run->len;
-		else
+		} else {
+			/* It may hold file data next: its page must not go home. */
+			vmem_overlay_clean(fs, run->start);
 			mark(fs, run->start, run->len, false);
+		}
 	}
 }
 

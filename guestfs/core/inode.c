@@ -221,6 +221,8 @@ void vmem_touch(struct vmem_inode *vi, unsigned int which, int64_t now)
 		vmem_put64(fs->store, home + times[i].off, (uint64_t)now);
 		vmem_unlock_shared(fs);
 	}
+	if (changed && fs->domain == VMEM_DOMAIN_PMEM)
+		vi->times_dirty = true;
 	if (!changed || vmem_immediate(fs))
 		return;
 	vmem_lock(fs, fs->dirty_lock);
@@ -326,13 +328,17 @@ int vmem_fsync(struct vmem_inode *vi, bool datasync)
 {
 	struct vmem_range own[VMEM_DIRTY_RANGES];
 	struct vmem_fs *fs = vi->fs;
-	uint64_t seq;
+	uint64_t seq, round = 0;
 	unsigned int nr, i;
 	int err = 0;
 
 	if (fs->error == -EIO)
 		return -EIO;
 	if (vmem_immediate(fs)) {
+		/* A replay of the last record must not bring back older times. */
+		if (vi->times_dirty && !vmem_is_read_only(fs))
+			vmem_retire_records(fs);
+		vi->times_dirty = false;
 		vmem_fence(fs->store);
 		return 0;
 	}
@@ -354,11 +360,15 @@ int vmem_fsync(struct vmem_inode *vi, bool datasync)
 	if (vi->lsn > __atomic_load_n(&fs->committed, __ATOMIC_ACQUIRE)) {
 		if (nr) {
 			vmem_lock(fs, fs->lock);
+			round = fs->stored_round;
 			for (i = 0; i < nr; i++)
 				vmem_ranges_add(fs->stored, own[i].offset, own[i].length);
 			vmem_unlock(fs, fs->lock);
 		}
 		err = vmem_commit(fs, vi->lsn);
+		/* A commit that had begun before covered our record, but not our bytes. */
+		if (!err && nr && __atomic_load_n(&fs->stored_flushed, __ATOMIC_ACQUIRE) <= round)
+			err = flush_own(vi, own, nr);
 	} else if (nr) {
 		err = flush_own(vi, own, nr);
 	}

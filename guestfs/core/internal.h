@@ -145,6 +145,8 @@ struct vmem_fs {
 	struct vmem_rangeset *linked_spare; /* the set being flushed */
 	struct vmem_rangeset *stored;	/* in place: with any flush of the commit */
 	struct vmem_rangeset *stored_spare;
+	uint64_t stored_round;		/* number of the set `stored`; lock */
+	uint64_t stored_flushed;	/* sets below this number are host-durable */
 	struct vmem_rangeset *home;	/* rode in records: at the checkpoint */
 	struct vmem_rangeset *ckpt_set;	/* of the running checkpoint */
 	struct vmem_logged *logged;	/* VMEM_LOGGED_MAX; purged by a checkpoint */
@@ -255,6 +257,8 @@ const uint8_t *vmem_meta(struct vmem_fs *fs, uint64_t off);
 struct vmem_opage *vmem_overlay_get(struct vmem_fs *fs, uint64_t block, bool zero);
 struct vmem_opage *vmem_overlay_find(struct vmem_fs *fs, uint64_t block);
 void vmem_overlay_dirty(struct vmem_fs *fs, struct vmem_opage *op);
+/* The block was given up before a record mentioned it: nothing to write home. */
+void vmem_overlay_clean(struct vmem_fs *fs, uint64_t block);
 /* Copy dirty pages home, note their ranges, mark them clean. */
 void vmem_overlay_writeback(struct vmem_fs *fs, struct vmem_rangeset *ranges);
 void vmem_overlay_drop(struct vmem_fs *fs, bool dirty_too);
@@ -288,6 +292,8 @@ bool txn_full(const struct vmem_txn *t);
 
 /* Make everything below lsn host-durable: join or close the running group. */
 int vmem_commit(struct vmem_fs *fs, uint64_t lsn);
+/* Domain pmem: recovery need not replay anything that was done so far. */
+void vmem_retire_records(struct vmem_fs *fs);
 uint64_t vmem_ring_off(const struct vmem_fs *fs, uint64_t lsn);
 
 /* ---- recovery.c ---- */

@@ -121,6 +121,17 @@ static void applied_at_once(struct vmem_txn *t, uint64_t lsn)
 	fs->committed = fs->head;
 }
 
+void vmem_retire_records(struct vmem_fs *fs)
+{
+	vmem_lock(fs, fs->lock);
+	if (fs->pmem_applied < fs->head) {
+		vmem_fence(fs->store);		/* home before the mark */
+		vmem_put64(fs->store, applied_off(fs), fs->head);
+		fs->pmem_applied = fs->head;
+	}
+	vmem_unlock(fs, fs->lock);
+}
+
 /* ---- Transactions ---- */
 
 static void txn_reset(struct vmem_txn *t)
@@ -298,7 +309,7 @@ static void put_commit_record(struct vmem_fs *fs, uint64_t start, uint64_t cover
 static int close_group(struct vmem_fs *fs, bool locked)
 {
 	struct vmem_rangeset *linked, *stored, *sets[2];
-	uint64_t start, covers, end;
+	uint64_t start, covers, end, round;
 	uint32_t chain;
 	int err = 0;
 
@@ -306,6 +317,7 @@ static int close_group(struct vmem_fs *fs, bool locked)
 		vmem_lock(fs, fs->lock);
 	linked = swap_set(&fs->linked, &fs->linked_spare);
 	stored = swap_set(&fs->stored, &fs->stored_spare);
+	round = ++fs->stored_round;
 	sets[0] = linked;
 	sets[1] = stored;
 	start = fs->group_start;
@@ -334,6 +346,7 @@ static int close_group(struct vmem_fs *fs, bool locked)
 	if (err)
 		return err;
 	fs->flushed = end;
+	__atomic_store_n(&fs->stored_flushed, round, __ATOMIC_RELEASE);
 	__atomic_store_n(&fs->committed, covers, __ATOMIC_RELEASE);
 	return 0;
 }

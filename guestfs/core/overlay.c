@@ -67,6 +67,16 @@ void vmem_overlay_dirty(struct vmem_fs *fs, struct vmem_opage *op)
 	}
 }
 
+void vmem_overlay_clean(struct vmem_fs *fs, uint64_t block)
+{
+	struct vmem_opage *op = vmem_overlay_find(fs, block);
+
+	if (op && op->dirty) {
+		op->dirty = false;
+		fs->nr_dirty--;
+	}
+}
+
 void vmem_overlay_writeback(struct vmem_fs *fs, struct vmem_rangeset *ranges)
 {
 	struct vmem_opage *op;
