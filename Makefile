@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+#
+# vmemstore: one command per habit; `make help` lists them.
+
+MAKEFLAGS += --no-print-directory
+JOBS ?= $(shell nproc)
+
+help: ## list the targets
+	@sed -n 's/^\([a-z0-9.-]*\):.*## \(.*\)/  make \1#\2/p' $(MAKEFILE_LIST) | \
+		awk -F'#' '{ printf "%-22s %s\n", $$1, $$2 }'
+
+demo: build test-programs ## install what is missing, build, run the journaling fio job in a VM, kill it, recover
+	@tests/demo/run
+
+test: build ## install what is missing, build, run every test (SUITES="core kill-host" for some)
+	@+$(MAKE) -s test-programs
+	@tests/run $(SUITES)
+
+build: deps ## build the device, the modules and the tools into build/
+	@tests/step "device      build/vmemstore.so" $(MAKE) -C qemu-device
+	@tests/step "modules     build/modules/" $(MAKE) -C guestfs/linux
+	@tests/step "tools       build/tools/" $(MAKE) -j$(JOBS) -C guestfs/tools
+
+deps: ## install the Debian packages that are missing (needs root)
+	@tests/deps
+
+test-programs: build/tests/ackload
+
+build/tests/ackload: tests/kill/ackload.c
+	@mkdir -p $(@D)
+	@$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -static -o $@ $<
+
+bench: build ## measure against ext4, xfs and virtiofs on their devices (QUICK=1: 4 minutes)
+	@bench/run $(if $(QUICK),--quick)
+
+check-6.12: build ## build the modules against the backports kernel, too
+	@+$(MAKE) -C guestfs/linux check-6.12
+
+lint: ## sparse on the modules, shell and C checks
+	@+tests/lint
+
+clean: ## remove what was built, keep what was downloaded
+	@$(MAKE) -C qemu-device clean
+	@rm -rf build/kbuild build/modules build/modules-* build/tools build/tools-san \
+		build/tests* build/log build/demo
+
+distclean: ## remove build/
+	@rm -rf build
+
+.PHONY: help demo test build deps test-programs bench check-6.12 lint clean distclean
+.NOTPARALLEL:

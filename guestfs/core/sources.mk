@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+#
+# The sources of the core, for every makefile that builds it.
+
+# The file system itself: what the kernel, a unikernel and the tools need.
+CORE_SRCS := hash.c ranges.c overlay.c txn.c journal.c recovery.c alloc.c \
+	     inode.c extent.c dir.c namei.c file.c super.c
+
+# Making and checking a store: tools and tests only.
+CORE_TOOL_SRCS := mkfs.c check.c check_tree.c

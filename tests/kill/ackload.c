@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+/*
+ * ackload - a workload that says what it was promised, and its checker
+ *
+ *	ackload run DIR SEED [fsync]	operate on DIR until killed; after each
+ *					operation print "ack N" (N = 1, 2, ...)
+ *	ackload verify DIR SEED N	DIR must be what N operations made, or some
+ *					more: those whose "ack" was still on its way
+ *					(1000 at most), and the one that was running
+ *	ackload clean DIR		remove what run made
+ *
+ * Operation N is a function of SEED and N alone, so the checker makes the
+ * same ones in memory.  With `fsync` each is followed by fsync of the file,
+ * and of the directory when a name changed.  Exit status: 0 right, 1 lost or
+ * damaged (said in one line), 2 could not run.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FILES		12
+#define MAX_SIZE	(96 * 1024)
+#define MAX_IO		9000
+#define AHEAD		1000		/* "ack" lines that the console may hold back */
+
+enum kind { CREATE, APPEND, OVERWRITE, TRUNCATE, RENAME, UNLINK };
+
+struct op {
+	enum kind kind;
+	unsigned int file, to;		/* slots; to: of RENAME */
+	uint32_t off, len;
+	uint64_t pattern;
+};
+
+struct file {
+	bool exists;
+	uint32_t size;
+	uint8_t *data;
+};
+
+static const char *const kind_name[] = {
+	"create", "append", "overwrite", "truncate", "rename", "unlink",
+};
+
+static void die(int status, const char *fmt, ...)
+{
+	va_list ap;
+
+	fprintf(stderr, "ackload: ");
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	exit(status);
+}
+
+static uint64_t mix(uint64_t x)		/* splitmix64 */
+{
+	x += 0x9e3779b97f4a7c15ull;
+	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
+	x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
+	return x ^ (x >> 31);
+}
+
+/* ---- The model: what the operations make ---- */
+
+static void fill(uint8_t *buf, uint32_t len, uint64_t pattern)
+{
+	for (uint32_t i = 0; i < len; i += 8) {
+		uint64_t v = mix(pattern + i);
+
+		memcpy(buf + i, &v, len - i < 8 ? len - i : 8);
+	}
+}
+
+static struct op plan(const struct file *f, uint64_t seed, uint64_t n)
+{
+	uint64_t r = mix(seed * 1000003 + n);
+	struct op op = { .file = (unsigned int)(r % FILES), .pattern = mix(r) };
+	const struct file *at = &f[op.file];
+	unsigned int dice = (unsigned int)(r >> 8) % 100;
+
+	op.to = (unsigned int)(r >> 16) % FILES;
+	op.len = 1 + (uint32_t)(r >> 24) % (dice % 2 ? 600 : MAX_IO);
+	if (!at->exists) {
+		op.kind = CREATE;
+	} else if (dice < 40 && at->size + op.len <= MAX_SIZE) {
+		op.kind = APPEND;
+		op.off = at->size;
+	} else if (dice < 80 && at->size) {
+		op.kind = OVERWRITE;
+		op.off = (uint32_t)(r >> 40) % at->size;
+		if (op.off + op.len > at->size)
+			op.len = at->size - op.off;
+	} else if (dice < 88) {
+		op.kind = TRUNCATE;
+		op.len = (uint32_t)(r >> 40) % MAX_SIZE;
+	} else if (dice < 94 && op.to != op.file) {
+		op.kind = RENAME;
+	} else {
+		op.kind = UNLINK;
+	}
+	return op;
+}
+
+static void apply(struct file *f, const struct op *op)
+{
+	struct file *at = &f[op->file], *to = &f[op->to];
+	uint8_t *data = at->data;
+
+	switch (op->kind) {
+	case CREATE:
+		at->exists = true;
+		at->size = 0;
+		memset(data, 0, MAX_SIZE);
+		break;
+	case APPEND:
+	case OVERWRITE:
+		fill(data + op->off, op->len, op->pattern);
+		if (op->off + op->len > at->size)
+			at->size = op->off + op->len;
+		break;
+	case TRUNCATE:
+		if (op->len < at->size)
+			memset(data + op->len, 0, at->size - op->len);
+		at->size = op->len;
+		break;
+	case RENAME:
+		at->data = to->data;
+		*to = (struct file){ true, at->size, data };
+		at->exists = false;
+		break;
+	case UNLINK:
+		at->exists = false;
+		break;
+	}
+}
+
+static void make_model(struct file *f)
+{
+	for (unsigned int i = 0; i < FILES; i++) {
+		f[i].exists = false;
+		f[i].data = calloc(1, MAX_SIZE + 8);
+		if (!f[i].data)
+			die(2, "out of memory");
+	}
+}
+
+static void name_of(unsigned int file, char *name, size_t size)
+{
+	/* Some names are long, to cross what short ones do not. */
+	snprintf(name, size, file % 4 == 3 ? "file-%0200u" : "file-%u", file);
+}
+
+/* ---- Running ---- */
+
+static void must(bool ok, const char *what, uint64_t n)
+{
+	if (!ok)
+		die(2, "operation %llu: %s: %s", (unsigned long long)n, what, strerror(errno));
+}
+
+static void sync_dir(uint64_t n)
+{
+	int fd = open(".", O_RDONLY | O_DIRECTORY);
+
+	must(fd >= 0, "open .", n);
+	must(!fsync(fd), "fsync .", n);
+	close(fd);
+}
+
+static void do_names(const struct op *op, const char *name, uint64_t n)
+{
+	char to[256];
+
+	name_of(op->to, to, sizeof(to));
+	if (op->kind == RENAME)
+		must(!rename(name, to), "rename", n);
+	else
+		must(!unlink(name), "unlink", n);
+}
+
+static void do_file(const struct op *op, const char *name, uint64_t n, bool durable)
+{
+	static uint8_t buf[MAX_IO + 8];
+	int fd = open(name, op->kind == CREATE ? O_RDWR | O_CREAT | O_EXCL : O_RDWR, 0644);
+
+	must(fd >= 0, "open", n);
+	if (op->kind == TRUNCATE) {
+		must(!ftruncate(fd, op->len), "ftruncate", n);
+	} else if (op->kind != CREATE) {
+		fill(buf, op->len, op->pattern);
+		must(pwrite(fd, buf, op->len, op->off) == (ssize_t)op->len, "pwrite", n);
+	}
+	if (durable)
+		must(!fsync(fd), "fsync", n);
+	close(fd);
+}
+
+static _Noreturn void run(uint64_t seed, bool durable)
+{
+	struct file f[FILES];
+
+	make_model(f);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	for (uint64_t n = 1;; n++) {
+		struct op op = plan(f, seed, n);
+		char name[256];
+
+		name_of(op.file, name, sizeof(name));
+		if (op.kind == RENAME || op.kind == UNLINK)
+			do_names(&op, name, n);
+		else
+			do_file(&op, name, n, durable);
+		if (durable && (op.kind == RENAME || op.kind == UNLINK || op.kind == CREATE))
+			sync_dir(n);
+		apply(f, &op);
+		printf("ack %llu\n", (unsigned long long)n);
+	}
+}
+
+/* ---- Verifying ---- */
+
+/* What is really there, by the names that the model knows. */
+static void load(struct file *is)
+{
+	DIR *d = opendir(".");
+	struct dirent *e;
+	unsigned int names = 0, known = 0;
+
+	if (!d)
+		die(2, "opendir: %s", strerror(errno));
+	while ((e = readdir(d)) != NULL)
+		names += e->d_name[0] != '.';
+	closedir(d);
+	for (unsigned int i = 0; i < FILES; i++) {
+		char name[256];
+		ssize_t len;
+		int fd;
+
+		name_of(i, name, sizeof(name));
+		fd = open(name, O_RDONLY);
+		is[i].exists = fd >= 0;
+		if (fd < 0)
+			continue;
+		len = read(fd, is[i].data, MAX_SIZE + 8);
+		close(fd);
+		if (len < 0)
+			die(1, "%s: %s", name, strerror(errno));
+		is[i].size = (uint32_t)len;
+		known++;
+	}
+	if (names != known)
+		die(1, "the directory lists %u names, %u can be opened", names, known);
+}
+
+/* Bytes of file i that differ although `running` did not change them; size when none. */
+static uint32_t first_wrong(const struct file *is, const struct file *want, unsigned int i,
+			    const struct op *running)
+{
+	static uint8_t half[MAX_IO + 8];
+	bool in_place = running->kind == OVERWRITE && running->file == i;
+	uint32_t k;
+
+	if (!memcmp(is[i].data, want[i].data, want[i].size))
+		return want[i].size;
+	if (in_place)
+		fill(half, running->len, running->pattern);
+	for (k = 0; k < want[i].size; k++) {
+		if (is[i].data[k] == want[i].data[k])
+			continue;
+		if (!in_place || k < running->off || k >= running->off + running->len ||
+		    is[i].data[k] != half[k - running->off])
+			break;
+	}
+	return k;
+}
+
+/* NULL when what is there is what `want` says, give or take the running overwrite. */
+static const char *differs(const struct file *is, const struct file *want,
+			   const struct op *running)
+{
+	static char why[128];
+
+	for (unsigned int i = 0; i < FILES; i++) {
+		uint32_t k;
+
+		if (is[i].exists != want[i].exists) {
+			snprintf(why, sizeof(why), "file %u %s", i,
+				 is[i].exists ? "is there" : "is missing");
+			return why;
+		}
+		if (!is[i].exists)
+			continue;
+		if (is[i].size != want[i].size) {
+			snprintf(why, sizeof(why), "file %u has %u bytes, not %u", i, is[i].size,
+				 want[i].size);
+			return why;
+		}
+		k = first_wrong(is, want, i, running);
+		if (k < want[i].size) {
+			snprintf(why, sizeof(why), "file %u differs at byte %u of %u", i, k,
+				 want[i].size);
+			return why;
+		}
+	}
+	return NULL;
+}
+
+static int verify(uint64_t seed, uint64_t acked)
+{
+	struct file want[FILES], is[FILES];
+	static char first[512];
+	uint64_t n;
+
+	make_model(want);
+	make_model(is);
+	load(is);
+	for (n = 1; n <= acked + AHEAD + 1; n++) {
+		struct op op = plan(want, seed, n);
+		const char *why = n > acked ? differs(is, want, &op) : "";
+
+		if (!why) {
+			printf("all %llu acknowledged operations are there, and %llu more\n",
+			       (unsigned long long)acked, (unsigned long long)(n - 1 - acked));
+			return 0;
+		}
+		if (n == acked + 1)
+			snprintf(first, sizeof(first), "%s (running: %s of file %u)", why,
+				 kind_name[op.kind], op.file);
+		apply(want, &op);
+	}
+	die(1, "not the result of %llu acknowledged operations nor of any more: %s",
+	    (unsigned long long)acked, first);
+	return 1;
+}
+
+static int clean(void)
+{
+	for (unsigned int i = 0; i < FILES; i++) {
+		char name[256];
+
+		name_of(i, name, sizeof(name));
+		if (unlink(name) && errno != ENOENT)
+			die(2, "unlink %s: %s", name, strerror(errno));
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 3)
+		die(2, "usage: ackload run DIR SEED [fsync] | verify DIR SEED ACKED | clean DIR");
+	if (chdir(argv[2]))
+		die(2, "%s: %s", argv[2], strerror(errno));
+	if (!strcmp(argv[1], "clean"))
+		return clean();
+	if (argc >= 4 && !strcmp(argv[1], "run"))
+		run(strtoull(argv[3], NULL, 10), argc > 4);
+	if (argc >= 5 && !strcmp(argv[1], "verify"))
+		return verify(strtoull(argv[3], NULL, 10), strtoull(argv[4], NULL, 10));
+	die(2, "unknown command %s", argv[1]);
+}
