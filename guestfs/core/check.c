@@ -39,6 +39,12 @@ static void check_free(struct checker *c, void *p, size_t size)
 
 static void set_bits(uint8_t *map, uint32_t first, uint32_t end)
 {
+	for (; first < end && first % 8; first++)
+		set_bit(map, first);
+	if (first < end) {
+		memset(map + first / 8, 0xff, (end - first) / 8);
+		first += (end - first) & ~7u;
+	}
 	for (; first < end; first++)
 		set_bit(map, first);
 }
@@ -407,13 +413,15 @@ static void check_names(struct checker *c)
 	}
 }
 
-/* Tell where a bitmap differs from what it should be, run by run. */
+/* Tell where a bitmap of nr bits, whole bytes, differs from what it should be. */
 static void compare_bitmaps(struct checker *c, const char *what, uint64_t first,
 			    const uint8_t *is, const uint8_t *should, uint32_t nr)
 {
 	uint32_t i = 0, from;
 	bool used;
 
+	if (!memcmp(is, should, nr / 8))
+		return;
 	while (i < nr) {
 		if (is[i / 8] == should[i / 8] && i % 8 == 0) {
 			i += 8;
@@ -437,7 +445,9 @@ static uint32_t count_zeros(const uint8_t *map, uint32_t nr)
 {
 	uint32_t i, n = 0;
 
-	for (i = 0; i < nr; i++)
+	for (i = 0; i < nr / 8; i++)
+		n += 8 - (uint32_t)__builtin_popcount(map[i]);
+	for (i *= 8; i < nr; i++)
 		n += !test_bit(map, i);
 	return n;
 }

@@ -4,7 +4,6 @@
 #include "hash.h"
 
 #define DESCS_PER_BLOCK	(VMEM_BLOCK_SIZE / (uint32_t)sizeof(struct vmem_ag_desc))
-#define FLUSH_BATCH	32u
 
 /* What is decided first, in native integers; the superblock follows from it. */
 struct geometry {
@@ -17,9 +16,7 @@ struct mkfs {
 	vmem_crc_fn crc;
 	struct vmem_superblock sb;
 	uint64_t log_start, desc_start;
-	struct vmem_range ranges[FLUSH_BATCH];	/* stored, not yet durable */
-	unsigned int nr_ranges;
-	int error;				/* first failure of a flush */
+	int error;			/* first failure of a flush */
 };
 
 static uint64_t div_up(uint64_t a, uint64_t b)
@@ -241,34 +238,30 @@ static uint8_t *block_ptr(struct mkfs *m, uint64_t block)
 	return m->store->base + (block << VMEM_BLOCK_SHIFT);
 }
 
-static void persist(struct mkfs *m)
-{
-	struct vmem_store *store = m->store;
-	unsigned int i;
-	int err;
-
-	if (store->writeback) {
-		for (i = 0; i < m->nr_ranges; i++)
-			store->writeback(store, store->base + m->ranges[i].offset,
-					 m->ranges[i].length);
-		store->drain(store);
-	}
-	if (store->flush && m->nr_ranges) {
-		err = store->flush(store, m->ranges, m->nr_ranges);
-		if (err && !m->error)
-			m->error = err;
-	}
-	m->nr_ranges = 0;
-}
-
-/* Remember that these blocks were stored. */
+/* These blocks were stored. */
 static void stored(struct mkfs *m, uint64_t block, uint64_t nr)
 {
-	if (m->nr_ranges == FLUSH_BATCH)
-		persist(m);
-	m->ranges[m->nr_ranges].offset = block << VMEM_BLOCK_SHIFT;
-	m->ranges[m->nr_ranges].length = nr << VMEM_BLOCK_SHIFT;
-	m->nr_ranges++;
+	if (m->store->writeback)
+		m->store->writeback(m->store, block_ptr(m, block),
+				    (size_t)(nr << VMEM_BLOCK_SHIFT));
+}
+
+/*
+ * All that was stored becomes durable.  One flush of the whole store: it holds
+ * nothing but what was just made, and thousands of small flushes take minutes.
+ */
+static void persist(struct mkfs *m)
+{
+	struct vmem_range all = { 0, m->store->size };
+	int err;
+
+	if (m->store->drain)
+		m->store->drain(m->store);
+	if (!m->store->flush)
+		return;
+	err = m->store->flush(m->store, &all, 1);
+	if (err && !m->error)
+		m->error = err;
 }
 
 static void zero_blocks(struct mkfs *m, uint64_t block, uint64_t nr)
@@ -306,6 +299,7 @@ static void write_root_inode(struct mkfs *m, const struct vmem_mkfs_params *para
 	di->generation = vmem_le32_of(1);
 	di->parent = vmem_le32_of(VMEM_ROOT_INO);
 	di->csum = vmem_le32_of(vmem_inode_csum(m->crc, di, VMEM_ROOT_INO));
+	stored(m, itable, 1);
 }
 
 /* Bitmaps and descriptor of one group; its inode table is left uninitialised. */
@@ -328,6 +322,7 @@ static void write_group(struct mkfs *m, uint32_t ag)
 	set_bits(map + VMEM_BLOCK_SIZE, inodes, VMEM_MAX_AG_INODES);
 	if (ag == 0)
 		set_bits(map + VMEM_BLOCK_SIZE, 0, VMEM_FIRST_INO);
+	stored(m, meta, 2);
 
 	desc = (struct vmem_ag_desc *)block_ptr(m, m->desc_start) + ag;
 	desc->free_blocks = vmem_le32_of(blocks - used - (last ? 1 : 0));
@@ -356,12 +351,14 @@ static void write_roots(struct mkfs *m, uint32_t log_seed)
 	memcpy(root->uuid, m->sb.uuid, VMEM_UUID_LEN);
 	root->write_time = m->sb.created;
 	root->csum = vmem_le32_of(vmem_root_csum(m->crc, root));
+	stored(m, VMEM_ROOT_BLOCK(0), 1);
 }
 
 static void write_superblock(struct mkfs *m, uint64_t block)
 {
 	zero_blocks(m, block, 1);
 	memcpy(block_ptr(m, block), &m->sb, sizeof(m->sb));
+	stored(m, block, 1);
 }
 
 int vmem_mkfs(struct vmem_store *store, const struct vmem_env *env,
@@ -395,7 +392,7 @@ int vmem_mkfs(struct vmem_store *store, const struct vmem_env *env,
 	write_root_inode(&m, params);
 	write_roots(&m, log_seed);
 	write_superblock(&m, vmem_get64(m.sb.backup));
-	/* Descriptors were stored after they were zeroed and perhaps flushed. */
+	/* write_group() filled the descriptors one by one. */
 	stored(&m, m.desc_start, m.log_start - m.desc_start);
 	persist(&m);
 

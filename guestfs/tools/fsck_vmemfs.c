@@ -216,8 +216,11 @@ static int preen(struct fsck *f)
 			printf("%s: clean, not checked (-f checks)\n", f->o->path);
 		return -1;
 	}
-	if (recover(f))
-		return EXIT_ERRORS;
+	if (recover(f)) {
+		/* The walk tells at least what is wrong. */
+		status = walk(f);
+		return status == EXIT_CLEAN ? EXIT_ERRORS : status;
+	}
 	status = walk(f);
 	if (status == EXIT_CLEAN && f->result.needs_check) {
 		if (settle(f, true, NULL))

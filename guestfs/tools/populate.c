@@ -134,6 +134,7 @@ struct file_reader {
 	int fd;
 	uint64_t off;
 	int error;
+	bool ended;		/* before it should have */
 };
 
 /* A vmem_copy that reads the host file straight into the store. */
@@ -150,6 +151,7 @@ static size_t read_into_store(void *ctx, void *addr, size_t len)
 			continue;
 		if (got <= 0) {
 			r->error = got < 0 ? errno : 0;
+			r->ended = got == 0;
 			break;
 		}
 		done += (size_t)got;
@@ -172,11 +174,10 @@ static int copy_range(struct vmem_inode *vi, const struct source *src, struct fi
 		if (done < (int64_t)len) {
 			if (r->error)
 				return fail(src, "cannot read", r->error);
-			if (done < 0 && done != -EFAULT)
-				return fail(src, "cannot be written into the image", (int)-done);
-			if (r->off < off + len)
+			if (r->ended)
 				return fail(src, "became shorter while it was copied", EIO);
-			return fail(src, "cannot be written into the image", ENOSPC);
+			return fail(src, "cannot be written into the image",
+				    done < 0 ? (int)-done : ENOSPC);
 		}
 		off += len;
 	}

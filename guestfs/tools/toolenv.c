@@ -420,6 +420,9 @@ static int map_image(struct tool_image *img, const char *path, enum tool_access 
 		tool_error("cannot map %s: %s", path, base ? "it shrank" : strerror(errno));
 		return -1;
 	}
+	/* Metadata is scattered: reading ahead would fill the page cache with the rest. */
+	if (access != TOOL_SNAPSHOT_BUSY)
+		madvise(base, mapped, MADV_RANDOM);
 	img->store.base = base;
 	img->mapped = mapped;
 	return 0;
