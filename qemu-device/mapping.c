@@ -296,13 +296,14 @@ static bool fill_mapping(VMemStoreMapping *m, const char *path, uint64_t size,
         !vmemstore_cache_drop(&m->cache, m->fd, m->size, path, errp)) {
         return false;
     }
-    if (!map_file(m, path, errp)) {
-        return false;
-    }
+    return map_file(m, path, errp);
+}
+
+void vmemstore_mapping_advise(VMemStoreMapping *m)
+{
     if (m->backing == VMEMSTORE_BACKING_PAGE_CACHE && !m->readonly) {
         vmemstore_cache_start(&m->cache, m->base);
     }
-    return true;
 }
 
 bool vmemstore_mapping_open(VMemStoreMapping *m, const char *path,

@@ -33,6 +33,12 @@ bool vmemstore_mapping_open(VMemStoreMapping *m, const char *path,
                             uint64_t size, bool readonly, Error **errp);
 
 /* Unmap, unlock, close.  Harmless when not open. */
+/*
+ * Keep what faults bring into the page cache small (cache.h).  To be called
+ * when QEMU knows the mapping as guest memory: it asks for huge pages then.
+ */
+void vmemstore_mapping_advise(VMemStoreMapping *m);
+
 void vmemstore_mapping_close(VMemStoreMapping *m);
 
 /*

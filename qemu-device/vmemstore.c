@@ -299,6 +299,7 @@ static void start_device(VMemStore *s)
 
     memory_region_init_ram_ptr(&s->ram, OBJECT(s), "vmemstore.ram",
                                s->mapping.size, s->mapping.base);
+    vmemstore_mapping_advise(&s->mapping);
     memory_region_set_readonly(&s->ram, s->readonly);
     /* Not part of a dump of guest memory. */
     memory_region_set_nonvolatile(&s->ram, true);
