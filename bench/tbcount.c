@@ -2,7 +2,7 @@
 /*
  * tbcount.c - TCG plugin: how often each translation block ran
  *
- *   -plugin tbcount.so,file=PATH
+ *   -plugin tbcount.so,table=PATH
  *
  * PATH becomes a table that QEMU writes by plain stores while the guest runs,
  * so that the host can take two snapshots at any moment and subtract them:
@@ -105,11 +105,11 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_
 					   int argc, char **argv)
 {
 	(void)info;
-	if (argc != 1 || strncmp(argv[0], "file=", 5) != 0) {
-		fprintf(stderr, "tbcount: the one argument is file=PATH\n");
+	if (argc != 1 || strncmp(argv[0], "table=", 6) != 0) {
+		fprintf(stderr, "tbcount: the one argument is table=PATH\n");
 		return -1;
 	}
-	if (map_table(argv[0] + 5) < 0)
+	if (map_table(argv[0] + 6) < 0)
 		return -1;
 	qemu_plugin_register_vcpu_tb_trans_cb(id, block_translated);
 	return 0;

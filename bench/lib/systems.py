@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 MIB = 1 << 20
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-VMEMSTORE = os.path.join(TOP, "build/vmemstore.so")
+# Another build of the device can be measured by naming it in the environment.
+VMEMSTORE = os.environ.get("VMEMSTORE_SO", os.path.join(TOP, "build/vmemstore.so"))
 MKFS_VMEMFS = os.path.join(TOP, "build/tools/mkfs.vmemfs")
 # Where the data of an nvdimm's "fsdax" namespace begins, with struct pages in RAM.
 NAMESPACE_OFFSET = 2 * MIB

@@ -13,6 +13,7 @@ from .systems import BenchError, TOP
 
 RUN_VM = os.path.join(TOP, "tests/vm/run-vm")
 AGENT = os.path.join(TOP, "bench/agent.sh")
+OPLOOP = os.path.join(TOP, "build/bench/oploop")
 TBCOUNT = os.path.join(TOP, "build/bench/tbcount.so")
 MEMORY = 1024
 TIMEOUT = 3600
@@ -54,6 +55,8 @@ class Guest:
         command = [RUN_VM, "--mem", str(MEMORY), "--timeout", str(TIMEOUT), "--with", "fio",
                    "--log", self.log, "--pidfile", self.pidfile,
                    "--modules", systems.modules(self.systems), AGENT, "--"]
+        if self.count_instructions:
+            command[1:1] = ["--add", f"{OPLOOP}:/oploop"]
         self.messages = open(os.path.join(self.run_folder, "messages"), "w+", encoding="utf-8")
         self.runner = subprocess.Popen(command + self.qemu_arguments(),
                                        stdout=self.messages, stderr=self.messages)
@@ -73,7 +76,7 @@ class Guest:
         if any(s.device == "vmemstore" for s in self.systems):
             arguments += ["-plugin", systems.VMEMSTORE]
         if self.count_instructions:
-            arguments += ["-plugin", f"{TBCOUNT},file={self.table}"]
+            arguments += ["-plugin", f"{TBCOUNT},table={self.table}"]
         for system in self.systems:
             arguments += systems.device_arguments(system, self.folder, self.run_folder)
         return arguments
