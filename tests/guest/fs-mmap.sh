@@ -54,6 +54,12 @@ msync_again() {
 }
 check "each msync after a store flushes, and one without a store does not" msync_again
 
+msync_truncated() {
+	[ "$DURABILITY" = host ] || return 0
+	fsprobe mmap flush-truncated mm.cut "/sys/fs/vmemfs/${DEV##*/}/flush_bytes"
+}
+check "each msync flushes also in the block that a truncation has cut" msync_truncated
+
 after_remount() {
 	remount_fresh
 	cd "$MNT"

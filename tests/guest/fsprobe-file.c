@@ -435,6 +435,40 @@ static void cmd_unlinked_space(char **argv)	/* FILE BYTES */
 		      (unsigned long long)(before.f_bfree - after.f_bfree));
 }
 
+/* ---- damage ---- */
+
+static uint64_t next_random(uint64_t *state)
+{
+	*state = *state * 6364136223846793005ull + 1442695040888963407ull;
+	return *state >> 24;
+}
+
+/*
+ * Change bytes of blocks that are in use, so not zero: a few single bytes, and
+ * words that are replaced by values at the edges of types.
+ */
+static void cmd_flip(char **argv)	/* DISK SEED BYTES */
+{
+	static const uint64_t edges[] = { 0, 1, 0x7fffffff, 0xffffffff, 1ull << 63, ~0ull, 4096 };
+	int fd = open_file(argv[0], O_RDWR), left = 12, tries = 100000;
+	uint64_t state = (uint64_t)number(argv[1]) * 0x9e3779b97f4a7c15ull;
+	uint64_t end = (uint64_t)number(argv[2]) / 8, word;
+
+	while (left && tries--) {
+		off_t off = (off_t)(next_random(&state) % end * 8);
+
+		/* The superblock and roots are checked first: leave them alone. */
+		if (off < 4 * 4096 || read_at(fd, &word, 8, off) != 8 || !word)
+			continue;
+		if (next_random(&state) % 2)
+			word ^= 1ull << next_random(&state) % 64;
+		else
+			word = edges[next_random(&state) % 7];
+		write_at(fd, &word, 8, off);
+		left--;
+	}
+}
+
 const struct command file_commands[] = {
 	{ "pwrite", 3, cmd_pwrite },
 	{ "pread", 3, cmd_pread },
@@ -465,6 +499,7 @@ const struct command file_commands[] = {
 	{ "freeze", 1, cmd_freeze },
 	{ "fill-until-full", 1, cmd_fill_until_full },
 	{ "verify-full", 1, cmd_verify_full },
+	{ "flip", 3, cmd_flip },
 	{ "unlinked-space", 2, cmd_unlinked_space },
 	{ NULL, 0, NULL }
 };

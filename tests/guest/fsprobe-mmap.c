@@ -459,6 +459,26 @@ static void map_flush_again(char **argv)	/* FILE COUNTER */
 		wrong("msync flushed although nothing was stored");
 }
 
+/* Truncation may move the last block: its page must be watched anew. */
+static void map_flush_truncated(char **argv)	/* FILE COUNTER */
+{
+	int fd = make_filled(argv[0], 10 * PAGE, 1), i;
+	char *p = map_shared(fd, 10 * PAGE);
+	long long before;
+
+	p[5 * PAGE] = 1;
+	do_msync(p, 10 * PAGE);
+	if (ftruncate(fd, 5 * PAGE + 100))
+		fail("ftruncate");
+	for (i = 0; i < 5; i++) {
+		before = counter(argv[1]);
+		p[5 * PAGE + i] = (char)(i + 2);
+		do_msync(p, 10 * PAGE);
+		if (counter(argv[1]) < before + PAGE)
+			wrong("msync %d flushed nothing", i);
+	}
+}
+
 static void cmd_mmap_full(char **argv)	/* FILE */
 {
 	int fd = make_file(argv[0], 64 << 20);
@@ -506,6 +526,7 @@ static const struct command maps[] = {
 	{ "threads", 1, map_threads },
 	{ "nosync", 1, map_nosync },
 	{ "flush-again", 2, map_flush_again },
+	{ "flush-truncated", 2, map_flush_truncated },
 };
 
 static void cmd_mmap(char **argv)	/* PROPERTY FILE ... */
