@@ -381,7 +381,7 @@ void txn_take(struct vmem_txn *t, struct vmem_run run, bool outside)
 int txn_alloc_block(struct vmem_txn *t, uint64_t goal, uint64_t *block)
 {
 	struct vmem_run run;
-	int err = vmem_reserve(t->fs, goal, 1, true, &run);
+	int err = vmem_reserve(t->fs, goal, 1, t->privileged, &run);
 
 	if (err)
 		return err;

@@ -711,6 +711,7 @@ static int truncate_step(struct vmem_txn *t, struct vmem_inode *vi, uint64_t siz
 	uint32_t in = (uint32_t)(size & VMEM_BLOCK_MASK);
 	int err;
 
+	t->privileged = true;
 	if (vmem_is_dir(n))
 		return txn_dir_free(t, vi, done);
 	if (vmem_get16(n->format) != VMEM_FMT_EXTENTS) {

@@ -81,6 +81,7 @@ struct vmem_txn {
 	uint8_t *undo;			/* VMEM_REC_MAX: old bytes, each behind a vmem_undo */
 	uint32_t undo_len;
 	int err;			/* first failure of a txn_ function */
+	bool privileged;		/* may use the blocks kept for shrinking operations */
 	struct {
 		struct vmem_inode *vi;
 		struct vmem_dinode n;

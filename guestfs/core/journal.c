@@ -140,6 +140,7 @@ static void txn_reset(struct vmem_txn *t)
 	t->nr_deltas = 0;
 	t->undo_len = 0;
 	t->err = 0;
+	t->privileged = false;
 	t->nr_inodes = 0;
 	t->nr_allocs = 0;
 	t->nr_frees = 0;
