@@ -1,0 +1,50 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+#
+# Builds and runs the tests of the core in this process, and prints TAP.
+#
+#   tests/core/run.sh [name ...]	name: what follows test_; default: all
+#   SECONDS=n			time for the random tests (default 20)
+#   SEED=n			where the random tests start (default: the time)
+set -eu
+
+RANDOM_SECONDS=${SECONDS:-20}
+export RANDOM_SECONDS
+
+here=$(cd "$(dirname "$0")" && pwd)
+top=$(cd "$here/../.." && pwd)
+out=$top/build/tests-core
+mkdir -p "$out"
+
+command -v gcc >/dev/null || { echo "gcc is missing: apt-get install gcc" >&2; exit 2; }
+[ -e /usr/include/cmocka.h ] || { echo "cmocka is missing: apt-get install libcmocka-dev" >&2; exit 2; }
+
+echo "# building the core and its tests" >&2
+if ! make -s -C "$here" -j2 >"$out/build.log" 2>&1; then
+	cat "$out/build.log" >&2
+	echo "the tests do not build: see above" >&2
+	exit 2
+fi
+
+[ $# -gt 0 ] || set -- $(cd "$here" && ls test_*.c | sed 's/^test_//; s/\.c$//')
+rm -f "$out"/*.tap "$out"/*.err "$out"/*.status
+
+# Two at a time.
+for name; do echo "$name"; done |
+	OUT=$out xargs -P 2 -I '{}' sh -c '
+		CMOCKA_MESSAGE_OUTPUT=TAP "$OUT/test_{}" >"$OUT/{}.tap" 2>"$OUT/{}.err"
+		echo $? >"$OUT/{}.status"'
+
+# One plan for all; a program that died is one more failure.
+status=0
+for name; do
+	result=$(cat "$out/$name.status")
+	[ "$result" = 0 ] || status=1
+	sed -n "s/^ok [0-9]* - /ok - $name: /p; s/^not ok [0-9]* - /not ok - $name: /p; /^#/p" "$out/$name.tap"
+	[ "$result" = 0 ] || sed 's/^/# /' "$out/$name.err"
+	want=$(sed -n 's/^1\.\.//p' "$out/$name.tap")
+	got=$(grep -c '^\(not \)\{0,1\}ok' "$out/$name.tap" || true)
+	[ "${want:-x}" = "$got" ] || echo "not ok - $name: the program ended early with status $result"
+done >"$out/all"
+awk '/^ok|^not ok/ { n++; sub(/ok -/, "ok " n " -") } { print } END { print "1.." n }' "$out/all"
+exit $status
