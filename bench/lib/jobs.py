@@ -102,9 +102,13 @@ def run_timed(guest, job, system, seconds, warm_up):
     }
 
 
+def oploop_command(job, system, operations):
+    path = f"{system.mountpoint}/{'data' if job.laid_out else 'append'}"
+    return f"/oploop {job.name} {path} {operations} {DATA_MIB << 20}"
+
+
 def run_counted(guest, job, system, operations):
     """A run of so many operations, for counting: oploop, because what fio does
     at its start and end differs from run to run."""
     prepare(guest, job, system)
-    path = f"{system.mountpoint}/{'data' if job.laid_out else 'append'}"
-    guest.command(f"/oploop {job.name} {path} {operations} {DATA_MIB << 20}")
+    guest.command(oploop_command(job, system, operations))

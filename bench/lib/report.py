@@ -100,10 +100,11 @@ def print_verdict(comparisons):
 PLOT = """
 set terminal svg size 1100,{height} dynamic background '#ffffff' font 'sans,12'
 set output '{output}'
-set multiplot layout 1,{panels}
+set multiplot layout 1,{panels} title 'An fsync survives: {{/:Bold green}} host failure, \
+{{/:Bold blue}} guest failure only, {{/:Bold grey}} nothing'
 set style fill solid 0.85 noborder
 set logscale x
-set format x '10^{{%T}}'
+set format x '%.0s%c'
 set grid x lc rgb '#dddddd'
 set border 3
 set tics nomirror out
@@ -113,16 +114,19 @@ set yrange [-0.6:{top}]
 
 PANEL = """
 set title '{title}'
-set xlabel '{unit}, logarithmic: green survives host failure, blue guest failure only, grey nothing'
+set xlabel '{unit} (logarithmic), median and range'
 set xrange [{low}:{high}]
 set ytics ({tics})
 plot '{data}' using (0.5*($2+{low})):0:({low}):2:($0-0.38):($0+0.38):5 \\
        with boxxyerror lc rgb variable, \\
      '{data}' using 2:0:3:4 with xerrorbars lc rgb '#444444' pt 0 lw 1.5, \\
-     '{data}' using 2:0:6 with labels left offset 1.5,0 font ',10'
+     '{data}' using 4:0:6 with labels left offset 1,0 font ',10'
 """
 
-COLOURS = {"host": 0x2E8B57, "guest": 0x4682B4, "none": 0x999999}
+# Ours darker.
+COLOURS = {("host", True): 0x1E6B3C, ("host", False): 0x8FC9A3,
+           ("guest", True): 0x1F5A8C, ("guest", False): 0x9CC3E0,
+           ("none", False): 0xBBBBBB}
 
 
 def panel(job, results, folder):
@@ -134,7 +138,7 @@ def panel(job, results, folder):
     with open(data, "w", encoding="ascii") as file:
         for row in rows:
             file.write(f"{row['system']} {row['median']} {row['min']} {row['max']} "
-                       f"{COLOURS[row['domain']]} {number(row['median'])}\n")
+                       f"{COLOURS[row['domain'], row['system'].startswith('vmemfs')]} {number(row['median'])}\n")
     tics = ", ".join(f"'{row['system']}' {i}" for i, row in enumerate(rows))
     return PANEL.format(title=job.title, unit=job.unit, data=data, tics=tics,
                         low=10 ** len(str(int(min(r["min"] for r in rows)))) / 10,

@@ -26,9 +26,10 @@ def shared_memory_folder():
 class Guest:
     """One VM with all the systems attached and mounted."""
 
-    def __init__(self, chosen, folder, count_instructions=False):
+    def __init__(self, chosen, folder, oploop=False, count_instructions=False):
         self.systems = chosen
         self.folder = folder
+        self.oploop = oploop or count_instructions
         self.count_instructions = count_instructions
         self.daemon = self.runner = self.channel = None
         # Short, because a socket's path may have 107 bytes; and not on the disk
@@ -55,7 +56,7 @@ class Guest:
         command = [RUN_VM, "--mem", str(MEMORY), "--timeout", str(TIMEOUT), "--with", "fio",
                    "--log", self.log, "--pidfile", self.pidfile,
                    "--modules", systems.modules(self.systems), AGENT, "--"]
-        if self.count_instructions:
+        if self.oploop:
             command[1:1] = ["--add", f"{OPLOOP}:/oploop"]
         self.messages = open(os.path.join(self.run_folder, "messages"), "w+", encoding="utf-8")
         self.runner = subprocess.Popen(command + self.qemu_arguments(),
