@@ -644,6 +644,8 @@ int vmem_map_write(struct vmem_inode *vi, uint64_t lblk, uint64_t max, struct vm
 
 	if (!vmem_is_reg(&vi->raw) || lblk > VMEM_MAX_LBLK)
 		return -EINVAL;
+	if (vmem_is_read_only(vi->fs))
+		return vi->fs->error == -EIO ? -EIO : -EROFS;
 	vi->mapped_writable = true;
 	err = unlog(vi, lblk << VMEM_BLOCK_SHIFT, (lblk + max) << VMEM_BLOCK_SHIFT);
 	if (!err)

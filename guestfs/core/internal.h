@@ -109,6 +109,7 @@ struct vmem_fs {
 	vmem_crc_fn crc;
 	enum vmem_domain domain;
 	bool read_only, check_done;
+	bool never_write;		/* unknown features, or not recovered: no remount */
 	int error;			/* sticky: -EIO or -EUCLEAN */
 
 	/* geometry, from the superblock */

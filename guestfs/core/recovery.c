@@ -20,6 +20,7 @@ struct replay {
 	struct vmem_fs *fs;
 	uint64_t start, end;	/* records in [start, end) count */
 	bool with_data;		/* the page cache was lost: so was data at home */
+	bool broken;		/* a group was not whole: none behind it counts */
 	struct revoke *revokes;
 	size_t nr_revokes, max_revokes;
 };
@@ -75,9 +76,10 @@ static uint64_t closed_group(struct replay *r, const struct vmem_rec *rec, uint6
 	const struct vmem_rec_commit *c = (const void *)(rec + 1);
 	uint64_t start = vmem_get64(c->start), covers = vmem_get64(c->covers);
 
-	if (covers <= accepted || covers > at || start != accepted)
+	if (r->broken || covers <= accepted || covers > at || start != accepted)
 		return accepted;
-	return chain_of(r->fs, start, covers) == vmem_get32(c->chain) ? covers : accepted;
+	r->broken = chain_of(r->fs, start, covers) != vmem_get32(c->chain);
+	return r->broken ? accepted : covers;
 }
 
 static int note_revoke(struct replay *r, uint32_t ino, uint64_t lsn)
@@ -101,13 +103,48 @@ static int note_revoke(struct replay *r, uint32_t ino, uint64_t lsn)
 	return 0;
 }
 
+static bool revoke_before(const struct revoke *a, const struct revoke *b)
+{
+	return a->ino != b->ino ? a->ino < b->ino : a->lsn < b->lsn;
+}
+
+/* By inode, and of each inode the newest only. */
+static void sort_revokes(struct replay *r)
+{
+	size_t gap = 1, i, k, out = 0;
+
+	while (gap < r->nr_revokes / 3)
+		gap = 3 * gap + 1;
+	for (; gap; gap /= 3)
+		for (i = gap; i < r->nr_revokes; i++) {
+			struct revoke x = r->revokes[i];
+
+			for (k = i; k >= gap && revoke_before(&x, &r->revokes[k - gap]); k -= gap)
+				r->revokes[k] = r->revokes[k - gap];
+			r->revokes[k] = x;
+		}
+	for (i = 0; i < r->nr_revokes; i++) {
+		if (out && r->revokes[out - 1].ino == r->revokes[i].ino)
+			out--;
+		r->revokes[out++] = r->revokes[i];
+	}
+	r->nr_revokes = out;
+}
+
 static bool revoked(const struct replay *r, uint32_t ino, uint64_t lsn)
 {
-	size_t i;
+	size_t lo = 0, hi = r->nr_revokes;
 
-	for (i = 0; i < r->nr_revokes; i++)
-		if (r->revokes[i].ino == ino && r->revokes[i].lsn > lsn)
-			return true;
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+
+		if (r->revokes[mid].ino == ino)
+			return r->revokes[mid].lsn > lsn;
+		if (r->revokes[mid].ino < ino)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
 	return false;
 }
 
@@ -304,6 +341,7 @@ int vmem_recover(struct vmem_fs *fs, bool to_last_commit, struct vmem_mount_info
 		r.start = applied;
 	end = scan(&r, to_last_commit, info);
 	err = replay_pass(&r, NULL, gather_revoke);
+	sort_revokes(&r);
 	if (!err)
 		err = replay_pass(&r, info, apply_delta);
 	vmem_free(fs, r.revokes, r.max_revokes * sizeof(*r.revokes));

@@ -44,6 +44,10 @@ static int check_version(const struct vmem_env *env, const struct vmem_superbloc
 		return BAD_SB(env, -EPROTONOSUPPORT,
 			      "unknown incompatible features 0x%llx: use a newer vmemfs",
 			      (unsigned long long)in);
+	if (ro)
+		env->log(env, VMEM_LOG_WARN,
+			 "unknown features 0x%llx make it read-only here: use a newer vmemfs to write",
+			 (unsigned long long)ro);
 	*force_ro = ro != 0;
 	return 0;
 }
@@ -256,7 +260,9 @@ static int end_session(struct vmem_fs *fs)
 		uint32_t state = vmem_get32(fs->root.state) | VMEM_STATE_ERROR;
 
 		fs->root.state = vmem_le32_of(state);
-		return vmem_write_root(fs, VMEM_STATE_MOUNTED, vmem_get64(fs->root.tail));
+		/* What is home already must not be replayed: its blocks may be others' now. */
+		return vmem_write_root(fs, VMEM_STATE_MOUNTED, vmem_immediate(fs) ? fs->head :
+				       vmem_get64(fs->root.tail));
 	}
 	if (err)
 		return err;
@@ -399,6 +405,7 @@ static int mount_steps(struct vmem_fs *fs, const struct vmem_mount_opts *opts,
 	if (err)
 		return err;
 	fs->read_only = true;
+	fs->never_write = opts->no_recovery || force_ro;
 	if (fs->store->read_only || opts->no_recovery || (force_ro && !info->was_dirty))
 		return 0;
 	if (force_ro)
@@ -460,7 +467,7 @@ int vmem_remount(struct vmem_fs *fs, bool read_only)
 		return 0;
 	if (read_only)
 		return end_session(fs);
-	if (fs->store->read_only || fs->error)
+	if (fs->store->read_only || fs->never_write || fs->error)
 		return -EROFS;
 	return start_session(fs);
 }
