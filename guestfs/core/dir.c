@@ -8,7 +8,7 @@
  * one leaf.  Leaves are never joined; a directory gives its blocks back when
  * it is removed.
  */
-#include "internal.h"
+#include "node.h"
 
 #define LEAF_END VMEM_BLOCK_SIZE
 
@@ -24,19 +24,15 @@ struct dir_path {
 
 /* ---- Reading nodes ---- */
 
+static uint32_t magic_of(unsigned int level)
+{
+	return level ? VMEM_DIR_INDEX_MAGIC : VMEM_DIR_LEAF_MAGIC;
+}
+
 static int check_node(struct vmem_fs *fs, uint64_t ino, uint64_t block, unsigned int level,
 		      unsigned int *count)
 {
-	struct vmem_node head;
-
-	if (!vmem_block_ok(fs, block, 1))
-		return vmem_corrupt(fs, ino, block, "directory: block number");
-	memcpy(&head, vmem_meta(fs, block << VMEM_BLOCK_SHIFT), sizeof(head));
-	*count = vmem_get16(head.count);
-	if (vmem_get32(head.magic) != (level ? VMEM_DIR_INDEX_MAGIC : VMEM_DIR_LEAF_MAGIC) ||
-	    vmem_get16(head.level) != level || vmem_get64(head.owner) != ino ||
-	    vmem_get64(head.self) != block ||
-	    (level && (!*count || *count > VMEM_NODE_ENTRIES)))
+	if (!vmem_node_ok(fs, block, magic_of(level), ino, level, count) || (level && !*count))
 		return vmem_corrupt(fs, ino, block, "directory: node");
 	return 0;
 }
@@ -197,21 +193,6 @@ int vmem_dir_find(struct vmem_inode *dir, struct vmem_name name, uint64_t *ino, 
 
 /* ---- Adding ---- */
 
-static void fill_head(uint8_t *block, uint64_t self, uint64_t ino, unsigned int level,
-		      unsigned int count)
-{
-	struct vmem_node head = {
-		.magic = vmem_le32_of(level ? VMEM_DIR_INDEX_MAGIC : VMEM_DIR_LEAF_MAGIC),
-		.level = vmem_le16_of(level),
-		.count = vmem_le16_of(count),
-		.owner = vmem_le64_of(ino),
-		.self = vmem_le64_of(self),
-	};
-
-	memset(block, 0, VMEM_BLOCK_SIZE);
-	memcpy(block, &head, sizeof(head));
-}
-
 static int new_block(struct vmem_txn *t, struct vmem_dinode *n, uint64_t near, uint64_t *block)
 {
 	uint64_t nr = vmem_get64(n->blocks) + 1;
@@ -233,7 +214,7 @@ static int make_first_leaf(struct vmem_txn *t, struct vmem_dinode *n, uint64_t i
 
 	if (err)
 		return err;
-	fill_head(block, self, ino, 0, 0);
+	vmem_node_init(block, magic_of(0), self, ino, 0, 0);
 	memcpy(block + VMEM_NODE_HEAD, &free, sizeof(free));
 	/* Zeros and a head cost less log than the whole block. */
 	txn_new_block(t, self, NULL);
@@ -326,7 +307,7 @@ static void build_leaf(uint8_t *block, const uint8_t *old, const struct sort_key
 {
 	unsigned int off = VMEM_NODE_HEAD, i;
 
-	fill_head(block, self, ino, 0, 0);
+	vmem_node_init(block, magic_of(0), self, ino, 0, 0);
 	for (i = 0; i < nr; i++) {
 		const struct vmem_dirent *e = (const void *)(old + k[i].off);
 		unsigned int len = VMEM_DIRENT_LEN(e->name_len);
@@ -384,7 +365,7 @@ static int grow_root(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino)
 	err = new_block(t, n, vmem_get64(n->u.dir.root), &self);
 	if (err)
 		return err;
-	fill_head(block, self, ino, height, 1);
+	vmem_node_init(block, magic_of(height), self, ino, height, 1);
 	memcpy(block + VMEM_NODE_HEAD, &e, sizeof(e));
 	txn_new_block(t, self, NULL);
 	txn_write(t, self << VMEM_BLOCK_SHIFT, block, VMEM_NODE_HEAD + sizeof(e));
@@ -435,7 +416,7 @@ static int split_index(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,
 
 	if (err)
 		return err;
-	fill_head(image, self, ino, p->height - 1 - d, moved);
+	vmem_node_init(image, magic_of(p->height - 1 - d), self, ino, p->height - 1 - d, moved);
 	memcpy(image + VMEM_NODE_HEAD, vmem_meta(t->fs, base + VMEM_NODE_HEAD + keep * 16ull),
 	       moved * 16ull);
 	txn_new_block(t, self, image);

@@ -7,7 +7,7 @@
  * root in its copy of the inode and nodes through the overlay, so the tree is
  * read back through the same view, half-made changes included.
  */
-#include "internal.h"
+#include "node.h"
 
 /* A node on the way from the root (level = depth) to a leaf (level 0). */
 struct step {
@@ -106,18 +106,10 @@ static void shift_entries(struct vmem_txn *t, struct vmem_dinode *n, struct step
 static int load_node(struct vmem_fs *fs, uint64_t ino, uint64_t block, unsigned int level,
 		     struct step *s)
 {
-	struct vmem_node head;
-
-	if (!vmem_block_ok(fs, block, 1))
-		return vmem_corrupt(fs, ino, block, "extent tree: block number");
-	memcpy(&head, vmem_meta(fs, block << VMEM_BLOCK_SHIFT), sizeof(head));
 	s->block = block;
 	s->level = level;
-	s->count = vmem_get16(head.count);
 	s->max = VMEM_NODE_ENTRIES;
-	if (vmem_get32(head.magic) != VMEM_EXT_NODE_MAGIC || vmem_get16(head.level) != level ||
-	    vmem_get64(head.owner) != ino || vmem_get64(head.self) != block ||
-	    !s->count || s->count > s->max)
+	if (!vmem_node_ok(fs, block, VMEM_EXT_NODE_MAGIC, ino, level, &s->count) || !s->count)
 		return vmem_corrupt(fs, ino, block, "extent tree: node");
 	return 0;
 }
@@ -232,21 +224,6 @@ int vmem_ext_lookup(struct vmem_fs *fs, const struct vmem_dinode *n, uint64_t in
 
 /* ---- Growing the tree ---- */
 
-static void fill_head(uint8_t *block, uint64_t self, uint64_t ino, unsigned int level,
-		      unsigned int count)
-{
-	struct vmem_node head = {
-		.magic = vmem_le32_of(VMEM_EXT_NODE_MAGIC),
-		.level = vmem_le16_of(level),
-		.count = vmem_le16_of(count),
-		.owner = vmem_le64_of(ino),
-		.self = vmem_le64_of(self),
-	};
-
-	memset(block, 0, VMEM_BLOCK_SIZE);
-	memcpy(block, &head, sizeof(head));
-}
-
 static int new_node(struct vmem_txn *t, struct vmem_dinode *n, uint64_t near, uint64_t *block)
 {
 	int err = txn_alloc_block(t, near, block);
@@ -269,7 +246,7 @@ static int grow_root(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino)
 	err = new_node(t, n, vmem_inode_off(t->fs, ino) >> VMEM_BLOCK_SHIFT, &self);
 	if (err)
 		return err;
-	fill_head(block, self, ino, depth, count);
+	vmem_node_init(block, VMEM_EXT_NODE_MAGIC, self, ino, depth, count);
 	memcpy(block + VMEM_NODE_HEAD, n->u.ext, count * sizeof(n->u.ext[0]));
 	txn_new_block(t, self, block);
 	n->u.ext[0] = make_ext(ext_lblk(&n->u.ext[0]), 1, self);
@@ -293,7 +270,7 @@ static int split_node(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino, s
 
 	if (err)
 		return err;
-	fill_head(block, self, ino, s->level, moved);
+	vmem_node_init(block, VMEM_EXT_NODE_MAGIC, self, ino, s->level, moved);
 	memcpy(block + VMEM_NODE_HEAD, vmem_meta(t->fs, entry_off(s, keep)), moved * 16);
 	txn_new_block(t, self, block);
 	put_count(t, n, s, keep);
