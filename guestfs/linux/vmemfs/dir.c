@@ -21,10 +21,9 @@ static int vmemfs_iterate(struct file *file, struct dir_context *ctx)
 	int err;
 
 	err = vmem_readdir(vmemfs_core(dir), &cookie, emit_entry, ctx);
-	if (err)
-		return err;
+	/* After an error, too, or what was emitted before it would be read for ever. */
 	ctx->pos = cookie;
-	return 0;
+	return err;
 }
 
 /* Positions are cookies: any, and far beyond s_maxbytes. */

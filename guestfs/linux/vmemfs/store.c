@@ -117,7 +117,7 @@ int vmemfs_store_open(struct vmemfs_sb *sbi)
 		return err;
 	}
 	sbi->store.read_only |= bdev_read_only(sb->s_bdev);
-	if (sbi->store.read_only && !sb_rdonly(sb)) {
+	if (sbi->store.read_only) {
 		pr_info("vmemfs (%s): the disk is read-only, and so is the mount\n", sb->s_id);
 		sb->s_flags |= SB_RDONLY;
 	}
