@@ -591,7 +591,11 @@ static int fill_leaf(struct vmem_inode *dir, const uint8_t *leaf, struct sort_ke
 		return bad_leaf(dir->fs, dir->ino, 0);
 	for (i = 0; i < nr; i++) {
 		const struct vmem_dirent *e = (const void *)(leaf + k[i].off);
+		struct vmem_name name = { (const char *)e->name, e->name_len };
 
+		/* "." or "x/.." from a damaged leaf would send its reader in circles. */
+		if (check_name(name))
+			return bad_leaf(dir->fs, dir->ino, 0);
 		*cookie = k[i].hash;
 		if (fill(ctx, (const char *)e->name, e->name_len, vmem_get32(e->ino), e->type,
 			 k[i].hash))
