@@ -535,6 +535,9 @@ static int64_t write_some(struct vmem_inode *vi, uint64_t pos, uint64_t len, vme
 			drop_unused(&w);
 	} else if (w.end > pos) {
 		vmem_touch(vi, VMEM_SET_MTIME | VMEM_SET_CTIME, vmem_now(vi->fs));
+		/* No record drains what was written back: domain pmem. */
+		if (vmem_immediate(vi->fs))
+			vmem_fence(vi->fs->store);
 	}
 	if (rec_err)
 		return rec_err;
