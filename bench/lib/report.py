@@ -100,8 +100,8 @@ def print_verdict(comparisons):
 PLOT = """
 set terminal svg size 1100,{height} dynamic background '#ffffff' font 'sans,12'
 set output '{output}'
-set multiplot layout 1,{panels} title 'An fsync survives: {{/:Bold green}} host failure, \
-{{/:Bold blue}} guest failure only, {{/:Bold grey}} nothing'
+set multiplot layout 1,{panels} title 'An fsync survives: green, host failure; blue, \
+guest failure only; grey, nothing. Dark: vmemfs. {about}'
 set style fill solid 0.85 noborder
 set logscale x
 set format x '%.0s%c'
@@ -145,7 +145,7 @@ def panel(job, results, folder):
                         high=max(r["max"] for r in rows) * 5), len(rows)
 
 
-def draw(results, jobs, path):
+def draw(results, jobs, path, about):
     """An SVG with one panel for each decisive job; False without gnuplot."""
     if not shutil.which("gnuplot"):
         return False
@@ -153,7 +153,7 @@ def draw(results, jobs, path):
     folder = os.path.dirname(path)
     panels = [panel(job, results, folder) for job in shown]
     rows = max(count for _, count in panels)
-    script = PLOT.format(height=140 + 32 * rows, output=path, panels=len(panels),
+    script = PLOT.format(height=140 + 32 * rows, output=path, panels=len(panels), about=about,
                          top=rows - 0.4)
     script += "".join(text for text, _ in panels)
     subprocess.run(["gnuplot"], input=script, text=True, check=True)
