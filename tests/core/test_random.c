@@ -1,0 +1,714 @@
+// SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+/*
+ * test_random.c - random operations against a model, with failures between
+ * and in the middle of them
+ *
+ * SEED=n where to start (default: the time), RANDOM_SECONDS=n for how long in
+ * all (default 20).  A finding prints the seed; SEED=that RANDOM_SECONDS=0
+ * runs it alone, TRACE=1 prints each operation.
+ */
+#include <time.h>
+#include "fixture.h"
+#include "model.h"
+
+#define STORE_SIZE	(6 * MiB)
+#define STEPS		250u
+
+struct world {
+	struct ctx c;
+	struct model m;
+	struct vmem_inode *open[MODEL_NODES];
+	unsigned int step, failures;
+	uint64_t seed;
+};
+
+static unsigned int pick(struct world *w, unsigned int below)
+{
+	return (unsigned int)sim_random(w->c.sim, below);
+}
+
+#define MUST(w, x) do { \
+		int64_t result_ = (x); \
+		if (result_ < 0) \
+			fail_msg("seed %llu step %u: %s gives %lld (%s)", \
+				 (unsigned long long)(w)->seed, (w)->step, #x, (long long)result_, \
+				 (w)->c.sim->last_log); \
+	} while (0)
+
+__attribute__((format(printf, 2, 3)))
+static void trace(struct world *w, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!getenv("TRACE"))
+		return;
+	va_start(ap, fmt);
+	printf("# step %u: ", w->step);
+	vprintf(fmt, ap);
+	putchar('\n');
+	va_end(ap);
+}
+
+/* ---- Handles ---- */
+
+static struct vmem_inode *open_node(struct world *w, unsigned int node)
+{
+	if (node == 0)
+		return &w->c.root;
+	if (!w->open[node]) {
+		w->open[node] = calloc(1, sizeof(*w->open[node]));
+		MUST(w, vmem_iget(w->c.fs, model_now(&w->m)->node[node].ino, w->open[node]));
+	}
+	return w->open[node];
+}
+
+static void close_node(struct world *w, unsigned int node)
+{
+	struct model_state *s = model_now(&w->m);
+
+	if (node == 0 || !w->open[node])
+		return;
+	trace(w, "put %u", node);
+	MUST(w, vmem_iput(w->open[node]));
+	free(w->open[node]);
+	w->open[node] = NULL;
+	if (s->node[node].kind != MODEL_NONE && !model_links(s, node)) {
+		model_step(&w->m);
+		model_drop(&w->m, node);
+	}
+}
+
+static void lose_handles(struct world *w)
+{
+	unsigned int i;
+
+	for (i = 1; i < MODEL_NODES; i++) {
+		free(w->open[i]);
+		w->open[i] = NULL;
+	}
+}
+
+/* ---- Choosing ---- */
+
+/* A node of that kind, named or open; MODEL_NODES: none. */
+static unsigned int pick_node(struct world *w, enum model_kind kind)
+{
+	struct model_state *s = model_now(&w->m);
+	unsigned int start = pick(w, MODEL_NODES), i;
+
+	for (i = 0; i < MODEL_NODES; i++) {
+		unsigned int n = (start + i) % MODEL_NODES;
+
+		if (s->node[n].kind == kind && (kind != MODEL_DIR || !n || model_links(s, n)))
+			return n;
+	}
+	return MODEL_NODES;
+}
+
+static struct model_name *pick_name(struct world *w, bool used)
+{
+	struct model_state *s = model_now(&w->m);
+	unsigned int start = pick(w, MODEL_NAMES), i;
+
+	for (i = 0; i < MODEL_NAMES; i++) {
+		struct model_name *n = &s->name[(start + i) % MODEL_NAMES];
+
+		if (n->used == used)
+			return n;
+	}
+	return NULL;
+}
+
+static bool is_above(const struct model_state *s, unsigned int above, unsigned int node)
+{
+	unsigned int i;
+
+	while (node) {
+		if (node == above)
+			return true;
+		for (i = 0; i < MODEL_NAMES; i++)
+			if (s->name[i].used && s->name[i].node == node)
+				break;
+		if (i == MODEL_NAMES)
+			return false;
+		node = s->name[i].dir;
+	}
+	return above == 0;
+}
+
+static bool dir_is_empty(const struct model_state *s, unsigned int dir)
+{
+	unsigned int i;
+
+	for (i = 0; i < MODEL_NAMES; i++)
+		if (s->name[i].used && s->name[i].dir == dir)
+			return false;
+	return true;
+}
+
+static void fresh_name(struct world *w, char *name, size_t size)
+{
+	snprintf(name, size, "n%u%.*s", w->step, (int)pick(w, 25), "xxxxxxxxxxxxxxxxxxxxxxxxxxx");
+}
+
+/* ---- Operations: each changes the model by at most one step ---- */
+
+static void do_create(struct world *w)
+{
+	unsigned int node = pick_node(w, MODEL_NONE), dir = pick_node(w, MODEL_DIR);
+	unsigned int kind = pick(w, 8);
+	struct model_name *name = pick_name(w, false);
+	struct vmem_attr attr = { .mode = kind == 0 ? S_DIR : S_FILE };
+	struct vmem_inode *parent = open_node(w, dir), *vi;
+	struct model_state *s;
+
+	if (node == MODEL_NODES || !name)
+		return;
+	s = model_step(&w->m);
+	name = pick_name(w, false);
+	fresh_name(w, name->name, sizeof(name->name));
+	vi = w->open[node] = calloc(1, sizeof(*vi));
+	if (kind == 1) {
+		char target[400];
+		size_t len = 1 + pick(w, 399);
+		struct model_data *d = model_change(&w->m, node);
+
+		memset(target, 'a' + (int)(w->step % 26), len);
+		MUST(w, vmem_symlink(parent, N(name->name), target, len, &attr, vi));
+		memcpy(d->bytes, target, len);
+		d->size = (uint32_t)len;
+	} else {
+		if (kind > 1)
+			model_change(&w->m, node);
+		MUST(w, vmem_create(parent, N(name->name), &attr, vi));
+	}
+	s->node[node].kind = kind == 0 ? MODEL_DIR : kind == 1 ? MODEL_LINK : MODEL_FILE;
+	s->node[node].ino = vi->ino;
+	name->used = true;
+	name->dir = (uint8_t)dir;
+	name->node = (uint8_t)node;
+	trace(w, "create %u in %u, kind %u", node, dir, kind);
+}
+
+static void do_write(struct world *w)
+{
+	unsigned int node = pick_node(w, MODEL_FILE);
+	uint32_t size, off, len;
+	struct model_data *d;
+	struct vmem_inode *vi;
+	uint8_t *buf;
+	size_t i;
+
+	if (node == MODEL_NODES)
+		return;
+	vi = open_node(w, node);
+	size = model_now(&w->m)->node[node].data->size;
+	off = pick(w, 3) ? size : pick(w, size + 1 + pick(w, 3) * 5000);
+	len = 1 + (pick(w, 3) ? pick(w, 700) : pick(w, 30000));
+	if (off + len > MODEL_MAX_FILE)
+		return;
+	model_step(&w->m);
+	d = model_change(&w->m, node);
+	trace(w, "write %u at %u length %u, size %u", node, off, len, size);
+	buf = malloc(len);
+	for (i = 0; i < len; i++)
+		buf[i] = (uint8_t)sim_random(w->c.sim, 256);
+	memcpy(d->bytes + off, buf, len);
+	if (off + len > d->size)
+		d->size = off + len;
+	MUST(w, write_at(vi, off, buf, len) == len ? 0 : -EIO);
+	free(buf);
+}
+
+static void do_truncate(struct world *w)
+{
+	unsigned int node = pick_node(w, MODEL_FILE);
+	struct model_data *d;
+	struct vmem_inode *vi;
+	uint32_t size;
+
+	if (node == MODEL_NODES)
+		return;
+	vi = open_node(w, node);
+	model_step(&w->m);
+	d = model_change(&w->m, node);
+	size = pick(w, 3) ? pick(w, d->size + 1) : pick(w, MODEL_MAX_FILE);
+	trace(w, "truncate %u from %u to %u", node, d->size, size);
+	if (size < d->size)
+		memset(d->bytes + size, 0, d->size - size);
+	d->size = size;
+	MUST(w, vmem_truncate(vi, size));
+}
+
+/* A store through a shared mapping, as a page fault and a store would do. */
+static void do_map(struct world *w)
+{
+	unsigned int node = pick_node(w, MODEL_FILE);
+	struct vmem_map map;
+	struct model_data *d;
+	struct vmem_inode *vi;
+	uint8_t *at, byte = (uint8_t)(1 + w->step % 255);
+	uint32_t off, len;
+
+	if (node == MODEL_NODES || model_now(&w->m)->node[node].data->size < 10)
+		return;
+	vi = open_node(w, node);
+	model_step(&w->m);
+	d = model_change(&w->m, node);
+	off = pick(w, d->size);
+	len = BLOCK - off % BLOCK;
+	if (len > d->size - off)
+		len = d->size - off;
+	trace(w, "map %u at %u length %u", node, off, len);
+	MUST(w, vmem_map_write(vi, off / BLOCK, 1, &map));
+	at = w->c.sim->now + map.pblk * BLOCK + off % BLOCK;
+	memset(d->bytes + off, byte, len);
+	sim_store(w->c.sim, at, d->bytes + off, len);
+	if (w->c.domain == VMEM_DOMAIN_PMEM)
+		w->c.sim->store.drain(&w->c.sim->store);	/* as its user would */
+	else
+		sim_stored(w->c.sim, (uint64_t)(at - w->c.sim->now), len);
+	vmem_mark_dirty(vi, off, len);
+}
+
+static void do_unlink(struct world *w)
+{
+	struct model_name *name = pick_name(w, true);
+	struct model_state *s = model_now(&w->m);
+	struct vmem_inode *dir, *vi;
+	unsigned int node, slot;
+
+	if (!name)
+		return;
+	node = name->node;
+	if (s->node[node].kind == MODEL_DIR && !dir_is_empty(s, node))
+		return;
+	dir = open_node(w, name->dir);
+	vi = open_node(w, node);
+	trace(w, "unlink %u", node);
+	slot = (unsigned int)(name - s->name);
+	s = model_step(&w->m);
+	name = &s->name[slot];
+	name->used = false;
+	if (s->node[node].kind == MODEL_DIR)
+		MUST(w, vmem_rmdir(dir, N(name->name), vi));
+	else
+		MUST(w, vmem_unlink(dir, N(name->name), vi));
+	memset(name, 0, sizeof(*name));
+}
+
+static void do_link(struct world *w)
+{
+	unsigned int node = pick_node(w, MODEL_FILE), dir = pick_node(w, MODEL_DIR);
+	struct model_state *s = model_now(&w->m);
+	struct model_name *name;
+	struct vmem_inode *parent, *vi;
+
+	if (node == MODEL_NODES || !model_links(s, node) || !pick_name(w, false))
+		return;
+	parent = open_node(w, dir);
+	vi = open_node(w, node);
+	model_step(&w->m);
+	name = pick_name(w, false);
+	fresh_name(w, name->name, sizeof(name->name));
+	name->used = true;
+	name->dir = (uint8_t)dir;
+	name->node = (uint8_t)node;
+	trace(w, "link %u in %u", node, dir);
+	MUST(w, vmem_link(parent, N(name->name), vi));
+}
+
+/* Rename over an existing name, or exchange with it. */
+static void rename_over(struct world *w, struct model_name *from, struct model_name *to)
+{
+	struct model_state *s = model_now(&w->m);
+	bool dir = s->node[from->node].kind == MODEL_DIR;
+	bool to_dir = s->node[to->node].kind == MODEL_DIR;
+	bool swap = pick(w, 2);
+	struct vmem_inode *a = open_node(w, from->dir), *b = open_node(w, to->dir);
+	struct vmem_inode *vi = open_node(w, from->node), *victim = open_node(w, to->node);
+	unsigned int i = (unsigned int)(from - s->name), k = (unsigned int)(to - s->name);
+	uint8_t moved = from->node;
+
+	if (from->node == to->node || (dir && is_above(s, from->node, to->dir)) ||
+	    (to_dir && is_above(s, to->node, from->dir)))
+		return;
+	if (!swap && (dir != to_dir || (to_dir && !dir_is_empty(s, to->node))))
+		return;
+	s = model_step(&w->m);
+	from = &s->name[i];
+	to = &s->name[k];
+	trace(w, "%s %u over %u", swap ? "exchange" : "rename", moved, to->node);
+	MUST(w, vmem_rename(a, N(from->name), vi, b, N(to->name), victim,
+			    swap ? VMEM_RENAME_EXCHANGE : 0));
+	if (swap)
+		from->node = to->node;
+	else
+		memset(from, 0, sizeof(*from));
+	to->node = moved;
+}
+
+static void do_rename(struct world *w)
+{
+	struct model_name *from = pick_name(w, true), *to;
+	struct model_state *s = model_now(&w->m);
+	struct vmem_inode *a, *b, *vi;
+	unsigned int dir = pick_node(w, MODEL_DIR), slot;
+	char name[40];
+
+	if (!from)
+		return;
+	if (pick(w, 2)) {
+		to = pick_name(w, true);
+		if (to != from)
+			rename_over(w, from, to);
+		return;
+	}
+	if (s->node[from->node].kind == MODEL_DIR && is_above(s, from->node, dir))
+		return;
+	a = open_node(w, from->dir);
+	b = open_node(w, dir);
+	vi = open_node(w, from->node);
+	slot = (unsigned int)(from - s->name);
+	s = model_step(&w->m);
+	from = &s->name[slot];
+	fresh_name(w, name, sizeof(name));
+	trace(w, "rename %u to %u", from->node, dir);
+	MUST(w, vmem_rename(a, N(from->name), vi, b, N(name), NULL, 0));
+	memset(from->name, 0, sizeof(from->name));
+	memcpy(from->name, name, strlen(name));
+	from->dir = (uint8_t)dir;
+}
+
+static void do_setattr(struct world *w)
+{
+	unsigned int node = pick_node(w, MODEL_FILE);
+	struct vmem_attr attr = { .mode = (uint16_t)pick(w, 01000) };
+
+	if (node != MODEL_NODES)
+		MUST(w, vmem_setattr(open_node(w, node), VMEM_SET_MODE, &attr));
+}
+
+static void do_fsync(struct world *w)
+{
+	unsigned int node = pick_node(w, pick(w, 6) ? MODEL_FILE : MODEL_DIR);
+
+	if (node == MODEL_NODES)
+		return;
+	trace(w, "fsync %u", node);
+	MUST(w, vmem_fsync(open_node(w, node), pick(w, 2)));
+	if (!w->c.sim->left)
+		model_fsynced(&w->m, node);
+}
+
+static void do_sync(struct world *w)
+{
+	trace(w, "sync");
+	MUST(w, vmem_sync(w->c.fs));
+	if (!w->c.sim->left)
+		model_synced(&w->m);
+}
+
+/* ---- What is there ---- */
+
+struct seen {
+	uint64_t dir, ino, size;
+	uint32_t nlink;
+	unsigned int type;
+	char name[256];
+};
+
+struct tree {
+	struct world *w;
+	struct seen seen[2 * MODEL_NAMES];
+	unsigned int nr;
+	uint64_t dir;
+};
+
+static int see(void *ctx, const char *name, size_t len, uint64_t ino, unsigned int type,
+	       uint64_t cookie)
+{
+	struct tree *t = ctx;
+	struct seen *s = &t->seen[t->nr];
+
+	(void)cookie;
+	if (name[0] == '.')
+		return 0;
+	if (t->nr == 2 * MODEL_NAMES)
+		return 1;
+	memset(s, 0, sizeof(*s));
+	s->dir = t->dir;
+	s->ino = ino;
+	s->type = type;
+	memcpy(s->name, name, len);
+	t->nr++;
+	return 0;
+}
+
+static void walk_dir(struct tree *t, uint64_t ino)
+{
+	unsigned int i, first = t->nr, end;
+	struct vmem_inode vi;
+	uint64_t cookie = 0;
+
+	MUST(t->w, vmem_iget(t->w->c.fs, ino, &vi));
+	t->dir = ino;
+	MUST(t->w, vmem_readdir(&vi, &cookie, see, t));
+	MUST(t->w, vmem_iput(&vi));
+	end = t->nr;
+	for (i = first; i < end; i++) {
+		struct seen *s = &t->seen[i];
+		struct vmem_attr a;
+
+		MUST(t->w, vmem_iget(t->w->c.fs, s->ino, &vi));
+		vmem_getattr(&vi, &a);
+		s->size = a.size;
+		s->nlink = a.nlink;
+		MUST(t->w, vmem_iput(&vi));
+		if (s->type == 4)
+			walk_dir(t, s->ino);
+	}
+}
+
+static bool name_matches(const struct model_state *s, const struct model_name *n,
+			 const struct seen *x)
+{
+	static const unsigned int type[] = { [MODEL_FILE] = 8, [MODEL_DIR] = 4, [MODEL_LINK] = 10 };
+	const struct model_node *node = &s->node[n->node];
+
+	if (strcmp(x->name, n->name) || x->dir != s->node[n->dir].ino)
+		return false;
+	if (x->ino != node->ino || x->type != type[node->kind])
+		return false;
+	if (node->kind == MODEL_DIR)
+		return x->nlink == 2 + model_subdirs(s, n->node);
+	return x->size == node->data->size && x->nlink == model_links(s, n->node);
+}
+
+static bool tree_matches(const struct tree *t, const struct model_state *s)
+{
+	unsigned int i, k, nr = 0;
+
+	for (i = 0; i < MODEL_NAMES; i++) {
+		if (!s->name[i].used)
+			continue;
+		for (k = 0; k < t->nr && !name_matches(s, &s->name[i], &t->seen[k]); k++)
+			;
+		if (k == t->nr)
+			return false;
+		nr++;
+	}
+	return nr == t->nr;
+}
+
+/* Contents of every named node fit state k; adopt: they are the model's from now on. */
+static bool contents_match(struct world *w, unsigned int k, bool adopt, char *why, size_t why_size)
+{
+	static uint8_t buf[MODEL_MAX_FILE + 1];
+	struct model_state *s = w->m.state[k];
+	unsigned int i;
+	size_t at = 0;
+
+	for (i = 1; i < MODEL_NODES; i++) {
+		struct model_data *d = s->node[i].data;
+		struct vmem_inode vi;
+		int64_t n;
+
+		if (!d || !model_links(s, i))
+			continue;
+		MUST(w, vmem_iget(w->c.fs, s->node[i].ino, &vi));
+		n = s->node[i].kind == MODEL_LINK ? vmem_readlink(&vi, (char *)buf, sizeof(buf)) :
+			read_at(&vi, 0, buf, sizeof(buf));
+		MUST(w, vmem_iput(&vi));
+		if (n != d->size || (!adopt && !model_bytes_fit(&w->m, i, k, buf, &at))) {
+			snprintf(why, why_size, "inode %llu: %lld of %u bytes, byte %zu is %02x, model %02x",
+				 (unsigned long long)s->node[i].ino, (long long)n, d->size, at,
+				 buf[at], d->bytes[at]);
+			return false;
+		}
+		if (adopt)
+			memcpy(model_change(&w->m, i)->bytes, buf, (size_t)n);
+	}
+	return true;
+}
+
+/* ---- Failing ---- */
+
+static void print_tree(const struct tree *t)
+{
+	unsigned int i;
+
+	for (i = 0; i < t->nr; i++)
+		printf("# found: dir %llu %s -> %llu, %llu bytes, %u links\n",
+		       (unsigned long long)t->seen[i].dir, t->seen[i].name,
+		       (unsigned long long)t->seen[i].ino, (unsigned long long)t->seen[i].size,
+		       t->seen[i].nlink);
+}
+
+/* Which of the states that may be there is there? */
+static void compare(struct world *w)
+{
+	struct tree *t = calloc(1, sizeof(*t));
+	char why[200] = "the names are those of no state";
+	unsigned int k;
+
+	t->w = w;
+	walk_dir(t, VMEM_ROOT_INO);
+	for (k = w->m.nr; k-- > w->m.first;)
+		if (tree_matches(t, w->m.state[k]) && contents_match(w, k, false, why, sizeof(why)))
+			break;
+	if (k + 1 == w->m.first || k == UINT32_MAX) {
+		print_tree(t);
+		fail_msg("seed %llu step %u, %u states from %u: %s", (unsigned long long)w->seed,
+			 w->step, w->m.nr, w->m.first, why);
+	}
+	model_fall_back(&w->m, k);
+	contents_match(w, w->m.nr - 1, true, why, sizeof(why));
+	free(t);
+}
+
+static void mount_and_compare(struct world *w)
+{
+	lose_handles(w);
+	again(&w->c);
+	compare(w);
+	down(&w->c);
+	again(&w->c);
+}
+
+static void fail_here(struct world *w)
+{
+	trace(w, "fail");
+	w->failures++;
+	fail_now(&w->c, (enum sim_failure)w->c.domain);
+	mount_and_compare(w);
+}
+
+static void failed_inside(struct world *w)
+{
+	trace(w, "fail inside");
+	w->failures++;
+	sim_restart(w->c.sim, w->c.sim->left, w->c.sim->fail_kind);
+	mount_and_compare(w);
+}
+
+static void remount_cleanly(struct world *w)
+{
+	unsigned int i;
+
+	trace(w, "remount");
+	for (i = 1; i < MODEL_NODES; i++)
+		close_node(w, i);
+	down(&w->c);
+	model_synced(&w->m);
+	again(&w->c);
+	compare(w);
+}
+
+/* ---- Running ---- */
+
+static void one_operation(struct world *w)
+{
+	unsigned int op = pick(w, 100);
+
+	if (op < 16)
+		do_create(w);
+	else if (op < 46)
+		do_write(w);
+	else if (op < 54)
+		do_truncate(w);
+	else if (op < 58)
+		do_map(w);
+	else if (op < 66)
+		do_unlink(w);
+	else if (op < 69)
+		do_link(w);
+	else if (op < 78)
+		do_rename(w);
+	else if (op < 80)
+		do_setattr(w);
+	else if (op < 88)
+		do_fsync(w);
+	else if (op < 90)
+		do_sync(w);
+	else if (op < 92)
+		MUST(w, vmem_checkpoint(w->c.fs));
+	else
+		close_node(w, pick(w, MODEL_NODES));
+}
+
+static void one_step(struct world *w)
+{
+	unsigned int kind = pick(w, 100);
+
+	if (model_full(&w->m)) {
+		MUST(w, vmem_sync(w->c.fs));
+		model_synced(&w->m);
+	}
+	/* What returned is durable in these domains. */
+	if (w->c.domain != VMEM_DOMAIN_HOST)
+		model_synced(&w->m);
+	if (kind < 2) {
+		fail_here(w);
+	} else if (kind < 3) {
+		remount_cleanly(w);
+	} else if (kind < 6) {
+		w->c.sim->fail_kind = (enum sim_failure)w->c.domain;
+		w->c.sim->fail_at = w->c.sim->stores + 1 + pick(w, pick(w, 2) ? 6 : 40);
+		one_operation(w);
+		if (w->c.sim->left)
+			failed_inside(w);
+		w->c.sim->fail_at = 0;
+	} else {
+		one_operation(w);
+	}
+}
+
+static void run_seed(enum vmem_domain domain, uint64_t seed, unsigned int *failures)
+{
+	struct world *w = calloc(1, sizeof(*w));
+
+	w->seed = seed;
+	up(&w->c, domain, STORE_SIZE, seed % 3 ? 64 : 0);
+	w->c.sim->rng = seed * 0x9e3779b97f4a7c15ull + domain;
+	w->c.sim->snapshots = true;
+	model_init(&w->m, VMEM_ROOT_INO);
+	for (w->step = 0; w->step < STEPS; w->step++)
+		one_step(w);
+	remount_cleanly(w);
+	finish(&w->c);
+	*failures += w->failures;
+	model_free(&w->m);
+	free(w);
+}
+
+static double seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void random_operations_and_failures_leave_an_allowed_state(void **state)
+{
+	const char *s = getenv("SEED"), *t = getenv("RANDOM_SECONDS");
+	uint64_t seed = s ? strtoull(s, NULL, 0) : (uint64_t)time(NULL), first = seed;
+	double end = seconds() + (t ? atof(t) : 20) / 3;
+	unsigned int failures = 0;
+
+	do
+		run_seed(domain_of(state), seed++, &failures);
+	while (seconds() < end);
+	printf("# domain %d: seeds %llu to %llu, %u steps each, %u failures\n", domain_of(state),
+	       (unsigned long long)first, (unsigned long long)seed - 1, STEPS, failures);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		EACH_DOMAIN(random_operations_and_failures_leave_an_allowed_state),
+	};
+
+	return cmocka_run_group_tests_name("random", tests, NULL, NULL);
+}
