@@ -274,8 +274,10 @@ static void store_writeback(struct vmem_store *store, const void *addr, size_t l
 {
 	struct sim *sim = store->ctx;
 
+	pthread_mutex_lock(&sim->mutex);
 	sim->writebacks++;
 	line_changes(sim, (uint64_t)((const uint8_t *)addr - sim->now), len, LINE_WRITTEN_BACK);
+	pthread_mutex_unlock(&sim->mutex);
 }
 
 static void store_drain(struct vmem_store *store)
@@ -283,6 +285,7 @@ static void store_drain(struct vmem_store *store)
 	struct sim *sim = store->ctx;
 	size_t i, left = 0;
 
+	pthread_mutex_lock(&sim->mutex);
 	sim->drains++;
 	for (i = 0; i < sim->nr_dirty_lines; i++) {
 		uint64_t l = sim->dirty_lines[i];
@@ -295,6 +298,7 @@ static void store_drain(struct vmem_store *store)
 		}
 	}
 	sim->nr_dirty_lines = left;
+	pthread_mutex_unlock(&sim->mutex);
 }
 
 static void lose_lines(struct sim *sim, uint8_t *image)

@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+/* test_threads.c - several threads on one mount: group commit, and no mix-ups */
+#include <stdatomic.h>
+#include <unistd.h>
+#include "fixture.h"
+#include "internal.h"
+
+static void nap(void)
+{
+	usleep(20000);
+}
+
+/* ---- Group commit ---- */
+
+/* A flush that waits until it is let go. */
+struct gate {
+	atomic_int arrived, open;
+};
+
+static void wait_at_gate(void *arg)
+{
+	struct gate *g = arg;
+
+	atomic_fetch_add(&g->arrived, 1);
+	while (!atomic_load(&g->open))
+		usleep(1000);
+}
+
+struct syncer {
+	pthread_t thread;
+	struct vmem_inode vi;
+	int result;
+};
+
+static void *run_fsync(void *arg)
+{
+	struct syncer *s = arg;
+
+	s->result = vmem_fsync(&s->vi, false);
+	return NULL;
+}
+
+static void start(struct syncer *s)
+{
+	assert_int_equal(pthread_create(&s->thread, NULL, run_fsync, s), 0);
+}
+
+static void join(struct syncer *s)
+{
+	assert_int_equal(pthread_join(s->thread, NULL), 0);
+	assert_int_equal(s->result, 0);
+}
+
+#define WAITERS 8
+
+static void waiters_for_fsync_share_one_commit(void **state)
+{
+	struct syncer s[WAITERS + 1];
+	struct gate gate = { 0, 0 };
+	struct vmem_stats before, after;
+	char name[16];
+	struct ctx c;
+	unsigned int i;
+
+	(void)state;
+	up_threaded(&c, VMEM_DOMAIN_HOST, 16 * MiB);
+	for (i = 0; i <= WAITERS; i++) {
+		snprintf(name, sizeof(name), "f%u", i);
+		make(&c.root, name, S_FILE, &s[i].vi);
+	}
+	vmem_get_stats(c.fs, &before);
+	c.sim->on_flush = wait_at_gate;
+	c.sim->on_flush_arg = &gate;
+	start(&s[0]);
+	while (!atomic_load(&gate.arrived))
+		nap();
+	/* The commit of the first is on its way: these need the next. */
+	for (i = 1; i <= WAITERS; i++) {
+		assert_int_equal(vmem_setattr(&s[i].vi, VMEM_SET_MODE,
+					      &(struct vmem_attr){ .mode = 0600 }), 0);
+		start(&s[i]);
+	}
+	nap();
+	atomic_store(&gate.open, 1);
+	for (i = 0; i <= WAITERS; i++)
+		join(&s[i]);
+	vmem_get_stats(c.fs, &after);
+	assert_int_equal(after.commits - before.commits, 2);
+	assert_int_equal(after.flushes - before.flushes, 2);
+	c.sim->on_flush = NULL;
+	for (i = 0; i <= WAITERS; i++)
+		put(&s[i].vi);
+	finish(&c);
+}
+
+/*
+ * A commit has taken its ranges and is flushing.  A file whose record it
+ * covers is overwritten and fsynced: its bytes are not among those ranges.
+ */
+static void an_overwrite_during_a_commit_is_durable_when_its_fsync_returns(void **state)
+{
+	struct syncer other, own;
+	struct gate gate = { 0, 0 };
+	struct ctx c;
+	uint64_t off;
+
+	(void)state;
+	up_threaded(&c, VMEM_DOMAIN_HOST, 16 * MiB);
+	make(&c.root, "other", S_FILE, &other.vi);
+	make(&c.root, "own", S_FILE, &own.vi);
+	write_pattern(&own.vi, 0, 4 * BLOCK, 1);
+	assert_int_equal(vmem_sync(c.fs), 0);
+	assert_int_equal(vmem_setattr(&own.vi, VMEM_SET_MODE, &(struct vmem_attr){ .mode = 0600 }), 0);
+	assert_int_equal(vmem_setattr(&other.vi, VMEM_SET_MODE, &(struct vmem_attr){ .mode = 0600 }), 0);
+	off = where(&own.vi, 0);
+	c.sim->on_flush = wait_at_gate;
+	c.sim->on_flush_arg = &gate;
+	start(&other);
+	while (!atomic_load(&gate.arrived))
+		nap();
+	write_pattern(&own.vi, 0, BLOCK, 2);
+	own.vi.times_dirty = false;	/* as for fdatasync: no record of its own */
+	start(&own);
+	nap();
+	atomic_store(&gate.open, 1);
+	join(&other);
+	join(&own);
+	assert_memory_equal(c.sim->durable + off, c.sim->now + off, BLOCK);
+	c.sim->on_flush = NULL;
+	put(&other.vi);
+	put(&own.vi);
+	finish(&c);
+}
+
+static void a_failed_commit_is_an_error_to_every_waiter(void **state)
+{
+	struct syncer s[4];
+	struct gate gate = { 0, 0 };
+	char name[16];
+	struct ctx c;
+	unsigned int i;
+
+	(void)state;
+	up_threaded(&c, VMEM_DOMAIN_HOST, 16 * MiB);
+	for (i = 0; i < 4; i++) {
+		snprintf(name, sizeof(name), "f%u", i);
+		make(&c.root, name, S_FILE, &s[i].vi);
+	}
+	c.sim->on_flush = wait_at_gate;
+	c.sim->on_flush_arg = &gate;
+	c.sim->flush_fails = true;
+	for (i = 0; i < 4; i++)
+		start(&s[i]);
+	nap();
+	atomic_store(&gate.open, 1);
+	for (i = 0; i < 4; i++) {
+		assert_int_equal(pthread_join(s[i].thread, NULL), 0);
+		assert_int_equal(s[i].result, -EIO);
+		vmem_iput(&s[i].vi);
+	}
+	put(&c.root);
+	assert_int_equal(vmem_umount(c.fs), -EIO);
+	assert_int_equal(c.sim->live, 0);
+	sim_free(c.sim);
+}
+
+/* ---- Stress ---- */
+
+#define WORKERS 4
+#define ROUNDS 400u
+
+struct worker {
+	pthread_t thread;
+	struct ctx *c;
+	unsigned int nr;
+	atomic_int *stop;
+	const char *error;
+};
+
+#define CHECK(w, x) do { if (!(x)) { (w)->error = #x; return NULL; } } while (0)
+
+static size_t fill(void *ctx, void *addr, size_t len)
+{
+	memset(addr, *(int *)ctx, len);
+	return len;
+}
+
+static size_t compare(void *ctx, void *addr, size_t len)
+{
+	const uint8_t *p = addr;
+	size_t i;
+
+	for (i = 0; i < len && p[i] == *(int *)ctx; i++)
+		;
+	return i;
+}
+
+/* Each has a directory of its own, so no inode is shared. */
+static void *work(void *arg)
+{
+	struct worker *w = arg;
+	struct vmem_attr attr = { .mode = S_FILE };
+	struct vmem_inode dir, vi;
+	unsigned int i;
+	char name[32];
+	uint64_t ino;
+	int byte;
+
+	snprintf(name, sizeof(name), "dir%u", w->nr);
+	CHECK(w, !vmem_lookup(&w->c->root, N(name), &ino, NULL));
+	CHECK(w, !vmem_iget(w->c->fs, ino, &dir));
+	for (i = 0; i < ROUNDS; i++) {
+		size_t len = 100 + i * 37 % 20000;
+
+		byte = 1 + (int)((w->nr * 50 + i) % 200);
+		snprintf(name, sizeof(name), "file%u", i);
+		CHECK(w, !vmem_create(&dir, N(name), &attr, &vi));
+		CHECK(w, vmem_write(&vi, i % 5000, len, fill, &byte) == (int64_t)len);
+		if (i % 3 == 0)
+			CHECK(w, !vmem_fsync(&vi, i % 2));
+		CHECK(w, vmem_write(&vi, i % 5000, len / 2, fill, &byte) == (int64_t)(len / 2));
+		if (i % 5 == 0)
+			CHECK(w, !vmem_fsync(&vi, i % 2));
+		CHECK(w, vmem_read(&vi, i % 5000, len, compare, &byte) == (int64_t)len);
+		CHECK(w, !vmem_truncate(&vi, len / 3));
+		if (i % 4)
+			CHECK(w, !vmem_unlink(&dir, N(name), &vi));
+		CHECK(w, !vmem_iput(&vi));
+	}
+	CHECK(w, !vmem_iput(&dir));
+	return NULL;
+}
+
+static void *sync_and_checkpoint(void *arg)
+{
+	struct worker *w = arg;
+	struct vmem_statfs st;
+
+	while (!atomic_load(w->stop)) {
+		CHECK(w, !vmem_sync(w->c->fs));
+		CHECK(w, !vmem_checkpoint(w->c->fs));
+		vmem_statfs(w->c->fs, &st);
+		CHECK(w, st.free_blocks <= st.blocks);
+		usleep(500);
+	}
+	return NULL;
+}
+
+static void threads_on_their_own_files_do_not_disturb_each_other(void **state)
+{
+	struct worker w[WORKERS + 1];
+	atomic_int stop = 0;
+	char name[32];
+	struct ctx c;
+	unsigned int i;
+
+	up_threaded(&c, domain_of(state), 16 * MiB);
+	for (i = 0; i <= WORKERS; i++) {
+		struct vmem_inode dir;
+
+		w[i] = (struct worker){ .c = &c, .nr = i, .stop = &stop };
+		snprintf(name, sizeof(name), "dir%u", i);
+		make(&c.root, name, S_DIR, &dir);
+		put(&dir);
+	}
+	for (i = 0; i <= WORKERS; i++)
+		assert_int_equal(pthread_create(&w[i].thread, NULL,
+						i < WORKERS ? work : sync_and_checkpoint, &w[i]), 0);
+	for (i = 0; i <= WORKERS; i++) {
+		if (i == WORKERS)
+			atomic_store(&stop, 1);
+		assert_int_equal(pthread_join(w[i].thread, NULL), 0);
+	}
+	for (i = 0; i <= WORKERS; i++)
+		if (w[i].error)
+			fail_msg("thread %u: not true: %s", i, w[i].error);
+	finish(&c);
+}
+
+/* Readers of a directory and its files beside a writer. */
+static void *look(void *arg)
+{
+	struct worker *w = arg;
+	uint64_t ino;
+
+	while (!atomic_load(w->stop)) {
+		struct vmem_inode vi;
+		int err = vmem_lookup(&w->c->root, N("stays"), &ino, NULL);
+
+		CHECK(w, !err);
+		CHECK(w, !vmem_iget(w->c->fs, ino, &vi));
+		CHECK(w, !vmem_iput(&vi));
+	}
+	return NULL;
+}
+
+static void lookups_see_a_name_throughout(void **state)
+{
+	struct worker w = { 0 };
+	atomic_int stop = 0;
+	struct vmem_inode vi, dir;
+	char name[32];
+	struct ctx c;
+	unsigned int i;
+
+	up_threaded(&c, domain_of(state), 16 * MiB);
+	make(&c.root, "stays", S_FILE, &vi);
+	put(&vi);
+	make(&c.root, "dir", S_DIR, &dir);
+	w.c = &c;
+	w.stop = &stop;
+	assert_int_equal(pthread_create(&w.thread, NULL, look, &w), 0);
+	for (i = 0; i < 500; i++) {	/* another directory: the root is not changed */
+		snprintf(name, sizeof(name), "name%u", i);
+		make(&dir, name, S_FILE, &vi);
+		put(&vi);
+		if (i % 100 == 0)
+			assert_int_equal(vmem_checkpoint(c.fs), 0);
+	}
+	atomic_store(&stop, 1);
+	assert_int_equal(pthread_join(w.thread, NULL), 0);
+	assert_null(w.error);
+	put(&dir);
+	finish(&c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(waiters_for_fsync_share_one_commit),
+		cmocka_unit_test(an_overwrite_during_a_commit_is_durable_when_its_fsync_returns),
+		cmocka_unit_test(a_failed_commit_is_an_error_to_every_waiter),
+		EACH_DOMAIN(threads_on_their_own_files_do_not_disturb_each_other),
+		EACH_DOMAIN(lookups_see_a_name_throughout),
+	};
+
+	return cmocka_run_group_tests_name("threads", tests, NULL, NULL);
+}
