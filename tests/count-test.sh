@@ -79,7 +79,8 @@ vm() {
 test_ops() {
 	image host
 	image guest
-	set -- --env "COUNT=$count" --mem 512,slots=1,maxmem=2G
+	# A message on the serial console would be counted.
+	set -- --env "COUNT=$count" --append loglevel=1 --mem 512,slots=1,maxmem=2G
 	if [ $peer = yes ]; then
 		rm -f "$out/peer.img"
 		truncate -s 256M "$out/peer.img"
