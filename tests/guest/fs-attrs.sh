@@ -93,7 +93,7 @@ nanoseconds() {
 check "times have nanoseconds and may lie before 1970" nanoseconds
 
 atime() {
-	echo x >at
+	echo x >./at
 	fsprobe utimens at 1000 0 2000 0
 	cat at
 	[ "$(fsprobe times at | cut -d. -f1)" -gt 2000 ]

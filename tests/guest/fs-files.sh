@@ -35,7 +35,7 @@ append() {
 check "appending adds to the end" append
 
 append_flag() {
-	echo -n abc >af
+	printf abc >af
 	fsprobe append af def
 	same "$(cat af)" abcdef
 }
@@ -121,7 +121,7 @@ truncate_frees() {
 check "truncating gives the blocks back" truncate_frees
 
 write_past_end() {
-	echo -n 12345 >wp
+	printf 12345 >wp
 	fsprobe pwrite wp 10000 end
 	same "$(fsprobe pread wp 0 5)" 12345
 	fsprobe zeros wp 5 9995
@@ -130,7 +130,7 @@ write_past_end() {
 check "a write past the end leaves zeros between" write_past_end
 
 read_past_end() {
-	echo -n abc >rp
+	printf abc >rp
 	same "$(fsprobe pread rp 1 100)" bc
 	same "$(fsprobe pread rp 3 100 | wc -c)" 0
 	same "$(fsprobe pread rp 1000000 100 | wc -c)" 0
