@@ -199,11 +199,13 @@ void vmem_touch(struct vmem_inode *vi, unsigned int which, int64_t now)
 	struct vmem_fs *fs = vi->fs;
 	uint64_t home = vmem_inode_off(fs, vi->ino);
 	vmem_le64 v = vmem_le64_of((uint64_t)now);
-	bool changed = false;
+	bool changed = false, host = !vmem_immediate(fs);
 	unsigned int i;
 
 	if (vmem_is_read_only(fs))
 		return;
+	if (host)
+		vmem_lock(fs, fs->dirty_lock);
 	for (i = 0; i < 3; i++) {
 		uint8_t *p = (uint8_t *)&vi->raw + times[i].off;
 		struct vmem_opage *op;
@@ -212,7 +214,7 @@ void vmem_touch(struct vmem_inode *vi, unsigned int which, int64_t now)
 			continue;
 		memcpy(p, &v, sizeof(v));
 		changed = true;
-		if (!vmem_immediate(fs))
+		if (host)
 			continue;
 		vmem_lock_shared(fs);
 		op = vmem_overlay_find(fs, home >> VMEM_BLOCK_SHIFT);
@@ -221,13 +223,12 @@ void vmem_touch(struct vmem_inode *vi, unsigned int which, int64_t now)
 		vmem_put64(fs->store, home + times[i].off, (uint64_t)now);
 		vmem_unlock_shared(fs);
 	}
-	if (changed && fs->domain == VMEM_DOMAIN_PMEM)
+	if (changed && fs->domain != VMEM_DOMAIN_GUEST)
 		vi->times_dirty = true;
-	if (!changed || vmem_immediate(fs))
+	if (!host)
 		return;
-	vmem_lock(fs, fs->dirty_lock);
-	vi->times_dirty = true;
-	list_dirty(vi);
+	if (changed)
+		list_dirty(vi);
 	vmem_unlock(fs, fs->dirty_lock);
 }
 
@@ -306,7 +307,9 @@ void vmem_dirty_done(struct vmem_inode *vi, uint64_t seq)
 
 static int write_times(struct vmem_txn *t, void *arg)
 {
-	txn_inode(t, arg);
+	vmem_lock(t->fs, t->fs->dirty_lock);
+	txn_inode_times(t, arg);
+	vmem_unlock(t->fs, t->fs->dirty_lock);
 	return 0;
 }
 
@@ -317,10 +320,10 @@ static int flush_own(struct vmem_inode *vi, const struct vmem_range *r, unsigned
 
 	if (fs->error == -EIO)
 		return -EIO;
-	fs->stats.flushes++;
-	fs->stats.flush_ranges += nr;
+	vmem_count(&fs->stats.flushes, 1);
+	vmem_count(&fs->stats.flush_ranges, nr);
 	for (i = 0; i < nr; i++)
-		fs->stats.flush_bytes += r[i].length;
+		vmem_count(&fs->stats.flush_bytes, r[i].length);
 	return fs->store->flush(fs->store, r, nr) ? vmem_io_failed(fs) : 0;
 }
 
@@ -328,7 +331,7 @@ int vmem_fsync(struct vmem_inode *vi, bool datasync)
 {
 	struct vmem_range own[VMEM_DIRTY_RANGES];
 	struct vmem_fs *fs = vi->fs;
-	uint64_t seq, round = 0;
+	uint64_t seq, lsn, round = 0;
 	unsigned int nr, i;
 	int err = 0;
 
@@ -357,7 +360,8 @@ int vmem_fsync(struct vmem_inode *vi, bool datasync)
 	}
 	vmem_unlock(fs, fs->dirty_lock);
 
-	if (vi->lsn > __atomic_load_n(&fs->committed, __ATOMIC_ACQUIRE)) {
+	lsn = __atomic_load_n(&vi->lsn, __ATOMIC_ACQUIRE);	/* after the ranges */
+	if (lsn > __atomic_load_n(&fs->committed, __ATOMIC_ACQUIRE)) {
 		if (nr) {
 			vmem_lock(fs, fs->lock);
 			round = fs->stored_round;
@@ -365,7 +369,7 @@ int vmem_fsync(struct vmem_inode *vi, bool datasync)
 				vmem_ranges_add(fs->stored, own[i].offset, own[i].length);
 			vmem_unlock(fs, fs->lock);
 		}
-		err = vmem_commit(fs, vi->lsn);
+		err = vmem_commit(fs, lsn);
 		/* A commit that had begun before covered our record, but not our bytes. */
 		if (!err && nr && __atomic_load_n(&fs->stored_flushed, __ATOMIC_ACQUIRE) <= round)
 			err = flush_own(vi, own, nr);
@@ -387,7 +391,7 @@ static void hand_over(struct vmem_txn *t, struct vmem_inode *vi)
 
 	for (i = 0; i < vi->nr_dirty; i++)
 		txn_link(t, vi->dirty[i].offset, vi->dirty[i].length);
-	txn_inode(t, vi);
+	txn_inode_times(t, vi);
 	t->inodes[t->nr_inodes - 1].dirty_seq = vi->dirty_seq;
 }
 
@@ -470,15 +474,22 @@ static int forget_storage(struct vmem_inode *vi)
 int vmem_iput(struct vmem_inode *vi)
 {
 	struct vmem_fs *fs = vi->fs;
+	bool dirty, listed;
 	int err = 0;
 
+	vmem_lock(fs, fs->dirty_lock);
+	dirty = vi->nr_dirty || vi->times_dirty;
+	vmem_unlock(fs, fs->dirty_lock);
 	if (!vmem_is_read_only(fs)) {
 		if (!vmem_get32(vi->raw.nlink))
 			err = forget_storage(vi);
-		else if (vi->nr_dirty || vi->times_dirty)
+		else if (dirty)
 			err = vmem_run(fs, hand_over_last, vi);
 	}
-	if (vi->dirty_link) {
+	vmem_lock(fs, fs->dirty_lock);
+	listed = vi->dirty_link;
+	vmem_unlock(fs, fs->dirty_lock);
+	if (listed) {
 		/* The shared lock keeps a running vmem_sync() from using it. */
 		vmem_lock_shared(fs);
 		vmem_lock(fs, fs->dirty_lock);

@@ -85,7 +85,8 @@ struct vmem_txn {
 	struct {
 		struct vmem_inode *vi;
 		struct vmem_dinode n;
-		uint64_t dirty_seq;	/* > 0: the record takes its dirty ranges over */
+		bool shared;		/* not ours to change: only its times are written */
+		uint64_t dirty_seq;	/* shared: the record takes its dirty ranges over */
 	} inodes[VMEM_TXN_INODES];
 	unsigned int nr_inodes;
 	struct {
@@ -204,6 +205,12 @@ static inline void vmem_unlock_shared(struct vmem_fs *fs)
 		fs->env->unlock_shared(fs->lock);
 }
 
+/* Statistics are counted under different locks. */
+static inline void vmem_count(uint64_t *counter, uint64_t n)
+{
+	__atomic_fetch_add(counter, n, __ATOMIC_RELAXED);
+}
+
 static inline void *vmem_alloc(struct vmem_fs *fs, size_t size)
 {
 	return fs->env->alloc(fs->env, size);
@@ -289,6 +296,11 @@ void txn_revoke(struct vmem_txn *t, uint64_t ino);
 void txn_link(struct vmem_txn *t, uint64_t off, uint64_t len);
 /* The copy of the inode that the transaction changes; NULL after t->err. */
 struct vmem_dinode *txn_inode(struct vmem_txn *t, struct vmem_inode *vi);
+/*
+ * The same for an inode that others may be using: nothing but its times goes
+ * into the record, and of *vi only lsn and times_dirty change.  dirty_lock is held.
+ */
+void txn_inode_times(struct vmem_txn *t, struct vmem_inode *vi);
 /* Little room left: stop and go on in another transaction. */
 bool txn_full(const struct vmem_txn *t);
 

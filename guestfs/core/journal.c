@@ -200,12 +200,36 @@ static void ask_for_checkpoint(struct vmem_fs *fs)
 	}
 }
 
+/* The record is appended: inodes in memory are as it says. */
+static void finish_inodes(struct vmem_txn *t)
+{
+	struct vmem_fs *fs = t->fs;
+	unsigned int i;
+
+	for (i = 0; i < t->nr_inodes; i++) {
+		struct vmem_inode *vi = t->inodes[i].vi;
+		const struct vmem_dinode *n = &t->inodes[i].n;
+
+		__atomic_store_n(&vi->lsn, fs->head, __ATOMIC_RELEASE);
+		if (!t->inodes[i].shared) {
+			vi->raw = *n;
+			vi->times_dirty = false;
+			continue;
+		}
+		/* Times that were touched meanwhile are for the next record. */
+		vmem_lock(fs, fs->dirty_lock);
+		if (!memcmp(&vi->raw.atime, &n->atime, 3 * sizeof(n->atime)))
+			vi->times_dirty = false;
+		vmem_unlock(fs, fs->dirty_lock);
+		vmem_dirty_done(vi, t->inodes[i].dirty_seq);
+	}
+}
+
 static int txn_commit(struct vmem_txn *t)
 {
 	struct vmem_fs *fs = t->fs;
 	uint32_t len;
 	uint64_t lsn;
-	unsigned int i;
 
 	vmem_txn_write_inodes(t);
 	txn_write_descs(t);
@@ -224,14 +248,8 @@ static int txn_commit(struct vmem_txn *t)
 	len = (uint32_t)vmem_align_up(t->len, VMEM_REC_ALIGN);
 	memset(t->buf + t->len, 0, len - t->len);
 	lsn = append(fs, t->buf, len, VMEM_REC_OP, t->nr_deltas);
-	fs->last_op = fs->head;
-	for (i = 0; i < t->nr_inodes; i++) {
-		t->inodes[i].vi->raw = t->inodes[i].n;
-		t->inodes[i].vi->lsn = fs->head;
-		t->inodes[i].vi->times_dirty = false;
-		if (t->inodes[i].dirty_seq)
-			vmem_dirty_done(t->inodes[i].vi, t->inodes[i].dirty_seq);
-	}
+	__atomic_store_n(&fs->last_op, fs->head, __ATOMIC_RELEASE);
+	finish_inodes(t);
 	vmem_txn_pend_frees(t, fs->head);
 	if (vmem_immediate(fs))
 		applied_at_once(t, lsn);

@@ -103,10 +103,10 @@ int vmem_flush_sets(struct vmem_fs *fs, struct vmem_rangeset *const *sets, unsig
 	if (!all->nr)
 		return fs->error == -EIO ? -EIO : 0;
 	vmem_ranges_sort(all);
-	fs->stats.flushes++;
-	fs->stats.flush_ranges += all->nr;
+	vmem_count(&fs->stats.flushes, 1);
+	vmem_count(&fs->stats.flush_ranges, all->nr);
 	for (i = 0; i < all->nr; i++)
-		fs->stats.flush_bytes += all->r[i].length;
+		vmem_count(&fs->stats.flush_bytes, all->r[i].length);
 	err = fs->store->flush(fs->store, all->r, all->nr);
 	all->nr = 0;
 	return err ? vmem_io_failed(fs) : 0;

@@ -197,9 +197,9 @@ static int flush_range(struct vmem_fs *fs, uint64_t off, uint64_t len)
 
 	if (!fs->store->flush)
 		return 0;
-	fs->stats.flushes++;
-	fs->stats.flush_ranges++;
-	fs->stats.flush_bytes += len;
+	vmem_count(&fs->stats.flushes, 1);
+	vmem_count(&fs->stats.flush_ranges, 1);
+	vmem_count(&fs->stats.flush_bytes, len);
 	return fs->store->flush(fs->store, &r, 1) ? vmem_io_failed(fs) : 0;
 }
 

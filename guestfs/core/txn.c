@@ -184,9 +184,16 @@ struct vmem_dinode *txn_inode(struct vmem_txn *t, struct vmem_inode *vi)
 			return &t->inodes[i].n;
 	t->inodes[i].vi = vi;
 	t->inodes[i].n = vi->raw;
+	t->inodes[i].shared = false;
 	t->inodes[i].dirty_seq = 0;
 	t->nr_inodes++;
 	return &t->inodes[i].n;
+}
+
+void txn_inode_times(struct vmem_txn *t, struct vmem_inode *vi)
+{
+	txn_inode(t, vi);
+	t->inodes[t->nr_inodes - 1].shared = true;
 }
 
 bool txn_full(const struct vmem_txn *t)
