@@ -22,18 +22,20 @@ class Job:
     direction: str = "write"
     # One of the two jobs in which vmemfs has to be ahead.
     decisive: bool = False
+    # oploop.c can do it: counted and profiled.
+    countable: bool = False
     # The job works on a file that exists, not on a fresh one.
     laid_out: bool = True
 
 
 JOBS = [
     Job("write4k-fsync", "4k random write + fsync",
-        "--ioengine=psync --rw=randwrite --bs=4k --fsync=1 --overwrite=1", decisive=True),
+        "--ioengine=psync --rw=randwrite --bs=4k --fsync=1 --overwrite=1", decisive=True, countable=True),
     Job("append512-fsync", "512 B append + fsync",
         "--ioengine=psync --rw=write --bs=512 --fsync=1 --create_on_open=1",
-        decisive=True, laid_out=False),
+        decisive=True, countable=True, laid_out=False),
     Job("write4k-osync", "4k random write, O_SYNC",
-        "--ioengine=psync --rw=randwrite --bs=4k --sync=1 --overwrite=1"),
+        "--ioengine=psync --rw=randwrite --bs=4k --sync=1 --overwrite=1", countable=True),
     Job("mmap4k-msync", "4k random store by mmap + msync of the map",
         "--ioengine=mmap --rw=randwrite --bs=4k --fsync=1 --overwrite=1"),
     Job("read4k-warm", "4k random read, warm",
@@ -86,7 +88,8 @@ def run_fio(guest, job, system, length):
 def run_timed(guest, job, system, seconds, warm_up):
     """One cell of the table: figures of one timed run."""
     prepare(guest, job, system)
-    length = f"--time_based --runtime={seconds} --ramp_time={warm_up}"
+    length = (f"--time_based --runtime={seconds * 1000:.0f}ms "
+              f"--ramp_time={warm_up * 1000:.0f}ms")
     result = run_fio(guest, job, system, length)
     io = result[job.direction]
     sync = result.get("sync", {}).get("lat_ns", {})
