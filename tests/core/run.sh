@@ -18,6 +18,7 @@ mkdir -p "$out"
 
 command -v gcc >/dev/null || { echo "gcc is missing: apt-get install gcc" >&2; exit 2; }
 [ -e /usr/include/cmocka.h ] || { echo "cmocka is missing: apt-get install libcmocka-dev" >&2; exit 2; }
+command -v xz >/dev/null || { echo "xz is missing: apt-get install xz-utils" >&2; exit 2; }
 
 echo "# building the core and its tests" >&2
 if ! make -s -C "$here" -j2 >"$out/build.log" 2>&1; then

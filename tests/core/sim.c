@@ -417,7 +417,8 @@ void sim_restart(struct sim *sim, uint8_t *image, enum sim_failure kind)
 
 static void print_problem(void *ctx, const char *fmt, va_list ap)
 {
-	(void)ctx;
+	if (((struct sim *)ctx)->quiet)
+		return;
 	fputs("# check: ", stdout);
 	vprintf(fmt, ap);
 	putchar('\n');
@@ -426,7 +427,8 @@ static void print_problem(void *ctx, const char *fmt, va_list ap)
 int64_t sim_check(struct sim *sim)
 {
 	struct vmem_check_params p = {
-		.base = sim->now, .size = sim->size, .env = &sim->env, .problem = print_problem,
+		.base = sim->now, .size = sim->size, .env = &sim->env, .ctx = sim,
+		.problem = print_problem,
 	};
 	struct vmem_check_result r;
 

@@ -74,6 +74,7 @@ struct sim {
 
 	char last_log[512];		/* newest line of the core */
 	unsigned int log_lines;
+	bool quiet;			/* do not print what a check finds */
 	pthread_mutex_t mutex;		/* of all the above, where threads come in */
 };
 

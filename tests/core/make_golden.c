@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+/*
+ * make_golden.c - write the image that test_golden.c reads
+ *
+ * Run once per format version, by the code of that version: the image is in
+ * the repository, so that later code shows that it still reads it.
+ *
+ *	make_golden FILE && xz -9e FILE
+ */
+#include "fixture.h"
+
+/* An image of a killed guest: some of it is at home, the rest in the log. */
+int main(int argc, char **argv)
+{
+	struct vmem_mkfs_params params = { .label = "golden", .uuid = { 0x60, 0x1d }, .now = 1 };
+	struct vmem_attr attr = { .mode = 0777 };
+	struct vmem_inode vi, dir;
+	char name[32];
+	struct ctx c = { .domain = VMEM_DOMAIN_HOST };
+	unsigned int i;
+	FILE *f;
+
+	if (argc != 2) {
+		fprintf(stderr, "usage: make_golden FILE\n");
+		return 2;
+	}
+	c.sim = sim_new(2 * MiB, VMEM_BACKING_PAGE_CACHE, 1);
+	memset(c.sim->now, 0, c.sim->size);
+	assert_int_equal(vmem_mkfs(&c.sim->store, &c.sim->env, &params), 0);
+	again(&c);
+	make(&c.root, "dir", S_DIR, &dir);
+	for (i = 0; i < 60; i++) {
+		snprintf(name, sizeof(name), "name-%u", i);
+		make(&dir, name, i % 10 ? S_FILE : S_DIR, &vi);
+		put(&vi);
+	}
+	make(&c.root, "sparse", S_FILE, &vi);
+	for (i = 0; i < 12; i++)
+		write_pattern(&vi, i * 20000ull, 16, 1);
+	put(&vi);
+	assert_int_equal(vmem_checkpoint(c.fs), 0);
+
+	make(&c.root, "appended", S_FILE, &vi);
+	for (i = 0; i < 4; i++) {
+		write_pattern(&vi, i * 100ull, 100, 2);
+		assert_int_equal(vmem_fsync(&vi, false), 0);
+	}
+	assert_int_equal(vmem_link(&dir, N("linked"), &vi), 0);
+	put(&vi);
+	assert_int_equal(vmem_symlink(&c.root, N("symlink"), "dir/linked", 10, &attr, &vi), 0);
+	put(&vi);
+	open_name(&dir, "name-5", &vi);
+	assert_int_equal(vmem_rename(&dir, N("name-5"), &vi, &c.root, N("renamed"), NULL, 0), 0);
+	put(&vi);
+	unlink_name(&dir, "name-6");
+	put(&dir);
+
+	f = fopen(argv[1], "wb");
+	if (!f || fwrite(c.sim->now, c.sim->size, 1, f) != 1 || fclose(f)) {
+		perror(argv[1]);
+		return 1;
+	}
+	return 0;
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+/* test_golden.c - an image of format version 1.0 is still read: see make_golden.c */
+#include "fixture.h"
+
+static void load(struct ctx *c)
+{
+	FILE *f = fopen(GOLDEN_IMG, "rb");
+
+	memset(c, 0, sizeof(*c));
+	c->domain = VMEM_DOMAIN_HOST;
+	c->sim = sim_new(2 * MiB, VMEM_BACKING_PAGE_CACHE, 1);
+	assert_non_null(f);
+	assert_int_equal(fread(c->sim->now, c->sim->size, 1, f), 1);
+	fclose(f);
+}
+
+static void expect_contents(struct ctx *c)
+{
+	struct vmem_inode vi, dir;
+	struct vmem_attr attr;
+	char name[32], target[16];
+	unsigned int i;
+
+	open_name(&c->root, "dir", &dir);
+	for (i = 0; i < 60; i++) {
+		snprintf(name, sizeof(name), "name-%u", i);
+		assert_int_equal(exists(&dir, name), i != 5 && i != 6);
+	}
+	open_name(&c->root, "sparse", &vi);
+	assert_int_equal(vmem_size(&vi), 11 * 20000 + 16);
+	for (i = 0; i < 12; i++)
+		expect_pattern(&vi, i * 20000ull, 16, 1);
+	expect_zeros(&vi, 16, 19984);
+	put(&vi);
+	open_name(&dir, "linked", &vi);
+	vmem_getattr(&vi, &attr);
+	assert_int_equal(attr.nlink, 2);
+	expect_pattern(&vi, 0, 400, 2);
+	put(&vi);
+	open_name(&c->root, "symlink", &vi);
+	assert_int_equal(vmem_readlink(&vi, target, sizeof(target)), 10);
+	assert_memory_equal(target, "dir/linked", 10);
+	put(&vi);
+	assert_true(exists(&c->root, "appended"));
+	assert_true(exists(&c->root, "renamed"));
+	put(&dir);
+}
+
+static void an_image_of_version_1_0_is_recovered_and_has_its_contents(void **state)
+{
+	struct ctx c;
+
+	(void)state;
+	load(&c);
+	again(&c);
+	assert_true(c.info.was_dirty);
+	assert_false(c.info.host_failed);
+	assert_true(c.info.replayed > 5);
+	expect_contents(&c);
+	finish(&c);
+}
+
+/* What was appended rode in the log; the rest was not synced after that. */
+static void an_image_of_version_1_0_is_recovered_after_the_host_failed(void **state)
+{
+	struct vmem_inode vi;
+	struct ctx c;
+
+	(void)state;
+	load(&c);
+	c.sim->store.generation[0]++;
+	again(&c);
+	assert_true(c.info.host_failed);
+	assert_true(c.info.dropped > 0);
+	open_name(&c.root, "appended", &vi);
+	expect_pattern(&vi, 0, 400, 2);
+	put(&vi);
+	assert_false(exists(&c.root, "symlink"));
+	assert_false(exists(&c.root, "renamed"));
+	finish(&c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_image_of_version_1_0_is_recovered_and_has_its_contents),
+		cmocka_unit_test(an_image_of_version_1_0_is_recovered_after_the_host_failed),
+	};
+
+	return cmocka_run_group_tests_name("golden", tests, NULL, NULL);
+}
