@@ -50,6 +50,7 @@ class LoopFolder:
         subprocess.run(["umount", self.folder], stderr=subprocess.DEVNULL, check=False)
         subprocess.run(["losetup", "-d", self.device], check=False)
         os.unlink(self.backing)
+        os.rmdir(self.folder)
 
     def statistics(self):
         """Flushes and bytes written since the device was made."""

@@ -30,7 +30,8 @@ class Job:
 
 JOBS = [
     Job("write4k-fsync", "4k random write + fsync",
-        "--ioengine=psync --rw=randwrite --bs=4k --fsync=1 --overwrite=1", decisive=True, countable=True),
+        "--ioengine=psync --rw=randwrite --bs=4k --fsync=1 --overwrite=1",
+        decisive=True, countable=True),
     Job("append512-fsync", "512 B append + fsync",
         "--ioengine=psync --rw=write --bs=512 --fsync=1 --create_on_open=1",
         decisive=True, countable=True, laid_out=False),

@@ -73,7 +73,8 @@ def print_job(job, results, comparisons):
 
 
 def print_counts(counts):
-    print("\nCounted for one operation with its fsync (these do not jitter)")
+    print("\nCounted for one operation with its fsync (hardly jitters; instructions by up to\n"
+          "some thousand: timer ticks and background work of a guest that waits)")
     print(f"  {'job':17} {'system':26} {'domain':7} {'disk flushes':>12} "
           f"{'disk KiB':>9} {'guest instructions':>19}")
     for row in counts:
@@ -137,8 +138,9 @@ def panel(job, results, folder):
     data = os.path.join(folder, f"{job.name}.dat")
     with open(data, "w", encoding="ascii") as file:
         for row in rows:
+            colour = COLOURS[row["domain"], row["system"].startswith("vmemfs")]
             file.write(f"{row['system']} {row['median']} {row['min']} {row['max']} "
-                       f"{COLOURS[row['domain'], row['system'].startswith('vmemfs')]} {number(row['median'])}\n")
+                       f"{colour} {number(row['median'])}\n")
     tics = ", ".join(f"'{row['system']}' {i}" for i, row in enumerate(rows))
     return PANEL.format(title=job.title, unit=job.unit, data=data, tics=tics,
                         low=10 ** len(str(int(min(r["min"] for r in rows)))) / 10,
