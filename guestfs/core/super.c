@@ -15,6 +15,11 @@ int vmem_corrupt(struct vmem_fs *fs, uint64_t ino, uint64_t block, const char *w
 	return -EUCLEAN;
 }
 
+int vmem_report_damage(struct vmem_fs *fs, uint64_t ino, const char *what)
+{
+	return vmem_corrupt(fs, ino, 0, what);
+}
+
 int vmem_io_failed(struct vmem_fs *fs)
 {
 	if (fs->error != -EIO) {

@@ -128,9 +128,9 @@ struct vmem_fs;		/* opaque */
 
 struct vmem_mount_opts {
 	/*
-	 * The domain that fsync promises: VMEM_DOMAIN_HOST or _GUEST on
-	 * page-cache backing, forced to GUEST on volatile and PMEM on DAX
-	 * backing.  0: HOST on page-cache backing.
+	 * The domain that fsync promises.  Page-cache backing offers HOST and
+	 * GUEST, volatile backing GUEST, DAX backing PMEM; another one is
+	 * refused.  0: HOST on page-cache backing, else the only one there is.
 	 */
 	enum vmem_domain domain;
 	bool read_only;		/* no changes by the user; recovery may still write */
@@ -191,6 +191,9 @@ int vmem_checkpoint(struct vmem_fs *fs);
 
 /* Switch between read-only and read-write (remount); -EROFS when not possible. */
 int vmem_remount(struct vmem_fs *fs, bool read_only);
+
+/* The caller met what the format does not allow: report, turn read-only; -EUCLEAN. */
+int vmem_report_damage(struct vmem_fs *fs, uint64_t ino, const char *what);
 
 void vmem_statfs(struct vmem_fs *fs, struct vmem_statfs *st);
 void vmem_get_stats(struct vmem_fs *fs, struct vmem_stats *st);

@@ -7,9 +7,7 @@
 
 int vmemfs_corrupt(struct super_block *sb, u64 ino, const char *what)
 {
-	pr_err_ratelimited("vmemfs (%s): inode %llu: %s: unmount and run fsck.vmemfs\n",
-			   sb->s_id, ino, what);
-	return -EUCLEAN;
+	return vmem_report_damage(VMEMFS_SB(sb)->fs, ino, what);
 }
 
 /* ---- attributes ---- */

@@ -68,10 +68,13 @@ static const char *domain_name(enum vmem_domain domain)
 	return "unknown";
 }
 
-static void report_mount(struct vmemfs_sb *sbi, const char *label,
-			 const struct vmem_mount_info *info)
+static void report_mount(struct vmemfs_sb *sbi, const struct vmem_mount_info *info)
 {
 	const char *id = sbi->sb->s_id, *domain = domain_name(vmem_get_domain(sbi->fs));
+	struct vmem_statfs st;
+	const char *label = st.label;
+
+	vmem_statfs(sbi->fs, &st);
 
 	if (!info->was_dirty) {
 		pr_info("vmemfs (%s): mounted, label '%s', durability=%s\n", id, label, domain);
@@ -96,25 +99,24 @@ static void set_limits(struct super_block *sb)
 	sb->s_flags |= SB_NOSEC;
 }
 
-static int mount_core(struct vmemfs_sb *sbi, const struct vmemfs_options *options)
+static int mount_core(struct vmemfs_sb *sbi, const struct vmemfs_options *options,
+		      struct vmem_mount_info *info)
 {
 	struct super_block *sb = sbi->sb;
 	struct vmem_mount_opts opts = {
 		.domain = options->domain,
 		.read_only = sb_rdonly(sb),
 	};
-	struct vmem_mount_info info = {};
 	struct vmem_statfs st;
 	int err;
 
-	err = vmem_mount(&sbi->store, &sbi->env, &opts, &sbi->fs, &info);
+	err = vmem_mount(&sbi->store, &sbi->env, &opts, &sbi->fs, info);
 	if (err)
 		return err;
 	vmem_statfs(sbi->fs, &st);
 	vmemfs_set_uuid(sb, st.uuid);
 	if (vmem_is_read_only(sbi->fs))
 		sb->s_flags |= SB_RDONLY;
-	report_mount(sbi, st.label, &info);
 	return 0;
 }
 
@@ -148,6 +150,7 @@ static struct vmemfs_sb *new_sbi(struct super_block *sb, const struct vmemfs_opt
 static int vmemfs_fill_super(struct super_block *sb, struct fs_context *fc)
 {
 	const struct vmemfs_options *options = fc->fs_private;
+	struct vmem_mount_info info = {};
 	struct vmemfs_sb *sbi;
 	int err;
 
@@ -163,7 +166,7 @@ static int vmemfs_fill_super(struct super_block *sb, struct fs_context *fc)
 	err = vmemfs_store_open(sbi);
 	if (err)
 		goto out_free;
-	err = mount_core(sbi, options);
+	err = mount_core(sbi, options, &info);
 	if (err)
 		goto out_store;
 	err = make_root(sb);
@@ -173,6 +176,7 @@ static int vmemfs_fill_super(struct super_block *sb, struct fs_context *fc)
 	if (err)
 		goto out_root;
 	vmemfs_work_start(sbi);
+	report_mount(sbi, &info);
 	return 0;
 
 out_root:
