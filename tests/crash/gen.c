@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+/* gen.c - where workloads begin, and workloads that nobody wrote */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "gen.h"
+
+#define STANDARD "mkdir A; mkdir B; mkdir A/C; creat foo; write foo 0 5000; creat A/bar; write A/bar 0 100; "
+
+const struct setup setups[] = {
+	{ "standard", STANDARD },
+	{ "empty", "" },
+	/* The root directory's only leaf is full. */
+	{ "full-leaf", STANDARD
+	  "creat L0; creat L1; creat L2; creat L3; creat L4; creat L5; creat L6; creat L7; creat L8;"
+	  "creat L9; creat L10; creat L11; creat L12; creat L13; creat L14; creat z1" },
+	/* The payload of foo's inode holds no further extent. */
+	{ "extents", STANDARD
+	  "write foo 12288 10; write foo 20480 10; write foo 28672 10; write foo 36864 10;"
+	  "write foo 45056 10; write foo 53248 10; write foo 61440 10; write foo 69632 10" },
+	{ "wrap", STANDARD "spin 900" },
+	{ "full", STANDARD "creat big; fill big 1" },
+};
+
+const unsigned int nr_setups = sizeof(setups) / sizeof(setups[0]);
+
+static unsigned int add(struct op *op, unsigned int nr, const char *text)
+{
+	if (nr >= MAX_VOCABULARY || ops_parse(text, &op[nr], 1) != 1) {
+		fprintf(stderr, "crash: bad operation: %s\n", text);
+		exit(2);
+	}
+	return nr + 1;
+}
+
+#define ARRAY(x) (sizeof(x) / sizeof((x)[0]))
+
+/* All pairs that a rename (link, exchange) of the kind can have. */
+static unsigned int add_pairs(struct op *op, unsigned int nr, const char *verb,
+			      const char *const *from, size_t nr_from, const char *const *to, size_t nr_to)
+{
+	char text[100];
+	size_t i, k;
+
+	for (i = 0; i < nr_from; i++)
+		for (k = 0; k < nr_to; k++) {
+			if (!strcmp(from[i], to[k]))
+				continue;
+			snprintf(text, sizeof(text), "%s %s %s", verb, from[i], to[k]);
+			nr = add(op, nr, text);
+		}
+	return nr;
+}
+
+static unsigned int add_each(struct op *op, unsigned int nr, const char *format,
+			     const char *const *path, size_t nr_paths)
+{
+	char text[100];
+	size_t i;
+
+	for (i = 0; i < nr_paths; i++) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+		snprintf(text, sizeof(text), format, path[i]);
+#pragma GCC diagnostic pop
+		nr = add(op, nr, text);
+	}
+	return nr;
+}
+
+unsigned int vocabulary(struct op *op)
+{
+	static const char *const files[] = { "foo", "bar", "A/foo", "A/bar", "B/foo", "B/bar", "A/C/foo" };
+	static const char *const dirs[] = { "A", "B", "A/C", "B/C", "A/C/D" };
+	static const char *const here[] = { "foo", "A/bar" };
+	static const char *const to[] = { "bar", "Lbar", "A/foo", "A/bar", "foo", "B/bar", "A/C/foo" };
+	static const char *const data[] = {
+		"write %s 0 100", "write %s 4000 200", "write %s 1 9000", "write %s e 1", "write %s e 300",
+		"write %s e 5000", "write %s e+3000 100", "write %s e+20000 3", "write %s 16384 10",
+		"truncate %s 0", "truncate %s 50", "truncate %s 4096", "truncate %s 4100",
+		"truncate %s e+7", "truncate %s 30000", "map %s 10 80", "map %s 4090 12", "junk %s",
+		"chmod %s 0600", "fsync %s", "fdatasync %s", "close %s", "open #1 %s",
+	};
+	unsigned int nr = 0;
+	size_t i;
+
+	nr = add_each(op, nr, "creat %s", files, ARRAY(files));
+	nr = add(op, nr, "creat Lnew");
+	nr = add_each(op, nr, "mkdir %s", dirs, ARRAY(dirs));
+	nr = add_each(op, nr, "unlink %s", files, ARRAY(files));
+	nr = add_each(op, nr, "rmdir %s", dirs, ARRAY(dirs));
+	nr = add_each(op, nr, "symlink %s 20", to, 3);
+	nr = add_each(op, nr, "symlink %s 300", to, 3);
+	nr = add_pairs(op, nr, "link", here, 2, to, ARRAY(to));
+	nr = add_pairs(op, nr, "rename", files, ARRAY(files), to, ARRAY(to));
+	nr = add_pairs(op, nr, "rename", dirs, ARRAY(dirs), dirs, ARRAY(dirs));
+	nr = add_pairs(op, nr, "exchange", here, 2, to, ARRAY(to));
+	nr = add_pairs(op, nr, "exchange", here, 2, dirs, ARRAY(dirs));
+	nr = add_pairs(op, nr, "exchange", dirs, 3, dirs, ARRAY(dirs));
+	for (i = 0; i < ARRAY(data); i++)
+		nr = add_each(op, nr, data[i], here, 2);
+	nr = add(op, nr, "write bar e 300");
+	nr = add(op, nr, "fsync .");
+	nr = add(op, nr, "fsync A");
+	nr = add(op, nr, "sync");
+	nr = add(op, nr, "checkpoint");
+	nr = add(op, nr, "close #1");
+	nr = add(op, nr, "write #1 e 300");
+	nr = add(op, nr, "tmpfile #2");
+	nr = add(op, nr, "link #2 bar");
+	return nr;
+}
+
+unsigned int persistence(const struct op *after, struct op *op, unsigned int max)
+{
+	const char *path = after->kind == OP_LINK || after->kind == OP_RENAME || after->kind == OP_EXCHANGE ?
+		after->b : after->a;
+	unsigned int nr = 0;
+
+	if (max < 4)
+		return 0;
+	if (path[0] && after->kind != OP_UNLINK && after->kind != OP_RMDIR) {
+		memset(&op[nr], 0, sizeof(*op));
+		op[nr].kind = OP_FSYNC;
+		memcpy(op[nr++].a, path, PATH_LEN);
+	}
+	memset(&op[nr], 0, sizeof(*op));
+	op[nr++].kind = OP_FSYNC;	/* of the root directory */
+	memset(&op[nr], 0, sizeof(*op));
+	op[nr++].kind = OP_SYNC;
+	memset(&op[nr], 0, sizeof(*op));
+	op[nr++].kind = OP_CHECKPOINT;
+	return nr;
+}
+
+/* ---- Random ---- */
+
+static unsigned int pick(uint64_t *rng, unsigned int below)
+{
+	return (unsigned int)(mix(++*rng) % below);
+}
+
+static void some_path(const struct world *w, uint64_t *rng, bool exists, char *out)
+{
+	static const char *const names[] = { "foo", "bar", "L0", "L1", "L2", "L3", "L4", "L5", "x", "y",
+					     "L6", "L7", "L8", "L9", "LA", "LB", "z" };
+	static const char *const dirs[] = { "", "", "", "A/", "B/", "A/C/", "B/D/" };
+	const struct state *s = w->s[w->nr];
+
+	memset(out, 0, PATH_LEN);
+	if (exists && pick(rng, 8) == 0) {
+		snprintf(out, PATH_LEN, "#%u", pick(rng, HANDLES));
+		return;
+	}
+	if (exists && s->nr) {
+		memcpy(out, s->e[pick(rng, s->nr)].path, PATH_LEN);
+		return;
+	}
+	snprintf(out, PATH_LEN, "%s%s", dirs[pick(rng, ARRAY(dirs))], names[pick(rng, ARRAY(names))]);
+}
+
+static uint32_t some_length(uint64_t *rng)
+{
+	switch (pick(rng, 4)) {
+	case 0: return 1 + pick(rng, 30000);
+	case 1: return PAGE * (1 + pick(rng, 4));
+	default: return 1 + pick(rng, 600);
+	}
+}
+
+void random_op(const struct world *w, uint64_t *rng, struct op *op)
+{
+	static const enum op_kind often[] = {
+		OP_CREAT, OP_CREAT, OP_CREAT, OP_MKDIR, OP_UNLINK, OP_UNLINK, OP_RMDIR, OP_SYMLINK,
+		OP_CHMOD, OP_LINK, OP_RENAME, OP_RENAME, OP_EXCHANGE, OP_WRITE, OP_WRITE, OP_WRITE,
+		OP_WRITE, OP_WRITE, OP_WRITE, OP_TRUNCATE, OP_TRUNCATE, OP_MAP, OP_JUNK, OP_FSYNC,
+		OP_FSYNC, OP_FSYNC, OP_FDATASYNC, OP_SYNC, OP_CHECKPOINT, OP_OPEN, OP_TMPFILE,
+		OP_CLOSE, OP_CLOSE,
+	};
+	bool make, second;
+
+	memset(op, 0, sizeof(*op));
+	op->kind = often[pick(rng, ARRAY(often))];
+	make = op->kind == OP_CREAT || op->kind == OP_MKDIR || op->kind == OP_SYMLINK;
+	second = op->kind == OP_OPEN || op->kind == OP_EXCHANGE || (op->kind == OP_RENAME && pick(rng, 2));
+	some_path(w, rng, !make, op->a);
+	some_path(w, rng, second, op->b);
+	if (op->kind == OP_OPEN || op->kind == OP_TMPFILE)
+		snprintf(op->a, PATH_LEN, "#%u", pick(rng, HANDLES));
+	op->from_end = op->kind == OP_WRITE ? pick(rng, 3) > 0 : pick(rng, 3) == 0;
+	op->off = op->from_end ? (pick(rng, 3) ? 0 : (int64_t)pick(rng, 9000)) : (int64_t)pick(rng, 40000);
+	if (op->kind == OP_TRUNCATE && pick(rng, 2))
+		op->off = -op->off;
+	if (op->kind == OP_MAP && pick(rng, 2))
+		op->off = pick(rng, 3000);
+	op->len = op->kind == OP_SYMLINK ? 1 + pick(rng, 400) : some_length(rng);
+}

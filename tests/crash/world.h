@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/*
+ * world.h - workloads: operations on a machine, and what the tree was after
+ * each of them
+ *
+ * A workload is text, so that a failing one can be read, changed and run by
+ * hand: "mkdir A; creat A/foo; write A/foo 0 100; fsync A/foo".
+ *
+ *	creat P | mkdir P | unlink P | rmdir P | symlink P LEN | chmod P MODE
+ *	link P Q | rename P Q | exchange P Q
+ *	write P OFF LEN | truncate P OFF	OFF: bytes, or from the end: e, e+10, e-10
+ *	map P OFF LEN			store through a shared mapping
+ *	junk P				store through one behind the end of file
+ *	fsync P | fdatasync P | sync | checkpoint
+ *	open #N P | tmpfile #N		an open handle; #N then goes for P
+ *	close P				forget the inode (of a handle: the handle)
+ *	fill P N			append until N blocks are left
+ *	spin N				make records until the log wraps after N bytes
+ *
+ * A name that begins with L is 250 bytes long on the medium.
+ */
+#ifndef WORLD_H
+#define WORLD_H
+
+#include "machine.h"
+
+#define NODES		256u
+#define ENTRIES		64u
+#define MAX_OPS		512u
+#define PATH_LEN	32u
+#define HANDLES		8u
+#define MAX_FILE	(2u << 20)
+
+enum kind { K_NONE, K_FILE, K_DIR, K_LINK };
+
+struct data {
+	struct data *next;	/* of all, to be freed */
+	uint32_t size;
+	uint8_t bytes[];
+};
+
+struct node {
+	enum kind kind;
+	uint16_t mode;
+	const struct data *data;
+};
+
+struct entry {
+	char path[PATH_LEN];
+	unsigned int node;
+};
+
+/* What exists after an operation; entries are sorted by path. */
+struct state {
+	unsigned int nr;
+	struct entry e[ENTRIES];
+	struct node node[NODES];
+	unsigned int touched[8], nr_touched;	/* nodes that a record of the operation changed */
+};
+
+enum op_kind {
+	OP_CREAT, OP_MKDIR, OP_UNLINK, OP_RMDIR, OP_SYMLINK, OP_CHMOD, OP_LINK, OP_RENAME,
+	OP_EXCHANGE, OP_WRITE, OP_TRUNCATE, OP_MAP, OP_JUNK, OP_FSYNC, OP_FDATASYNC, OP_SYNC,
+	OP_CHECKPOINT, OP_OPEN, OP_TMPFILE, OP_CLOSE, OP_FILL, OP_SPIN, OP_UMOUNT, NR_OPS
+};
+
+struct op {
+	enum op_kind kind;
+	char a[PATH_LEN], b[PATH_LEN];
+	int64_t off;
+	bool from_end;
+	uint32_t len;
+};
+
+struct world {
+	struct machine *m;
+	struct vmem_fs *fs;
+	enum mode mode;
+	struct state *s[MAX_OPS + 2];	/* s[0]: at the start; s[i + 1]: after operation i */
+	struct op op[MAX_OPS + 1];
+	unsigned int node_of_op[MAX_OPS + 1];
+	unsigned int nr;		/* operations done */
+	unsigned int next_node;
+	uint64_t ino[NODES];
+	struct vmem_inode *vi[NODES];
+	unsigned int opens[NODES];
+	unsigned int handle[HANDLES];	/* node, 0 = none */
+	unsigned int next_write;	/* number of the next write, for its pattern */
+	struct data *all_data;
+	char why[500];
+};
+
+enum run_result { RUN_OK, RUN_INVALID, RUN_FAILED };
+
+/* "op; op; ..."; the number of operations, or -1. */
+int ops_parse(const char *text, struct op *op, unsigned int max);
+void op_print(const struct op *op, char *buf, size_t size);
+
+void world_init(struct world *w, struct machine *m, enum mode mode);
+/* Begin where another world ended, and mount; 0 or an error. */
+int world_begin(struct world *w, const struct world *from);
+void world_free(struct world *w);
+/* INVALID: the model says that the operation makes no sense here. FAILED: see why. */
+enum run_result world_run(struct world *w, const struct op *op);
+
+/* ---- What is there, and what may be ---- */
+
+struct seen {
+	char path[PATH_LEN];
+	uint64_t ino, size;
+	uint32_t nlink;
+	uint16_t mode;
+	enum kind kind;
+	size_t data;
+};
+
+struct tree {
+	struct seen s[ENTRIES + 1];
+	unsigned int nr;
+	uint8_t *bytes;
+	size_t nr_bytes;
+	char why[300];
+};
+
+/* States lo..hi may be there; contents of a node at least as new as state dur[node]. */
+struct allowed {
+	bool host;
+	unsigned int lo, hi;
+	unsigned int dur[NODES];
+};
+
+void allowed_init(struct allowed *a, enum mode mode);
+void allowed_begin(struct allowed *a, unsigned int op);
+void allowed_done(struct allowed *a, const struct world *w, unsigned int op);
+
+/* Read all; false: see why. */
+bool tree_read(struct tree *t, struct vmem_fs *fs);
+bool tree_equal(struct tree *t, const struct tree *u);
+/* Is it a state that may be there?  Else why. */
+bool tree_allowed(struct tree *t, const struct world *w, const struct allowed *a);
+void real_name(const char *name, size_t len, char *buf, struct vmem_name *out);
+
+#endif
