@@ -14,7 +14,8 @@
  */
 #include "internal.h"
 
-#define MAX_PIECES	16u
+#define MAX_PIECES	8u
+#define MAX_UNUSED	4u
 #define MAX_NEW_BLOCKS	2048u		/* 8 MiB by one record */
 #define COPY_STEP	(1u << 20)
 
@@ -215,7 +216,7 @@ struct write {
 	uint64_t pos, end;		/* file bytes; end moves on as data arrives */
 	struct piece piece[MAX_PIECES];
 	unsigned int nr;
-	struct vmem_run unused[MAX_PIECES]; /* reserved, but a mapping filled the hole */
+	struct vmem_run unused[MAX_UNUSED]; /* reserved, but a mapping filled the hole */
 	unsigned int nr_unused;
 	uint64_t new_blocks;
 	struct vmem_run gap;		/* bytes behind the old end that became zeros */
@@ -417,7 +418,7 @@ static void note_unused(struct write *w, struct vmem_run one)
 
 	if (last && last->start + last->len == one.start)
 		last->len++;
-	else if (w->nr_unused < MAX_PIECES)
+	else if (w->nr_unused < MAX_UNUSED)
 		w->unused[w->nr_unused++] = one;
 }
 
@@ -508,8 +509,46 @@ static bool wants_carry(struct vmem_inode *vi, uint64_t len)
 	return true;
 }
 
+/* Nothing but data changed: times without a record. */
+static void stored_in_place(struct vmem_inode *vi)
+{
+	vmem_touch(vi, VMEM_SET_MTIME | VMEM_SET_CTIME, vmem_now(vi->fs));
+	/* No record drains what was written back: domain pmem. */
+	if (vmem_immediate(vi->fs))
+		vmem_fence(vi->fs->store);
+}
+
+/*
+ * The common case: bytes that the file has already.  Stores what one extent
+ * takes of them; 0 when there is a hole at pos.
+ */
+static int64_t overwrite(struct vmem_inode *vi, uint64_t pos, uint64_t len, vmem_copy copy,
+			 void *ctx)
+{
+	uint64_t in = pos & VMEM_BLOCK_MASK, off, got;
+	struct vmem_map map;
+	int err = vmem_map(vi, pos >> VMEM_BLOCK_SHIFT, VMEM_MAX_LBLK, &map);
+
+	if (err || !map.pblk)
+		return err;
+	len = VMEM_MIN(len, vmem_size(vi) - pos);
+	len = VMEM_MIN(len, (map.nr << VMEM_BLOCK_SHIFT) - in);
+	err = unlog(vi, pos, pos + len);
+	if (err)
+		return err;
+	off = (map.pblk << VMEM_BLOCK_SHIFT) + in;
+	got = take_data(vi->fs, off, len, copy, ctx);
+	if (!got)
+		return -EFAULT;
+	if (!vmem_immediate(vi->fs))
+		vmem_dirty_add(vi, off, got);
+	stored_in_place(vi);
+	return (int64_t)got;
+}
+
 /* One record's worth of a write. */
-static int64_t write_some(struct vmem_inode *vi, uint64_t pos, uint64_t len, vmem_copy copy,
+static __attribute__((__noinline__)) int64_t
+write_some(struct vmem_inode *vi, uint64_t pos, uint64_t len, vmem_copy copy,
 			  void *ctx, struct vmem_run gap)
 {
 	struct write w = { .vi = vi, .pos = pos, .end = pos, .gap = gap,
@@ -534,10 +573,7 @@ static int64_t write_some(struct vmem_inode *vi, uint64_t pos, uint64_t len, vme
 		else if (w.nr_unused)
 			drop_unused(&w);
 	} else if (w.end > pos) {
-		vmem_touch(vi, VMEM_SET_MTIME | VMEM_SET_CTIME, vmem_now(vi->fs));
-		/* No record drains what was written back: domain pmem. */
-		if (vmem_immediate(vi->fs))
-			vmem_fence(vi->fs->store);
+		stored_in_place(vi);
 	}
 	if (rec_err)
 		return rec_err;
@@ -590,8 +626,13 @@ int64_t vmem_write(struct vmem_inode *vi, uint64_t off, size_t len, vmem_copy co
 	if (err)
 		return err;
 	while (done < len) {
-		int64_t n = write_some(vi, off + done, len - done, copy, ctx, gap);
+		uint64_t pos = off + done;
+		int64_t n = 0;
 
+		if (pos < vmem_size(vi))
+			n = overwrite(vi, pos, len - done, copy, ctx);
+		if (!n)
+			n = write_some(vi, pos, len - done, copy, ctx, gap);
 		if (n <= 0)
 			return done ? (int64_t)done : n;
 		done += (uint64_t)n;

@@ -19,8 +19,8 @@ static bool format_fits(const struct vmem_dinode *n)
 	if (size > VMEM_MAX_FILE_SIZE || vmem_get64(n->xattr))
 		return false;
 	switch (format) {
-	case VMEM_FMT_NONE:
-		return !vmem_is_reg(n) && !vmem_is_dir(n) && !vmem_is_lnk(n);
+	case VMEM_FMT_NONE:	/* fifo, character or block device, socket */
+		return 1u << (vmem_get16(n->mode) >> 12) & (1u << 1 | 1u << 2 | 1u << 6 | 1u << 12);
 	case VMEM_FMT_INLINE:
 		return vmem_is_lnk(n) && size && size <= VMEM_PAYLOAD_SIZE;
 	case VMEM_FMT_EXTENTS:
@@ -49,6 +49,9 @@ static int read_inode(struct vmem_fs *fs, uint64_t ino, struct vmem_inode *vi)
 		return vmem_corrupt(fs, ino, block, "inode checksum");
 	if (!format_fits(&vi->raw))
 		return vmem_corrupt(fs, ino, block, "inode fields");
+	/* Putting an unlinked root would free it. */
+	if (ino == VMEM_ROOT_INO && (!vmem_is_dir(&vi->raw) || !vmem_get32(vi->raw.nlink)))
+		return vmem_corrupt(fs, ino, block, "root directory");
 	/* Conservative: what concerned it before it was read again may not be flushed yet. */
 	vi->lsn = fs->last_op;
 	l = vmem_find_logged(fs, ino);
@@ -471,31 +474,40 @@ static int forget_storage(struct vmem_inode *vi)
 	return err ? err : vmem_run(vi->fs, free_inode, vi);
 }
 
-int vmem_iput(struct vmem_inode *vi)
+/* No vmem_sync() finds it any more; the shared lock waits for one that has. */
+static void hide_from_sync(struct vmem_inode *vi)
 {
 	struct vmem_fs *fs = vi->fs;
-	bool dirty, listed;
-	int err = 0;
+	bool listed;
 
-	vmem_lock(fs, fs->dirty_lock);
-	dirty = vi->nr_dirty || vi->times_dirty;
-	vmem_unlock(fs, fs->dirty_lock);
-	if (!vmem_is_read_only(fs)) {
-		if (!vmem_get32(vi->raw.nlink))
-			err = forget_storage(vi);
-		else if (dirty)
-			err = vmem_run(fs, hand_over_last, vi);
-	}
 	vmem_lock(fs, fs->dirty_lock);
 	listed = vi->dirty_link;
 	vmem_unlock(fs, fs->dirty_lock);
-	if (listed) {
-		/* The shared lock keeps a running vmem_sync() from using it. */
-		vmem_lock_shared(fs);
-		vmem_lock(fs, fs->dirty_lock);
-		unlist_dirty(vi);
-		vmem_unlock(fs, fs->dirty_lock);
-		vmem_unlock_shared(fs);
+	if (!listed)
+		return;
+	vmem_lock_shared(fs);
+	vmem_lock(fs, fs->dirty_lock);
+	unlist_dirty(vi);
+	vmem_unlock(fs, fs->dirty_lock);
+	vmem_unlock_shared(fs);
+}
+
+int vmem_iput(struct vmem_inode *vi)
+{
+	struct vmem_fs *fs = vi->fs;
+	bool dirty;
+	int err = 0;
+
+	if (!vmem_get32(vi->raw.nlink)) {
+		/* First: once it is free, its number may belong to another inode. */
+		hide_from_sync(vi);
+		return vmem_is_read_only(fs) ? 0 : forget_storage(vi);
 	}
+	vmem_lock(fs, fs->dirty_lock);
+	dirty = vi->nr_dirty || vi->times_dirty;
+	vmem_unlock(fs, fs->dirty_lock);
+	if (dirty && !vmem_is_read_only(fs))
+		err = vmem_run(fs, hand_over_last, vi);
+	hide_from_sync(vi);
 	return err;
 }
