@@ -11,6 +11,8 @@
 #include "node.h"
 
 #define LEAF_END VMEM_BLOCK_SIZE
+#define MAX_HASH (1ull << 62)		/* hashes are less: they are positions of readdir */
+#define MAX_SAME_HASH 8			/* entries of one hash that a reader accepts */
 
 /* The way from the root to a leaf. */
 struct dir_path {
@@ -101,20 +103,26 @@ static uint64_t leaf_of(const struct dir_path *p)
 	return p->step[p->height - 1].block;
 }
 
-/* The entry at off of a leaf, or NULL when it does not tile the block. */
-static const struct vmem_dirent *entry_at(const uint8_t *leaf, unsigned int off)
+/*
+ * The head of the entry at off of a leaf; false when it cannot be one.  A copy,
+ * fetched once: on a damaged image a file may hold the same block, and whoever
+ * writes to it must not change a length between its check and its use.
+ */
+static bool get_dirent(const uint8_t *leaf, unsigned int off, struct vmem_dirent *e)
 {
-	const struct vmem_dirent *e = (const void *)(leaf + off);
 	unsigned int len;
 
 	if (off + VMEM_DIRENT_HEAD > LEAF_END)
-		return NULL;
+		return false;
+	memcpy(e, leaf + off, VMEM_DIRENT_HEAD);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	len = vmem_get16(e->rec_len);
 	if (len < VMEM_DIRENT_HEAD || len % 8 || len > LEAF_END - off)
-		return NULL;
-	if (vmem_get32(e->ino) && (!e->name_len || VMEM_DIRENT_LEN(e->name_len) > len))
-		return NULL;
-	return e;
+		return false;
+	if (!vmem_get32(e->ino))
+		return true;
+	return e->name_len && VMEM_DIRENT_LEN(e->name_len) <= len &&
+	       vmem_get64(e->hash) >= 2 && vmem_get64(e->hash) < MAX_HASH;
 }
 
 static int bad_leaf(struct vmem_fs *fs, uint64_t ino, uint64_t block)
@@ -125,6 +133,7 @@ static int bad_leaf(struct vmem_fs *fs, uint64_t ino, uint64_t block)
 struct found {
 	uint64_t block;
 	unsigned int off, prev;		/* of the entry and the one before; prev 0 = none */
+	unsigned int rec_len;
 	uint32_t ino;
 	uint8_t type;
 };
@@ -143,19 +152,21 @@ static int find_entry(struct vmem_fs *fs, const struct vmem_dinode *n, uint64_t 
 	f->block = leaf_of(&p);
 	f->prev = 0;
 	leaf = vmem_meta(fs, f->block << VMEM_BLOCK_SHIFT);
-	for (off = VMEM_NODE_HEAD; off < LEAF_END; f->prev = off, off += vmem_get16(
-	     ((const struct vmem_dirent *)(const void *)(leaf + off))->rec_len)) {
-		const struct vmem_dirent *e = entry_at(leaf, off);
+	for (off = VMEM_NODE_HEAD; off < LEAF_END; off += f->rec_len) {
+		struct vmem_dirent e;
 
-		if (!e)
+		if (!get_dirent(leaf, off, &e))
 			return bad_leaf(fs, dir_ino, f->block);
-		if (!vmem_get32(e->ino) || vmem_get64(e->hash) != hash ||
-		    e->name_len != name.len || memcmp(e->name, name.name, name.len))
-			continue;
 		f->off = off;
-		f->ino = vmem_get32(e->ino);
-		f->type = e->type;
-		return 0;
+		f->rec_len = vmem_get16(e.rec_len);
+		f->ino = vmem_get32(e.ino);
+		f->type = e.type;
+		if (f->ino && vmem_get64(e.hash) == hash && e.name_len == name.len &&
+		    !memcmp(leaf + off + VMEM_DIRENT_HEAD, name.name, name.len))
+			/* No name leads to the root, nor a directory to itself. */
+			return f->ino == VMEM_ROOT_INO || f->ino == dir_ino ?
+			       bad_leaf(fs, dir_ino, f->block) : 0;
+		f->prev = off;
 	}
 	return -ENOENT;
 }
@@ -235,12 +246,12 @@ static int put_in_leaf(struct vmem_txn *t, uint64_t dir_ino, uint64_t block,
 	struct vmem_dirent *e = (struct vmem_dirent *)(void *)buf;
 
 	for (off = VMEM_NODE_HEAD; off < LEAF_END; off += len) {
-		const struct vmem_dirent *at = entry_at(leaf, off);
+		struct vmem_dirent at;
 
-		if (!at)
+		if (!get_dirent(leaf, off, &at))
 			return bad_leaf(t->fs, dir_ino, block);
-		len = vmem_get16(at->rec_len);
-		used = vmem_get32(at->ino) ? VMEM_DIRENT_LEN(at->name_len) : 0;
+		len = vmem_get16(at.rec_len);
+		used = vmem_get32(at.ino) ? VMEM_DIRENT_LEN(at.name_len) : 0;
 		if (len - used < need)
 			continue;
 		memset(buf, 0, sizeof(buf));
@@ -287,15 +298,15 @@ static int sorted_entries(const uint8_t *leaf, uint64_t from, struct sort_key *k
 	unsigned int off, nr = 0;
 
 	for (off = VMEM_NODE_HEAD; off < LEAF_END;) {
-		const struct vmem_dirent *e = entry_at(leaf, off);
+		struct vmem_dirent e;
 
-		if (!e || nr == MAX_ENTRIES)
+		if (!get_dirent(leaf, off, &e) || nr == MAX_ENTRIES)
 			return -EUCLEAN;
-		if (vmem_get32(e->ino) && vmem_get64(e->hash) >= from) {
-			k[nr].hash = vmem_get64(e->hash);
+		if (vmem_get32(e.ino) && vmem_get64(e.hash) >= from) {
+			k[nr].hash = vmem_get64(e.hash);
 			k[nr++].off = off;
 		}
-		off += vmem_get16(e->rec_len);
+		off += vmem_get16(e.rec_len);
 	}
 	sort_keys(k, nr);
 	return (int)nr;
@@ -490,11 +501,11 @@ int txn_dir_remove(struct vmem_txn *t, struct vmem_inode *dir, struct vmem_name 
 		return err;
 	if (f.ino != ino)
 		return -ENOENT;
+	if (!vmem_get64(n->u.dir.nr_entries))
+		return vmem_corrupt(t->fs, dir->ino, f.block, "directory: number of entries");
 	base = f.block << VMEM_BLOCK_SHIFT;
 	if (f.prev) {
-		const uint8_t *leaf = vmem_meta(t->fs, base);
-		const struct vmem_dirent *e = (const void *)(leaf + f.off);
-		vmem_le16 len = vmem_le16_of(f.off - f.prev + (uint64_t)vmem_get16(e->rec_len));
+		vmem_le16 len = vmem_le16_of(f.off - f.prev + f.rec_len);
 
 		txn_write(t, base + f.prev + offsetof(struct vmem_dirent, rec_len), &len, sizeof(len));
 	} else {
@@ -543,7 +554,8 @@ int txn_dir_free(struct vmem_txn *t, struct vmem_inode *dir, bool *done)
 			return err;
 		for (d = p.height; d-- > 0;) {
 			txn_free(t, p.step[d].block, 1);
-			n->blocks = vmem_le64_of(vmem_get64(n->blocks) - 1);
+			if (vmem_get64(n->blocks))
+				n->blocks = vmem_le64_of(vmem_get64(n->blocks) - 1);
 			if (!d || p.step[d - 1].count > 1)
 				break;
 		}
@@ -595,6 +607,9 @@ static int fill_leaf(struct vmem_inode *dir, const uint8_t *leaf, struct sort_ke
 
 		/* "." or "x/.." from a damaged leaf would send its reader in circles. */
 		if (check_name(name))
+			return bad_leaf(dir->fs, dir->ino, 0);
+		/* More than fit its reader's buffer would be repeated for ever. */
+		if (i + MAX_SAME_HASH < nr && k[i + MAX_SAME_HASH].hash == k[i].hash)
 			return bad_leaf(dir->fs, dir->ino, 0);
 		*cookie = k[i].hash;
 		if (fill(ctx, (const char *)e->name, e->name_len, vmem_get32(e->ino), e->type,
