@@ -246,10 +246,12 @@ int vmem_link(struct vmem_inode *dir, struct vmem_name name, struct vmem_inode *
 }
 
 /* One name less; the last one makes it an orphan until it is put. */
-static void drop_link(struct vmem_txn *t, struct vmem_inode *vi)
+static int drop_link(struct vmem_txn *t, struct vmem_inode *vi)
 {
 	struct vmem_dinode *n = txn_inode(t, vi);
 
+	if (!vmem_get32(n->nlink))
+		return vmem_corrupt(t->fs, vi->ino, 0, "link count of a named inode is 0");
 	if (vmem_is_dir(n))
 		n->nlink = vmem_le32_of(0);
 	else
@@ -257,22 +259,30 @@ static void drop_link(struct vmem_txn *t, struct vmem_inode *vi)
 	vmem_inode_touch_raw(t->fs, n, false);
 	if (!vmem_get32(n->nlink))
 		txn_set_orphan(t, vi->ino, true);
+	return 0;
+}
+
+/* A subdirectory goes away; "." and the directory's own name stay. */
+static int drop_subdir(struct vmem_txn *t, struct vmem_inode *dir)
+{
+	struct vmem_dinode *n = txn_inode(t, dir);
+
+	if (vmem_get32(n->nlink) < 3)
+		return vmem_corrupt(t->fs, dir->ino, 0, "link count of a directory");
+	add_links(n, -1);
+	return 0;
 }
 
 static int do_unlink(struct vmem_txn *t, void *arg)
 {
 	struct names *a = arg;
-	int err;
+	int err = txn_dir_remove(t, a->from_dir, a->from, a->vi->ino);
 
-	if (!vmem_get32(a->vi->raw.nlink))
-		return vmem_corrupt(t->fs, a->vi->ino, 0, "link count of a named inode is 0");
-	err = txn_dir_remove(t, a->from_dir, a->from, a->vi->ino);
-	if (err)
-		return err;
-	drop_link(t, a->vi);
-	if (vmem_is_dir(&a->vi->raw))
-		add_links(txn_inode(t, a->from_dir), -1);
-	return 0;
+	if (!err)
+		err = drop_link(t, a->vi);
+	if (!err && vmem_is_dir(&a->vi->raw))
+		err = drop_subdir(t, a->from_dir);
+	return err;
 }
 
 int vmem_unlink(struct vmem_inode *dir, struct vmem_name name, struct vmem_inode *vi)
@@ -303,14 +313,16 @@ int vmem_rmdir(struct vmem_inode *dir, struct vmem_name name, struct vmem_inode 
 static int reparent(struct vmem_txn *t, struct vmem_inode *vi, struct vmem_inode *from,
 		    struct vmem_inode *to)
 {
+	int err;
+
 	if (!vmem_is_dir(&vi->raw) || from == to)
 		return 0;
 	if (vmem_get32(txn_inode(t, to)->nlink) >= MAX_LINKS)
 		return -EMLINK;
 	txn_inode(t, vi)->parent = vmem_le32_of(to->ino);
-	add_links(txn_inode(t, from), -1);
+	err = drop_subdir(t, from);
 	add_links(txn_inode(t, to), 1);
-	return 0;
+	return err;
 }
 
 static int do_exchange(struct vmem_txn *t, struct names *a)
@@ -343,9 +355,10 @@ static int do_rename(struct vmem_txn *t, void *arg)
 		return err;
 	if (a->victim) {
 		err = txn_dir_replace(t, a->to_dir, a->to, a->victim->ino, a->vi->ino, type);
-		drop_link(t, a->victim);
-		if (vmem_is_dir(&a->victim->raw))
-			add_links(txn_inode(t, a->to_dir), -1);
+		if (!err)
+			err = drop_link(t, a->victim);
+		if (!err && vmem_is_dir(&a->victim->raw))
+			err = drop_subdir(t, a->to_dir);
 	} else {
 		err = txn_dir_add(t, a->to_dir, a->to, a->vi->ino, type);
 	}
