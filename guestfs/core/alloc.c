@@ -62,6 +62,8 @@ int vmem_alloc_load(struct vmem_fs *fs)
 		memcpy(d, vmem_meta(fs, desc_off(fs, i)), sizeof(*d));
 		if (vmem_get32(d->free_blocks) > ag_size(fs, i) ||
 		    vmem_get32(d->free_inodes) > fs->inodes_per_ag ||
+		    vmem_get32(d->nr_dirs) > fs->inodes_per_ag ||
+		    vmem_get32(d->nr_orphans) > fs->inodes_per_ag ||
 		    vmem_get32(d->itable_init) > fs->itable_blocks)
 			return vmem_corrupt(fs, 0, desc_off(fs, i) >> VMEM_BLOCK_SHIFT,
 					    "allocation group descriptor");
@@ -109,6 +111,12 @@ static int ag_load(struct vmem_fs *fs, uint32_t ag)
 		a->chunk_free[w * WORD_BITS / VMEM_CHUNK_BLOCKS] =
 			(uint16_t)(a->chunk_free[w * WORD_BITS / VMEM_CHUNK_BLOCKS] + n);
 		a->busy_free += n;
+	}
+	/* Counters that follow the bitmap from here on must start from it. */
+	if (a->busy_free != vmem_get32(a->desc.free_blocks)) {
+		vmem_free(fs, a->busy, VMEM_BLOCK_SIZE);
+		a->busy = NULL;
+		return vmem_corrupt(fs, 0, vmem_ag_meta(fs, ag), "block bitmap");
 	}
 	return 0;
 }
@@ -585,8 +593,12 @@ void txn_free_inode(struct vmem_txn *t, uint64_t ino, bool dir)
 	uint32_t ag = (uint32_t)(ino / fs->inodes_per_ag), i = (uint32_t)(ino % fs->inodes_per_ag);
 	struct vmem_ag_desc *d = touch_desc(t, ag);
 
-	if (!d)
+	if (!d || t->err)
 		return;
+	if (vmem_get32(d->free_inodes) >= fs->inodes_per_ag || !vmem_inode_used(fs, ino)) {
+		t->err = vmem_corrupt(fs, ino, inode_bitmap(fs, ag), "freeing an inode that is free");
+		return;
+	}
 	txn_bits(t, inode_bitmap(fs, ag), i, 1, false);
 	if (t->err)
 		return;
@@ -610,8 +622,12 @@ void txn_set_orphan(struct vmem_txn *t, uint64_t ino, bool set)
 	if ((map[i >> 3] >> (i & 7) & 1) == set)
 		return;
 	d = touch_desc(t, ag);
-	if (!d)
+	if (!d || t->err)
 		return;
+	if (!set && !vmem_get32(d->nr_orphans)) {
+		t->err = vmem_corrupt(fs, ino, inode_bitmap(fs, ag), "number of orphans");
+		return;
+	}
 	txn_bits(t, inode_bitmap(fs, ag), VMEM_ORPHAN_BITMAP_OFF * 8 + i, 1, set);
 	if (!t->err)
 		add32(&d->nr_orphans, set ? 1 : -1);

@@ -199,29 +199,40 @@ void txn_inode_times(struct vmem_txn *t, struct vmem_inode *vi)
 bool txn_full(const struct vmem_txn *t)
 {
 	return t->len > VMEM_REC_MAX / 2 || t->undo_len > VMEM_REC_MAX ||
-	       t->nr_frees + 8 > VMEM_TXN_RUNS || t->nr_ags + 4 > VMEM_TXN_AGS ||
+	       t->nr_frees + 8 > VMEM_TXN_RUNS || t->nr_ags + 8 > VMEM_TXN_AGS ||
 	       t->nr_inodes == VMEM_TXN_INODES;
 }
 
-/* Write what changed in an inode: runs of changed 8-byte words. */
+static uint64_t word_at(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+/* Write what changed in an inode, in runs of 8-byte words. */
 static void write_inode(struct vmem_txn *t, uint64_t ino, const struct vmem_dinode *n)
 {
 	uint64_t off = vmem_inode_off(t->fs, ino);
-	const uint8_t *new = (const uint8_t *)n;
-	unsigned int w, first;
+	const uint8_t *new = (const uint8_t *)n, *old = vmem_meta(t->fs, off);
+	unsigned int w, first = 0, end = 0;
 
 	for (w = 0; w < VMEM_INODE_SIZE; w += 8) {
-		const uint8_t *old = vmem_meta(t->fs, off);
-
-		if (!memcmp(old + w, new + w, 8))
+		if (word_at(old + w) == word_at(new + w))
 			continue;
-		first = w;
 		/* A gap of two equal words costs what a second delta would. */
-		for (w += 8; w < VMEM_INODE_SIZE; w += 8)
-			if (!memcmp(old + w, new + w, VMEM_MIN(24u, VMEM_INODE_SIZE - w)))
-				break;
-		txn_write(t, off + first, new + first, w - first);
+		if (end && w - end > 16) {
+			txn_write(t, off + first, new + first, end - first);
+			old = vmem_meta(t->fs, off);
+			end = 0;
+		}
+		if (!end)
+			first = w;
+		end = w + 8;
 	}
+	if (end)
+		txn_write(t, off + first, new + first, end - first);
 }
 
 void vmem_txn_write_inodes(struct vmem_txn *t)
