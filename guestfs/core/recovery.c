@@ -21,6 +21,7 @@ struct replay {
 	uint64_t start, end;	/* records in [start, end) count */
 	bool with_data;		/* the page cache was lost: so was data at home */
 	bool broken;		/* a group was not whole: none behind it counts */
+	unsigned int max_pages;	/* of the overlay */
 	struct revoke *revokes;
 	size_t nr_revokes, max_revokes;
 };
@@ -239,6 +240,8 @@ static int apply_delta(struct replay *r, const struct delta *d, uint64_t lsn)
 	op = vmem_overlay_get(fs, d->off >> VMEM_BLOCK_SHIFT, false);
 	if (!op)
 		return -ENOMEM;
+	if (fs->nr_opages > r->max_pages)
+		return vmem_corrupt(fs, 0, d->off >> VMEM_BLOCK_SHIFT, "log: changes too much");
 	vmem_overlay_dirty(fs, op);
 	switch (d->kind) {
 	case VMEM_D_BYTES:
@@ -326,12 +329,30 @@ static uint64_t scan(struct replay *r, bool to_last_commit, struct vmem_mount_in
 	}
 	r->end = to_last_commit ? accepted : lsn;
 	info->dropped = to_last_commit ? ops : 0;
+	/* What vmem_close_recovered() has to do. */
+	fs->group_start = accepted;
+	fs->last_op = to_last_commit || !ops ? accepted : lsn;
+	fs->chain = fs->last_op > accepted ? chain_of(fs, accepted, lsn) : fs->seed;
 	return lsn;
+}
+
+/*
+ * How many metadata blocks the records of one log can change.  A delta of 16 bytes can
+ * name a whole block, so a forged log could want hundreds of times its size in memory.
+ * Domain host: a checkpoint is made at VMEM_OVERLAY_MAX, and as much may gather while it
+ * runs.  The others have a record or two to replay, except when fsck has to go through
+ * the whole log.
+ */
+static unsigned int max_pages(const struct vmem_fs *fs, const struct vmem_mount_info *info)
+{
+	return info->host_failed && vmem_get32(fs->root.domain) != VMEM_DOMAIN_HOST ?
+	       ~0u : 4 * VMEM_OVERLAY_MAX;
 }
 
 int vmem_recover(struct vmem_fs *fs, bool to_last_commit, struct vmem_mount_info *info)
 {
-	struct replay r = { .fs = fs, .start = fs->tail, .with_data = to_last_commit };
+	struct replay r = { .fs = fs, .start = fs->tail, .with_data = to_last_commit,
+			    .max_pages = max_pages(fs, info) };
 	uint64_t applied = vmem_get64(fs->root.applied), end;
 	int err;
 
@@ -361,6 +382,8 @@ static int recover_orphan(struct vmem_fs *fs, uint64_t ino)
 	err = vmem_iget(fs, ino, vi);
 	if (err == -ESTALE)
 		err = vmem_corrupt(fs, ino, 0, "orphan that is no inode");
+	if (!err && vmem_get32(vi->raw.nlink) && !vmem_is_reg(&vi->raw))
+		err = vmem_corrupt(fs, ino, 0, "orphan that has names and is no file");
 	if (!err && vmem_get32(vi->raw.nlink))
 		err = vmem_truncate_rest(vi, vmem_size(vi));
 	if (!err)
