@@ -36,7 +36,7 @@ static const struct vmem_rec *record_at(struct vmem_fs *fs, uint64_t lsn)
 	uint32_t len;
 	uint16_t type;
 
-	if (room < sizeof(*rec))
+	if (room < sizeof(*rec) || lsn % VMEM_REC_ALIGN)
 		return NULL;
 	rec = (const void *)(fs->store->base + vmem_ring_off(fs, lsn));
 	len = vmem_get32(rec->len);
@@ -54,20 +54,19 @@ static const struct vmem_rec *record_at(struct vmem_fs *fs, uint64_t lsn)
 	return rec;
 }
 
-/* Chain checksum of the records in [from, to), which are valid. */
-static uint32_t chain_of(struct vmem_fs *fs, uint64_t from, uint64_t to)
+/* Chain checksum of the records in [from, to); false when they do not end there. */
+static bool chain_of(struct vmem_fs *fs, uint64_t from, uint64_t to, uint32_t *chain)
 {
-	uint32_t chain = fs->seed;
-
+	*chain = fs->seed;
 	while (from < to) {
 		const struct vmem_rec *rec = record_at(fs, from);
 
 		if (!rec)
-			return ~chain;
-		chain = fs->crc(chain, &rec->csum, sizeof(rec->csum));
+			return false;
+		*chain = fs->crc(*chain, &rec->csum, sizeof(rec->csum));
 		from += vmem_get32(rec->len);
 	}
-	return chain;
+	return from == to;
 }
 
 /* End of the group that this commit record closes, if it is whole; else accepted. */
@@ -76,10 +75,11 @@ static uint64_t closed_group(struct replay *r, const struct vmem_rec *rec, uint6
 {
 	const struct vmem_rec_commit *c = (const void *)(rec + 1);
 	uint64_t start = vmem_get64(c->start), covers = vmem_get64(c->covers);
+	uint32_t chain;
 
 	if (r->broken || covers <= accepted || covers > at || start != accepted)
 		return accepted;
-	r->broken = chain_of(r->fs, start, covers) != vmem_get32(c->chain);
+	r->broken = !chain_of(r->fs, start, covers, &chain) || chain != vmem_get32(c->chain);
 	return r->broken ? accepted : covers;
 }
 
@@ -317,6 +317,9 @@ static uint64_t scan(struct replay *r, bool to_last_commit, struct vmem_mount_in
 	while (lsn < limit && (rec = record_at(fs, lsn)) != NULL) {
 		uint16_t type = vmem_get16(rec->type);
 
+		/* It would lie over the first. */
+		if (vmem_get32(rec->len) > limit - lsn)
+			break;
 		if (type == VMEM_REC_COMMIT) {
 			uint64_t before = accepted;
 
@@ -332,7 +335,7 @@ static uint64_t scan(struct replay *r, bool to_last_commit, struct vmem_mount_in
 	/* What vmem_close_recovered() has to do. */
 	fs->group_start = accepted;
 	fs->last_op = to_last_commit || !ops ? accepted : lsn;
-	fs->chain = fs->last_op > accepted ? chain_of(fs, accepted, lsn) : fs->seed;
+	chain_of(fs, accepted, fs->last_op, &fs->chain);
 	return lsn;
 }
 
