@@ -551,9 +551,17 @@ static __attribute__((__noinline__)) int64_t
 write_some(struct vmem_inode *vi, uint64_t pos, uint64_t len, vmem_copy copy,
 			  void *ctx, struct vmem_run gap)
 {
-	struct write w = { .vi = vi, .pos = pos, .end = pos, .gap = gap,
-			   .carry = wants_carry(vi, len) };
+	struct write w VMEM_UNINITIALIZED;
 	int err = 0, rec_err = 0;
+
+	w.vi = vi;
+	w.pos = pos;
+	w.end = pos;
+	w.nr = 0;
+	w.nr_unused = 0;
+	w.new_blocks = 0;
+	w.gap = gap;
+	w.carry = wants_carry(vi, len);
 
 	while (!err && w.end < pos + len && w.nr < MAX_PIECES && w.new_blocks < MAX_NEW_BLOCKS) {
 		struct vmem_map map;

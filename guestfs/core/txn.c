@@ -203,7 +203,7 @@ bool txn_full(const struct vmem_txn *t)
 	       t->nr_inodes == VMEM_TXN_INODES;
 }
 
-static uint64_t word_at(const uint8_t *p)
+static inline __attribute__((__always_inline__)) uint64_t word_at(const uint8_t *p)
 {
 	uint64_t v;
 

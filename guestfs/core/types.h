@@ -56,6 +56,19 @@ static inline unsigned int vmem_popcount64(uint64_t w)
 #endif
 
 /*
+ * For a large variable on a hot path that is written before it is read: the
+ * kernel is compiled so that every other one is filled with zeros first.
+ */
+#if defined(__has_attribute)
+#if __has_attribute(__uninitialized__)
+#define VMEM_UNINITIALIZED __attribute__((__uninitialized__))
+#endif
+#endif
+#ifndef VMEM_UNINITIALIZED
+#define VMEM_UNINITIALIZED
+#endif
+
+/*
  * Little-endian integers of the medium.  They are structs, so that every
  * compiler, not only sparse, refuses to mix them with native integers.
  */
