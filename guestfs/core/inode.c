@@ -341,8 +341,6 @@ int vmem_fsync(struct vmem_inode *vi, bool datasync)
 	if (fs->error == -EIO)
 		return -EIO;
 	if (fs->read_only)
-		return 0;	/* nothing was changed, or the remount flushed it */
-	if (fs->read_only)
 		return 0;	/* what was replayed for reading is nobody's to commit */
 	if (vmem_immediate(fs)) {
 		/* A replay of the last record must not bring back older times. */
