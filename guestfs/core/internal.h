@@ -306,6 +306,13 @@ bool txn_full(const struct vmem_txn *t);
 
 /* Make everything below lsn host-durable: join or close the running group. */
 int vmem_commit(struct vmem_fs *fs, uint64_t lsn);
+/*
+ * Only the guest had failed, so recovery replays records that the host's disk
+ * need not have, and that no commit record may cover.  Before they go home,
+ * makes the log durable and closes their group: a host failure meanwhile must
+ * find them, too.
+ */
+int vmem_close_recovered(struct vmem_fs *fs);
 /* Domain pmem: recovery need not replay anything that was done so far. */
 void vmem_retire_records(struct vmem_fs *fs);
 uint64_t vmem_ring_off(const struct vmem_fs *fs, uint64_t lsn);

@@ -385,6 +385,21 @@ int vmem_commit(struct vmem_fs *fs, uint64_t lsn)
 	return err;
 }
 
+int vmem_close_recovered(struct vmem_fs *fs)
+{
+	struct vmem_rangeset *set = fs->ckpt_set;
+	int err;
+
+	/* Neither the log nor the data that it links may have reached the disk. */
+	vmem_ranges_add(set, 0, fs->store->size);
+	err = vmem_flush_sets(fs, &set, 1);
+	if (err || fs->last_op <= fs->group_start)
+		return err;
+	put_commit_record(fs, fs->group_start, fs->head, fs->chain);
+	add_log_range(fs, set, fs->group_start, fs->head);
+	return vmem_flush_sets(fs, &set, 1);
+}
+
 /* ---- Checkpoint ---- */
 
 static void forget_logged(struct vmem_fs *fs)

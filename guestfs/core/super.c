@@ -379,10 +379,14 @@ static int recover_log(struct vmem_fs *fs, const struct vmem_mount_opts *opts,
 }
 
 /* Recovery's result goes home and becomes durable; the log starts anew. */
-static int settle_recovery(struct vmem_fs *fs)
+static int settle_recovery(struct vmem_fs *fs, const struct vmem_mount_info *info)
 {
-	int err;
+	int err = 0;
 
+	if (vmem_get32(fs->root.domain) == VMEM_DOMAIN_HOST && !info->host_failed && fs->store->flush)
+		err = vmem_close_recovered(fs);
+	if (err)
+		return err;
 	vmem_overlay_writeback(fs, fs->ckpt_set);
 	fs->ckpt_set->nr = 0;
 	fs->home->nr = 0;
@@ -419,7 +423,7 @@ static int mount_steps(struct vmem_fs *fs, const struct vmem_mount_opts *opts,
 	if (ro && !info->was_dirty)
 		return 0;
 	if (info->was_dirty)
-		err = settle_recovery(fs);
+		err = settle_recovery(fs, info);
 	if (!err)
 		err = start_session(fs);
 	if (!err)

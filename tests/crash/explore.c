@@ -108,7 +108,7 @@ static bool end_state(struct explorer *x)
 
 		sum += hash_page(p, m->image + (size_t)p * PAGE) - hash_of_now(x, p);
 	}
-	sum = mix(sum + mix(x->allowed.lo * 1024ull + x->allowed.hi));
+	sum = mix(sum + mix(x->allowed.lo * 1000000ull + x->allowed.hi * 1000ull + x->allowed.done));
 	if (!see(x, sum) && !x->only)
 		return true;
 	x->judged++;
@@ -529,6 +529,24 @@ bool explore(struct explorer *x, const struct world *w, const struct trace *t, s
 		}
 	}
 	return true;
+}
+
+void explorer_print(const struct world *w, const struct trace *t, size_t from)
+{
+	char text[100];
+	size_t i;
+
+	for (i = from; i < t->nr; i++) {
+		const struct event *e = &t->ev[i];
+
+		printf("%5zu ", i);
+		if (e->kind == EV_BEGIN || e->kind == EV_DONE) {
+			op_print(&w->op[e->off], text, sizeof(text));
+			printf("%s %s\n", e->kind == EV_BEGIN ? "---- " : "done ", text);
+		} else {
+			trace_print(w->m, e, t);
+		}
+	}
 }
 
 /* ---- Making ---- */

@@ -78,6 +78,9 @@ void explorer_free(struct explorer *x);
 bool explore(struct explorer *x, const struct world *w, const struct trace *t, size_t from,
 	     const uint8_t *start, enum mode mode, enum mode mount, const struct allowed *allowed);
 
+/* The events of t from `from` on, for people. */
+void explorer_print(const struct world *w, const struct trace *t, size_t from);
+
 /* judge.c: recover test.image and look at it; false: see x->why. */
 bool judge(struct explorer *x);
 

@@ -199,6 +199,10 @@ static bool explore_below(struct explorer *x, size_t from, const uint8_t *start,
 
 	b->only = x->only ? strchr(x->only, '.') + 1 : NULL;
 	snprintf(b->id, sizeof(b->id), "%.40s%u.%s", x->id, x->number, kind);
+	if (x->opt->verbose) {
+		printf("---- recovery of state %s%u\n", x->id, x->number);
+		explorer_print(x->w, &x->recovery, from);
+	}
 	b->generation = x->test.store.generation[1];
 	ok = explore(b, x->w, &x->recovery, from, start, mode, x->mount, allowed);
 	x->states += b->states;

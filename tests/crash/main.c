@@ -128,24 +128,6 @@ static bool ours(struct run *r)
 	return mix(n + r->opt.seed * 77) % r->sample == 0 && n / r->sample % r->parts == r->part;
 }
 
-static void print_trace(const struct run *r)
-{
-	size_t i;
-	char text[100];
-
-	for (i = 0; i < r->trace.nr; i++) {
-		const struct event *e = &r->trace.ev[i];
-
-		printf("%5zu ", i);
-		if (e->kind == EV_BEGIN || e->kind == EV_DONE) {
-			op_print(&r->world.op[e->off], text, sizeof(text));
-			printf("%s %s\n", e->kind == EV_BEGIN ? "---- " : "done ", text);
-		} else {
-			trace_print(&r->live, e, &r->trace);
-		}
-	}
-}
-
 static bool try_ops(struct run *r, const struct op *op, unsigned int nr)
 {
 	enum run_result result = record(r, op, nr);
@@ -159,7 +141,7 @@ static bool try_ops(struct run *r, const struct op *op, unsigned int nr)
 		return true;
 	}
 	if (r->opt.verbose)
-		print_trace(r);
+		explorer_print(&r->world, &r->trace, 0);
 	r->x.only = r->only;
 	r->x.generation = r->live.store.generation[1];
 	r->x.id[0] = 0;

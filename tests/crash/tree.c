@@ -231,6 +231,7 @@ void allowed_done(struct allowed *a, const struct world *w, unsigned int op)
 	unsigned int node = w->node_of_op[op], k;
 
 	a->hi = op + 1;
+	a->done = op + 1;
 	if (!a->host || kind == OP_SYNC || kind == OP_UMOUNT) {
 		durable_up_to(a, op + 1);
 		return;

@@ -126,6 +126,7 @@ struct tree {
 struct allowed {
 	bool host;
 	unsigned int lo, hi;
+	unsigned int done;	/* operations that have returned */
 	unsigned int dur[NODES];
 };
 
