@@ -65,6 +65,18 @@ says() {
     fi
 }
 
+# flags_of FILE: the VmFlags of its mapping in a QEMU that runs for some seconds
+flags_of() {
+    { sleep 5; echo quit; } | start -device "vmemstore,file=$1" &
+    sleep 1
+    # Guest memory by then: QEMU has asked for huge pages, and we after it.
+    for maps in $(grep -l "$PWD/$1" /proc/[0-9]*/maps 2>/dev/null); do
+        awk -v file="$PWD/$1" '/^[0-9a-f]+-/ { ours = index($0, file) } ours && /^VmFlags/' \
+            "${maps%/maps}/smaps"
+    done
+    wait
+}
+
 # --- loading ---
 
 if { echo "device_add vmemstore,help"; echo quit; } | start && grep -q 'file=<str>' out; then
@@ -198,6 +210,16 @@ export VMEMSTORE_TEST_OPTIONS=,flush-in-vcpu=off
 tap_of "" "$logs/vmemstore-test"
 VMEMSTORE_TEST_OPTIONS=,flush-in-vcpu=on
 tap_of " (flushes in the vCPU thread)" "$logs/vmemstore-test"
+
+# --- folios ---
+
+truncate -s 4M cold.img
+flags=$(flags_of cold.img)
+case " $flags " in
+*" hg "*) not_ok "faults are not asked to bring huge pages ($flags)" ;;
+*" rr "*) ok "faults are not asked to bring huge pages" ;;
+*) not_ok "faults are not asked to bring huge pages (no mapping found)" ;;
+esac
 
 echo "1..$count"
 [ "$failed" = 0 ]
