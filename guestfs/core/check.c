@@ -181,7 +181,8 @@ static bool root_valid(struct checker *c, const struct vmem_root *root)
 {
 	return vmem_get64(root->magic) == VMEM_ROOT_MAGIC &&
 	       vmem_get32(root->csum) == vmem_root_csum(c->crc, root) &&
-	       !memcmp(root->uuid, c->sb->uuid, VMEM_UUID_LEN);
+	       !memcmp(root->uuid, c->sb->uuid, VMEM_UUID_LEN) &&
+	       vmem_get64(root->tail) < UINT64_MAX / 2 && vmem_get64(root->seq) < UINT64_MAX / 2;
 }
 
 static void check_newest_root(struct checker *c, unsigned int slot,

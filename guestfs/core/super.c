@@ -81,9 +81,10 @@ static bool geometry_ok(const struct vmem_fs *fs)
 	log_end = fs->log_start + fs->log_blocks;
 	ag0_end = VMEM_MIN(fs->ag_blocks, fs->nr_blocks);
 	if (fs->log_start > ag0_end || fs->agmeta0 < log_end ||
-	    fs->agmeta0 > ag0_end || fs->agmeta0 + 2 + fs->itable_blocks > ag0_end)
+	    fs->agmeta0 > ag0_end || fs->agmeta0 + 2 + fs->itable_blocks + 1 > ag0_end)
 		return false;
-	if ((uint64_t)(fs->nr_ags - 1) * fs->ag_blocks + 2 + fs->itable_blocks > fs->nr_blocks)
+	/* The backup superblock lies behind the metadata of the last group. */
+	if ((uint64_t)(fs->nr_ags - 1) * fs->ag_blocks + 2 + fs->itable_blocks + 1 > fs->nr_blocks)
 		return false;
 	return fs->backup == fs->nr_blocks - 1;
 }
@@ -145,7 +146,7 @@ static bool root_ok(struct vmem_fs *fs, const struct vmem_root *r)
 	       vmem_get32(r->csum) == vmem_root_csum(fs->crc, r) &&
 	       !memcmp(r->uuid, fs->uuid, VMEM_UUID_LEN) &&
 	       vmem_get64(r->tail) % VMEM_REC_ALIGN == 0 &&
-	       vmem_get64(r->tail) < UINT64_MAX / 2;
+	       vmem_get64(r->tail) < UINT64_MAX / 2 && vmem_get64(r->seq) < UINT64_MAX / 2;
 }
 
 static int read_root(struct vmem_fs *fs)
