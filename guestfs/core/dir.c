@@ -43,7 +43,8 @@ static struct vmem_dir_index get_index(struct vmem_fs *fs, uint64_t block, unsig
 {
 	struct vmem_dir_index e;
 
-	memcpy(&e, vmem_meta(fs, (block << VMEM_BLOCK_SHIFT) + VMEM_NODE_HEAD + i * 16ull), sizeof(e));
+	vmem_fetch(&e, vmem_meta(fs, (block << VMEM_BLOCK_SHIFT) + VMEM_NODE_HEAD + i * 16ull),
+		   sizeof(e));
 	return e;
 }
 
@@ -103,19 +104,14 @@ static uint64_t leaf_of(const struct dir_path *p)
 	return p->step[p->height - 1].block;
 }
 
-/*
- * The head of the entry at off of a leaf; false when it cannot be one.  A copy,
- * fetched once: on a damaged image a file may hold the same block, and whoever
- * writes to it must not change a length between its check and its use.
- */
+/* The head of the entry at off of a leaf; false when it cannot be one. */
 static bool get_dirent(const uint8_t *leaf, unsigned int off, struct vmem_dirent *e)
 {
 	unsigned int len;
 
 	if (off + VMEM_DIRENT_HEAD > LEAF_END)
 		return false;
-	memcpy(e, leaf + off, VMEM_DIRENT_HEAD);
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	vmem_fetch(e, leaf + off, VMEM_DIRENT_HEAD);
 	len = vmem_get16(e->rec_len);
 	if (len < VMEM_DIRENT_HEAD || len % 8 || len > LEAF_END - off)
 		return false;

@@ -54,7 +54,8 @@ static struct vmem_extent get_entry(struct vmem_fs *fs, const struct vmem_dinode
 
 	if (!s->block)
 		return n->u.ext[i];
-	memcpy(&e, vmem_meta(fs, (s->block << VMEM_BLOCK_SHIFT) + VMEM_NODE_HEAD + i * 16), sizeof(e));
+	vmem_fetch(&e, vmem_meta(fs, (s->block << VMEM_BLOCK_SHIFT) + VMEM_NODE_HEAD + i * 16),
+		   sizeof(e));
 	return e;
 }
 

@@ -5,6 +5,16 @@
 
 #include "internal.h"
 
+/*
+ * Copy from a node, once: on a damaged image a file may hold the same block,
+ * and whoever writes to it must not change a value between its check and its use.
+ */
+static inline void vmem_fetch(void *to, const uint8_t *from, size_t len)
+{
+	memcpy(to, from, len);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
 /* Make block the image of an empty node. */
 static inline void vmem_node_init(uint8_t *block, uint32_t magic, uint64_t self, uint64_t owner,
 				  unsigned int level, unsigned int count)
@@ -29,7 +39,7 @@ static inline bool vmem_node_ok(struct vmem_fs *fs, uint64_t block, uint32_t mag
 
 	if (!vmem_block_ok(fs, block, 1))
 		return false;
-	memcpy(&head, vmem_meta(fs, block << VMEM_BLOCK_SHIFT), sizeof(head));
+	vmem_fetch(&head, vmem_meta(fs, block << VMEM_BLOCK_SHIFT), sizeof(head));
 	*count = vmem_get16(head.count);
 	return vmem_get32(head.magic) == magic && vmem_get16(head.level) == level &&
 	       vmem_get64(head.owner) == owner && vmem_get64(head.self) == block &&
