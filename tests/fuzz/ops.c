@@ -387,6 +387,32 @@ enum {
 	O_READ, O_SYNC, O_LIST, O_ATTR, O_MAP_WRITE, O_TMPFILE, O_REMOUNT, O_AGAIN, O_SCRIBBLE, NR_OPS
 };
 
+/* Counters move by steps; one that went below zero jumps. */
+static void check_counters(struct user *u)
+{
+	struct vmem_statfs st;
+	unsigned int i;
+
+	for (i = 0; i < MAX_OPEN; i++) {
+		struct slot *s = &u->all[i];
+		uint32_t nlink;
+
+		if (!s->vi)
+			continue;
+		nlink = vmem_get32(s->vi->raw.nlink);
+		if (s->counted && nlink > s->nlink && nlink - s->nlink > 1)
+			broken("inode %llu had %u links and has %u", (unsigned long long)s->vi->ino,
+			       s->nlink, nlink);
+		s->nlink = nlink;
+		s->counted = true;
+	}
+	vmem_statfs(u->fs, &st);
+	if (st.free_blocks > st.blocks || st.free_inodes > st.inodes)
+		broken("%llu of %llu blocks and %llu of %llu inodes are free",
+		       (unsigned long long)st.free_blocks, (unsigned long long)st.blocks,
+		       (unsigned long long)st.free_inodes, (unsigned long long)st.inodes);
+}
+
 const char *op_name(uint8_t kind)
 {
 	static const char *const names[NR_OPS] = {
@@ -435,9 +461,14 @@ struct vmem_fs *run_ops(struct vmem_fs *fs, const struct fuzz_input *in)
 		abort();
 	u->fs = fs;
 	u->open[0] = get_inode(u, VMEM_ROOT_INO);
-	for (i = 0; i < in->nr && u->open[0]; i++)
-		if (in->rec[i].kind >= FUZZ_OP && !run_op(u, in, &in->rec[i]))
+	for (i = 0; i < in->nr && u->open[0]; i++) {
+		if (in->rec[i].kind < FUZZ_OP)
+			continue;
+		check_counters(u);
+		if (!run_op(u, in, &in->rec[i]))
 			break;
+		check_counters(u);
+	}
 	close_all(u);
 	fs = u->fs;
 	free(u);

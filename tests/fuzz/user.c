@@ -64,6 +64,7 @@ struct slot *get_inode(struct user *u, uint64_t ino)
 		return NULL;
 	}
 	s->refs = 1;
+	s->counted = false;
 	return s;
 }
 
@@ -93,5 +94,6 @@ struct slot *adopt_inode(struct user *u, struct vmem_inode *vi)
 		return NULL;
 	s->vi = vi;
 	s->refs = 1;
+	s->counted = false;
 	return s;
 }

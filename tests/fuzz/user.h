@@ -12,6 +12,8 @@
 struct slot {
 	struct vmem_inode *vi;		/* NULL: free */
 	unsigned int refs;
+	uint32_t nlink;			/* after the operation before, if counted */
+	bool counted;
 };
 
 struct user {
