@@ -164,6 +164,9 @@ static int txn_begin(struct vmem_fs *fs)
 		if (err)
 			break;
 		if (!need_checkpoint(fs)) {
+			/* Pages that are home are kept for speed only. */
+			if (fs->nr_opages - fs->nr_dirty > VMEM_OVERLAY_MAX)
+				vmem_overlay_drop(fs, false);
 			txn_reset(&fs->txn);
 			return 0;
 		}
