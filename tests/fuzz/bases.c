@@ -290,6 +290,32 @@ static void make_clean(struct base *b, const char *name, uint64_t size, uint32_t
 	finish_base(b);
 }
 
+/* Nodes that are nearly full: one name or extent more splits an index, or grows a root. */
+static void make_wide(struct base *b)
+{
+	struct vmem_inode root, dir, vi;
+	char text[VMEM_NAME_MAX + 1];
+	struct vmem_fs *fs;
+	unsigned int i;
+
+	format_base(b, "wide", 40ull << 20, 512, VMEM_BACKING_PAGE_CACHE);
+	fs = mount_base(VMEM_DOMAIN_GUEST);
+	must(vmem_iget(fs, VMEM_ROOT_INO, &root), "root");
+	make_holes(&root, "h0", 8 * 253 + 252);
+	make(&root, "f0", 0100644, &vi);
+	make(&root, "b0", 0040755, &dir);
+	for (i = 0; vmem_get64(dir.raw.blocks) < 253; i++) {
+		memset(text, 'n', sizeof(text));
+		snprintf(text + 200, sizeof(text) - 200, "%u", i);
+		must(vmem_link(&dir, name_of(text), &vi), text);
+	}
+	must(vmem_iput(&dir), "b0");
+	must(vmem_iput(&vi), "f0");
+	must(vmem_iput(&root), "root");
+	must(vmem_umount(fs), "unmount");
+	finish_base(b);
+}
+
 /* Small appended writes that ride in their records, an overwrite that revokes them, groups. */
 static void fill_log(struct vmem_fs *fs)
 {
@@ -360,4 +386,5 @@ void make_bases(void)
 	make_dirty(&bases[BASE_LOG_HOST], "log-host", VMEM_DOMAIN_HOST);
 	make_dirty(&bases[BASE_LOG_GUEST], "log-guest", VMEM_DOMAIN_GUEST);
 	make_dirty(&bases[BASE_LOG_PMEM], "log-pmem", VMEM_DOMAIN_PMEM);
+	make_wide(&bases[BASE_WIDE]);
 }

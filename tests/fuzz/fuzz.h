@@ -110,7 +110,9 @@ void init_world(struct base *base);
 
 /* ---- bases.c ---- */
 
-enum { BASE_SMALL, BASE_GROUPS, BASE_LOG_HOST, BASE_LOG_GUEST, BASE_LOG_PMEM, NR_BASES };
+enum {
+	BASE_SMALL, BASE_GROUPS, BASE_LOG_HOST, BASE_LOG_GUEST, BASE_LOG_PMEM, BASE_WIDE, NR_BASES
+};
 extern struct base bases[NR_BASES];
 void make_bases(void);
 

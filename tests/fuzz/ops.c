@@ -10,13 +10,20 @@
 struct source {
 	uint8_t byte;
 	size_t left;	/* then it faults */
+	/* A store through a mapping fills the hole meanwhile. */
+	struct vmem_inode *vi;
+	uint64_t lblk;
 };
 
 static size_t copy_in(void *ctx, void *addr, size_t len)
 {
 	struct source *s = ctx;
 	size_t n = len < s->left ? len : s->left;
+	struct vmem_map map;
 
+	if (s->vi)
+		expect_errno(vmem_map_write(s->vi, s->lblk, 2, &map));
+	s->vi = NULL;
 	memset(addr, s->byte, n);
 	s->left -= n;
 	return n;
@@ -231,11 +238,18 @@ static uint64_t some_offset(const struct fuzz_record *r)
 
 static void op_write(struct user *u, const struct fuzz_record *r)
 {
-	struct source s = { (uint8_t)r->v, r->d & 16 ? r->c / 2 : SIZE_MAX };
+	struct source s = { .byte = (uint8_t)r->v, .left = r->d & 16 ? r->c / 2 : SIZE_MAX };
 	struct slot *f = slot_of(u, r->a);
 	size_t len = r->d & 32 ? r->c : r->c % 600;
-	int64_t n = vmem_write(f->vi, some_offset(r), len, copy_in, &s);
+	int64_t n;
 
+	if (r->e & 16)
+		len *= 64;
+	if (r->e & 32 && some_offset(r) + 2 * BLOCK < vmem_size(f->vi)) {
+		s.vi = f->vi;
+		s.lblk = some_offset(r) / BLOCK;
+	}
+	n = vmem_write(f->vi, some_offset(r), len, copy_in, &s);
 	if (n != -EFAULT)
 		expect_errno(n);
 	if (n > (int64_t)len)
