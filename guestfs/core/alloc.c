@@ -477,7 +477,8 @@ void vmem_txn_pend_frees(struct vmem_txn *t, uint64_t lsn)
 
 void vmem_release_pending(struct vmem_fs *fs)
 {
-	while (fs->pending_nr && fs->pending[fs->pending_first].lsn <= fs->floor) {
+	while (fs->pending_nr && (VMEM_BROKEN(REUSE_EARLY) ||
+				  fs->pending[fs->pending_first].lsn <= fs->floor)) {
 		struct vmem_run *run = &fs->pending[fs->pending_first].run;
 
 		mark(fs, run->start, run->len, false);

@@ -198,7 +198,7 @@ static int unlog(struct vmem_inode *vi, uint64_t lo, uint64_t hi)
 {
 	struct unlog u = { vi, lo, hi };
 
-	return lo < hi && may_be_logged(vi) ? vmem_run(vi->fs, do_unlog, &u) : 0;
+	return lo < hi && may_be_logged(vi) && !VMEM_BROKEN(UNLOG) ? vmem_run(vi->fs, do_unlog, &u) : 0;
 }
 
 /* ---- Writing ---- */
@@ -600,7 +600,7 @@ static int zero_gap(struct vmem_inode *vi, uint64_t pos, struct vmem_run *gap)
 	struct vmem_map map;
 	int err;
 
-	if (pos <= size || !in)
+	if (pos <= size || !in || VMEM_BROKEN(GAP))
 		return 0;
 	err = vmem_map(vi, size >> VMEM_BLOCK_SHIFT, 1, &map);
 	if (err || !map.pblk)
@@ -747,6 +747,11 @@ static int copy_tail(struct vmem_txn *t, struct vmem_inode *vi, struct vmem_dino
 
 	if (err || !map.pblk)
 		return err;
+	if (VMEM_BROKEN(TAIL_IN_PLACE)) {
+		off = (map.pblk << VMEM_BLOCK_SHIFT) + in;
+		vmem_put_zero(fs->store, off, VMEM_BLOCK_SIZE - in);
+		return 0;
+	}
 	err = txn_alloc_block(t, map.pblk, &block);
 	if (err)
 		return err;

@@ -378,7 +378,7 @@ int vmem_fsync(struct vmem_inode *vi, bool datasync)
 		/* A commit that had begun before covered our record, but not our bytes. */
 		if (!err && nr && __atomic_load_n(&fs->stored_flushed, __ATOMIC_ACQUIRE) <= round)
 			err = flush_own(vi, own, nr);
-	} else if (nr) {
+	} else if (nr && !VMEM_BROKEN(FSYNC_DATA)) {
 		err = flush_own(vi, own, nr);
 	}
 	if (!err && nr)
@@ -508,7 +508,7 @@ int vmem_iput(struct vmem_inode *vi)
 	vmem_lock(fs, fs->dirty_lock);
 	dirty = vi->nr_dirty || vi->times_dirty;
 	vmem_unlock(fs, fs->dirty_lock);
-	if (dirty && !vmem_is_read_only(fs))
+	if (dirty && !vmem_is_read_only(fs) && !VMEM_BROKEN(HANDLE_LOCAL))
 		err = vmem_run(fs, hand_over_last, vi);
 	hide_from_sync(vi);
 	return err;

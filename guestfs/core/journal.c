@@ -66,7 +66,8 @@ static uint64_t append(struct vmem_fs *fs, uint8_t *buf, uint32_t len, unsigned 
 	}
 	lsn = put_record(fs, buf, len, type, nr_deltas);
 	fs->stats.records++;
-	vmem_fence(fs->store);
+	if (!VMEM_BROKEN(FENCE_RECORD))
+		vmem_fence(fs->store);
 	return lsn;
 }
 
@@ -113,6 +114,8 @@ static void applied_at_once(struct vmem_txn *t, uint64_t lsn)
 		vmem_put64(fs->store, applied_off(fs), lsn);
 		apply_home(t);
 	} else {
+		if (VMEM_BROKEN(APPLIED_EARLY))
+			vmem_put64(fs->store, applied_off(fs), fs->head);
 		apply_home(t);
 		__atomic_thread_fence(__ATOMIC_RELEASE);
 		vmem_put64(fs->store, applied_off(fs), fs->head);
@@ -189,7 +192,7 @@ static void note_links(struct vmem_txn *t)
 {
 	unsigned int i;
 
-	for (i = 0; i < t->nr_links; i++)
+	for (i = 0; i < t->nr_links && !VMEM_BROKEN(DATA_LATE); i++)
 		vmem_ranges_add(t->fs->linked, t->links[i].start, t->links[i].len);
 }
 
@@ -449,6 +452,8 @@ static int settle(struct vmem_fs *fs, struct vmem_rangeset *set, uint64_t *tail,
 	unsigned int i;
 	int err = 0;
 
+	if (VMEM_BROKEN(HOME_EARLY))
+		vmem_overlay_writeback(fs, set);
 	if (fs->last_op > fs->committed)
 		err = close_group(fs, true);
 	/* The group that runs on begins here, with the commit record itself. */
@@ -478,7 +483,7 @@ static int checkpoint_host(struct vmem_fs *fs)
 		return err;
 
 	/* New records only touch the overlay, so home stays as it is meanwhile. */
-	err = vmem_flush_sets(fs, &set, 1);
+	err = VMEM_BROKEN(TAIL_EARLY) ? 0 : vmem_flush_sets(fs, &set, 1);
 	if (!err)
 		err = vmem_write_root(fs, VMEM_STATE_MOUNTED, tail);
 	if (err)

@@ -257,7 +257,7 @@ static int drop_link(struct vmem_txn *t, struct vmem_inode *vi)
 	else
 		add_links(n, -1);
 	vmem_inode_touch_raw(t->fs, n, false);
-	if (!vmem_get32(n->nlink))
+	if (!vmem_get32(n->nlink) && !VMEM_BROKEN(ORPHAN))
 		txn_set_orphan(t, vi->ino, true);
 	return 0;
 }
@@ -319,7 +319,8 @@ static int reparent(struct vmem_txn *t, struct vmem_inode *vi, struct vmem_inode
 		return 0;
 	if (vmem_get32(txn_inode(t, to)->nlink) >= MAX_LINKS)
 		return -EMLINK;
-	txn_inode(t, vi)->parent = vmem_le32_of(to->ino);
+	if (!VMEM_BROKEN(PARENT))
+		txn_inode(t, vi)->parent = vmem_le32_of(to->ino);
 	err = drop_subdir(t, from);
 	add_links(txn_inode(t, to), 1);
 	return err;
@@ -355,7 +356,7 @@ static int do_rename(struct vmem_txn *t, void *arg)
 		return err;
 	if (a->victim) {
 		err = txn_dir_replace(t, a->to_dir, a->to, a->victim->ino, a->vi->ino, type);
-		if (!err)
+		if (!err && !VMEM_BROKEN(VICTIM))
 			err = drop_link(t, a->victim);
 		if (!err && vmem_is_dir(&a->victim->raw))
 			err = drop_subdir(t, a->to_dir);

@@ -15,11 +15,12 @@
 #ifndef VMEM_PERSIST_H
 #define VMEM_PERSIST_H
 
+#include "fault.h"
 #include "vmem.h"
 
 static inline void vmem_stored(struct vmem_store *store, uint64_t off, size_t len)
 {
-	if (store->writeback)
+	if (store->writeback && !(VMEM_BROKEN(WRITEBACK) && len < 64))
 		store->writeback(store, store->base + off, len);
 #ifdef VMEM_RECORD
 	if (store->recorded)

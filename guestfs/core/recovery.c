@@ -361,7 +361,8 @@ int vmem_recover(struct vmem_fs *fs, bool to_last_commit, struct vmem_mount_info
 
 	/* Immediate domains: older records are home, and home has gone on since. */
 	if (vmem_get32(fs->root.domain) != VMEM_DOMAIN_HOST && applied > fs->tail &&
-	    applied - fs->tail <= fs->log_size && applied % VMEM_REC_ALIGN == 0)
+	    applied - fs->tail <= fs->log_size && applied % VMEM_REC_ALIGN == 0 &&
+	    !VMEM_BROKEN(REPLAY_OLD))
 		r.start = applied;
 	end = scan(&r, to_last_commit, info);
 	err = replay_pass(&r, NULL, gather_revoke);
@@ -399,7 +400,7 @@ int vmem_recover_orphans(struct vmem_fs *fs, struct vmem_mount_info *info)
 {
 	uint32_t ag, i;
 
-	for (ag = 0; ag < fs->nr_ags; ag++) {
+	for (ag = 0; ag < fs->nr_ags && !VMEM_BROKEN(ORPHANS_KEPT); ag++) {
 		for (i = 0; vmem_orphans_in(fs, ag) && i < fs->inodes_per_ag; i++) {
 			uint64_t map = ((vmem_ag_meta(fs, ag) + 1) << VMEM_BLOCK_SHIFT) +
 				       VMEM_ORPHAN_BITMAP_OFF;

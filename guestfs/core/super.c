@@ -178,7 +178,7 @@ static int read_root(struct vmem_fs *fs)
 static void put_root(struct vmem_fs *fs, uint32_t state, uint64_t tail)
 {
 	struct vmem_root *r = &fs->root;
-	unsigned int slot = 1 - fs->root_slot;
+	unsigned int slot = VMEM_BROKEN(ROOT_IN_PLACE) ? fs->root_slot : 1 - fs->root_slot;
 	uint32_t keep = vmem_get32(r->state) & ~VMEM_STATE_MOUNTED;
 
 	r->state = vmem_le32_of(keep | state);
@@ -384,7 +384,8 @@ static int settle_recovery(struct vmem_fs *fs, const struct vmem_mount_info *inf
 {
 	int err = 0;
 
-	if (vmem_get32(fs->root.domain) == VMEM_DOMAIN_HOST && !info->host_failed && fs->store->flush)
+	if (vmem_get32(fs->root.domain) == VMEM_DOMAIN_HOST && !info->host_failed && fs->store->flush &&
+	    !VMEM_BROKEN(RECOVERY_EARLY))
 		err = vmem_close_recovered(fs);
 	if (err)
 		return err;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 #include "explore.h"
+#include "fault.h"
 #include "gen.h"
 
 static const char usage[] =
@@ -32,6 +33,8 @@ static const char usage[] =
 "  --vectors N  random states at each crash point (2)\n"
 "  --behind N   pages or lines behind or ahead, one at a time, at each point (8)\n"
 "  --stop N     stop after N failures (10)\n"
+"  --fault N    seed the N-th bug of guestfs/core/fault.h; is it caught?\n"
+"  --faults     list them\n"
 "  -v           show the trace and what was found (--replay)\n";
 
 struct run {
@@ -289,7 +292,7 @@ static void run_set(struct run *r, const char *set, const char *setup)
 	if (!strcmp(set, "random"))
 		set_random(r);
 	for (i = 0; i < nr_setups && strcmp(set, "random"); i++) {
-		if ((setup && strcmp(setup, setups[i].name)) || !begin_setup(r, &setups[i]))
+		if (finished(r) || (setup && strcmp(setup, setups[i].name)) || !begin_setup(r, &setups[i]))
 			continue;
 		if (!strcmp(set, "one"))
 			set_one(r);
@@ -302,6 +305,44 @@ static void run_set(struct run *r, const char *set, const char *setup)
 	       (unsigned long long)r->x.judged, (unsigned long long)(r->failures - failures),
 	       clock_seconds() - start);
 	fflush(stdout);
+}
+
+/* ---- Seeded bugs ---- */
+
+#ifdef VMEM_FAULTS
+enum vmem_fault vmem_fault;
+#endif
+
+#define FAULT_TEXT(name, text) #name ": " text,
+static const char *const fault_text[] = { "", VMEM_FAULT_LIST(FAULT_TEXT) };
+
+/* Until one set in one mode catches it; 0: caught. */
+static int try_fault(struct run *r, unsigned int fault)
+{
+	static const char *const sets[] = { "one", "random", "two" };
+	double start = clock_seconds();
+	unsigned int i;
+
+#ifdef VMEM_FAULTS
+	vmem_fault = (enum vmem_fault)fault;
+#endif
+	r->stop = 1;
+	for (i = 0; i < 3; i++)
+		for (r->mode = 0; r->mode < NR_MODES; r->mode++) {
+			r->world.mode = r->mode;
+			r->sample = i == 2 ? 2000 : 1;
+			r->seconds = i ? 4 : 0;
+			r->opt.nest = 40;
+			r->opt.every = i == 1 ? 3 : 1;
+			run_set(r, sets[i], NULL);
+			if (!r->failures)
+				continue;
+			printf("pass fault %s: caught by set %s in mode %s, %.1f s\n", fault_text[fault],
+			       sets[i], mode_name[r->mode], clock_seconds() - start);
+			return 0;
+		}
+	printf("fail fault %s: not caught\n", fault_text[fault]);
+	return 1;
 }
 
 static int replay(struct run *r, char **arg, int nr)
@@ -333,20 +374,21 @@ static int replay(struct run *r, char **arg, int nr)
 }
 
 enum { O_PART = 256, O_SAMPLE, O_SECONDS, O_SEED, O_STEPS, O_EVERY, O_NEST, O_AGAIN, O_VECTORS, O_BEHIND,
-       O_STOP, O_REPLAY };
+       O_STOP, O_REPLAY, O_FAULT, O_FAULTS };
 
 static const struct option long_options[] = {
 	{ "part", 1, NULL, O_PART }, { "sample", 1, NULL, O_SAMPLE }, { "seconds", 1, NULL, O_SECONDS },
 	{ "seed", 1, NULL, O_SEED }, { "steps", 1, NULL, O_STEPS }, { "every", 1, NULL, O_EVERY },
 	{ "nest", 1, NULL, O_NEST }, { "again", 1, NULL, O_AGAIN }, { "vectors", 1, NULL, O_VECTORS },
 	{ "behind", 1, NULL, O_BEHIND }, { "stop", 1, NULL, O_STOP }, { "replay", 0, NULL, O_REPLAY },
-	{ "help", 0, NULL, 'h' }, { 0 },
+	{ "fault", 1, NULL, O_FAULT }, { "faults", 0, NULL, O_FAULTS }, { "help", 0, NULL, 'h' }, { 0 },
 };
 
 struct choice {
 	const char *setup;
 	unsigned int modes;	/* bits */
-	bool replay;
+	bool replay, list_faults;
+	unsigned int fault;
 };
 
 static bool one_option(struct run *r, struct choice *c, int opt)
@@ -373,6 +415,8 @@ static bool one_option(struct run *r, struct choice *c, int opt)
 	case O_BEHIND: r->opt.behind = n; return true;
 	case O_STOP: r->stop = n; return n > 0;
 	case O_REPLAY: c->replay = true; return true;
+	case O_FAULT: c->fault = n; return n > 0 && n < VMEM_NR_FAULTS;
+	case O_FAULTS: c->list_faults = true; return true;
 	default: return false;
 	}
 }
@@ -392,7 +436,11 @@ int main(int argc, char **argv)
 			fputs(usage, opt == 'h' ? stdout : stderr);
 			return opt == 'h' ? 0 : 2;
 		}
-	if (optind == argc || (c.replay && argc - optind < 3)) {
+	for (i = 1; c.list_faults && i < VMEM_NR_FAULTS; i++)
+		printf("%d %s\n", i, fault_text[i]);
+	if (c.list_faults)
+		return 0;
+	if ((optind == argc && !c.fault) || (c.replay && argc - optind < 3)) {
 		fputs(usage, stderr);
 		return 2;
 	}
@@ -403,6 +451,8 @@ int main(int argc, char **argv)
 	world_init(&run.world, &run.live, MODE_GUEST);
 	if (c.replay)
 		status = replay(&run, argv + optind, argc - optind);
+	if (c.fault)
+		return try_fault(&run, c.fault);
 	for (i = optind; i < argc && !c.replay; i++)
 		for (run.mode = 0; run.mode < NR_MODES; run.mode++)
 			if (c.modes >> run.mode & 1) {

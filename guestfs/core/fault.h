@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/*
+ * fault.h - known bugs, to be seeded
+ *
+ * A test of crashes is worth what it catches.  Where VMEM_BROKEN(name) is
+ * true the core does what file systems on persistent memory are known to get
+ * wrong; the crash explorer must catch each.  Compiled in only with
+ * VMEM_FAULTS; else constant false.
+ */
+#ifndef VMEM_FAULT_H
+#define VMEM_FAULT_H
+
+#define VMEM_FAULT_LIST(F) \
+	F(FENCE_RECORD,	"a record is not drained before its operation returns") \
+	F(WRITEBACK,	"a store of less than a cache line is not written back") \
+	F(SHORT_CSUM,	"the checksum of a record covers its header only") \
+	F(APPLIED_EARLY, "home counts as up to date before it is") \
+	F(REPLAY_OLD,	"recovery replays what is home already") \
+	F(DATA_LATE,	"a record counts before the data that it links is flushed") \
+	F(HOME_EARLY,	"a checkpoint writes home before the log is flushed") \
+	F(TAIL_EARLY,	"the tail of the log moves on before home is flushed") \
+	F(RECOVERY_EARLY, "recovery writes home what only the page cache has") \
+	F(REUSE_EARLY,	"a block is used again before its free is durable") \
+	F(ROOT_IN_PLACE, "the valid root slot is overwritten, not the other") \
+	F(VICTIM,	"a rename forgets the link count of its victim") \
+	F(ORPHAN,	"an unlinked file is not noted as an orphan") \
+	F(ORPHANS_KEPT,	"recovery does not free orphans") \
+	F(PARENT,	"a directory that moves keeps its old parent") \
+	F(GAP,		"a file that grows shows what lies behind its end") \
+	F(TAIL_IN_PLACE, "a truncate zeroes in place what a failure may bring back") \
+	F(UNLOG,	"a replay brings back bytes that were overwritten since") \
+	F(FSYNC_DATA,	"fsync forgets what was overwritten in place") \
+	F(HANDLE_LOCAL,	"fsync forgets what another handle wrote")
+
+#define VMEM_FAULT_ENUM(name, text) VMEM_FAULT_##name,
+enum vmem_fault { VMEM_FAULT_NONE, VMEM_FAULT_LIST(VMEM_FAULT_ENUM) VMEM_NR_FAULTS };
+
+#ifdef VMEM_FAULTS
+extern enum vmem_fault vmem_fault;
+#define VMEM_BROKEN(name) (vmem_fault == VMEM_FAULT_##name)
+#else
+#define VMEM_BROKEN(name) 0
+#endif
+
+#endif /* VMEM_FAULT_H */
