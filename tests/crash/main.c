@@ -33,7 +33,7 @@ static const char usage[] =
 "  --vectors N  random states at each crash point (2)\n"
 "  --behind N   pages or lines behind or ahead, one at a time, at each point (8)\n"
 "  --stop N     stop after N failures (10)\n"
-"  --fault N    seed the N-th bug of guestfs/core/fault.h; is it caught?\n"
+"  --fault N    (crash-faults) seed the N-th bug of guestfs/core/fault.h; is it caught?\n"
 "  --faults     list them\n"
 "  -v           show the trace and what was found (--replay)\n";
 
@@ -316,33 +316,56 @@ enum vmem_fault vmem_fault;
 #define FAULT_TEXT(name, text) #name ": " text,
 static const char *const fault_text[] = { "", VMEM_FAULT_LIST(FAULT_TEXT) };
 
-/* Until one set in one mode catches it; 0: caught. */
+/* Where a fault shows soonest. */
+static const struct {
+	enum vmem_fault fault;
+	const char *set;
+	enum mode mode;
+} hints[] = {
+	{ VMEM_FAULT_FENCE_RECORD, "one", MODE_PMEM }, { VMEM_FAULT_WRITEBACK, "one", MODE_PMEM },
+	{ VMEM_FAULT_REPLAY_OLD, "random", MODE_GUEST }, { VMEM_FAULT_DATA_LATE, "one", MODE_HOST },
+	{ VMEM_FAULT_HOME_EARLY, "two", MODE_HOST }, { VMEM_FAULT_TAIL_EARLY, "one", MODE_HOST },
+	{ VMEM_FAULT_RECOVERY_EARLY, "one", MODE_KILL }, { VMEM_FAULT_REUSE_EARLY, "random", MODE_HOST },
+	{ VMEM_FAULT_ROOT_IN_PLACE, "one", MODE_PMEM }, { VMEM_FAULT_UNLOG, "random", MODE_HOST },
+	{ VMEM_FAULT_FSYNC_DATA, "two", MODE_HOST }, { VMEM_FAULT_HANDLE_LOCAL, "one", MODE_HOST },
+};
+
+static bool caught(struct run *r, const char *set, enum mode mode, double seconds)
+{
+	r->mode = mode;
+	r->world.mode = mode;
+	r->sample = strcmp(set, "two") ? 1 : 500;
+	r->seconds = seconds;
+	r->opt.nest = 40;
+	r->opt.every = strcmp(set, "random") ? 1 : 3;
+	run_set(r, set, NULL);
+	return r->failures > 0;
+}
+
+/* The hint, then everything; 0: caught. */
 static int try_fault(struct run *r, unsigned int fault)
 {
 	static const char *const sets[] = { "one", "random", "two" };
-	double start = clock_seconds();
+	const char *set = "one";
+	enum mode mode = MODE_GUEST;
 	unsigned int i;
+	bool found;
 
-#ifdef VMEM_FAULTS
-	vmem_fault = (enum vmem_fault)fault;
-#endif
 	r->stop = 1;
-	for (i = 0; i < 3; i++)
-		for (r->mode = 0; r->mode < NR_MODES; r->mode++) {
-			r->world.mode = r->mode;
-			r->sample = i == 2 ? 2000 : 1;
-			r->seconds = i ? 4 : 0;
-			r->opt.nest = 40;
-			r->opt.every = i == 1 ? 3 : 1;
-			run_set(r, sets[i], NULL);
-			if (!r->failures)
-				continue;
-			printf("pass fault %s: caught by set %s in mode %s, %.1f s\n", fault_text[fault],
-			       sets[i], mode_name[r->mode], clock_seconds() - start);
-			return 0;
+	for (i = 0; i < sizeof(hints) / sizeof(hints[0]); i++)
+		if ((unsigned int)hints[i].fault == fault) {
+			set = hints[i].set;
+			mode = hints[i].mode;
 		}
-	printf("fail fault %s: not caught\n", fault_text[fault]);
-	return 1;
+	found = caught(r, set, mode, 15);
+	for (i = 0; i < 3 * NR_MODES && !found; i++) {
+		set = sets[i / NR_MODES];
+		mode = i % NR_MODES;
+		found = caught(r, set, mode, 5);
+	}
+	printf(found ? "pass fault %s: caught by set %s in mode %s\n" : "fail fault %s: not caught\n",
+	       fault_text[fault], set, mode_name[mode]);
+	return !found;
 }
 
 static int replay(struct run *r, char **arg, int nr)
@@ -444,6 +467,9 @@ int main(int argc, char **argv)
 		fputs(usage, stderr);
 		return 2;
 	}
+#ifdef VMEM_FAULTS
+	vmem_fault = (enum vmem_fault)c.fault;
+#endif
 	machine_init(&run.live);
 	explorer_init(&run.x, &run.opt, 0);
 	run.start_image = malloc(IMAGE_SIZE);
@@ -451,7 +477,7 @@ int main(int argc, char **argv)
 	world_init(&run.world, &run.live, MODE_GUEST);
 	if (c.replay)
 		status = replay(&run, argv + optind, argc - optind);
-	if (c.fault)
+	if (c.fault && !c.replay)
 		return try_fault(&run, c.fault);
 	for (i = optind; i < argc && !c.replay; i++)
 		for (run.mode = 0; run.mode < NR_MODES; run.mode++)

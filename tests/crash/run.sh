@@ -16,14 +16,6 @@ out=$top/build/tests-crash
 seed=${SEED:-1}
 mkdir -p "$out"
 
-command -v gcc >/dev/null || { echo "gcc is missing: apt-get install gcc" >&2; exit 2; }
-echo "# building the crash explorer" >&2
-if ! make -s -C "$here" -j2 >"$out/build.log" 2>&1; then
-	cat "$out/build.log" >&2
-	echo "the crash explorer does not build: see above" >&2
-	exit 2
-fi
-
 # program, set, mode, options; the long ones first
 short() {
 	for mode in pmem host kill guest; do
@@ -50,12 +42,21 @@ one() {
 	shift 3
 	file=$out/result-$program-$set-$mode-$(echo "$*" | tr -dc 'a-z0-9')
 	if [ "$set" = fault ]; then
-		"$bin/$program" --seed "$seed" --fault "$mode" >"$file" 2>&1 || :
+		"$bin/$program" --seed "$seed" --fault "$mode" 2>&1 | tail -n 1 >"$file"
 	else
 		"$bin/$program" --seed "$seed" --stop 3 -m "$mode" "$@" "$set" >"$file" 2>&1 ||
-			grep -q '^fail' "$file" || echo "fail $set $mode ended with status $?" >>"$file"
+			grep -q "^fail" "$file" || echo "fail $set $mode ended with status $?" >>"$file"
 	fi
 	sed "s/^\(pass\|fail\)/\1 $program/" "$file"
+}
+
+build() {
+	command -v gcc >/dev/null || { echo "gcc is missing: apt-get install gcc" >&2; exit 2; }
+	echo "# building the crash explorer" >&2
+	make -s -C "$here" -j2 >"$out/build.log" 2>&1 && return
+	cat "$out/build.log" >&2
+	echo "the crash explorer does not build: see above" >&2
+	exit 2
 }
 
 case ${1:-} in
@@ -65,10 +66,11 @@ case ${1:-} in
 *) sed -n '3,/^set/s/^# \{0,1\}//p' "$0" && exit 2 ;;
 esac
 
+build
 $list | xargs -P "${LANES:-2}" -L 1 "$0" --one | awk '
 	function say(ok, text) { printf "%s %d - %s\n", ok == "pass" ? "ok" : "not ok", ++n, text; fflush(); bad += ok != "pass" }
 	BEGIN {
-		what["one"] = "every one-operation sequence"
+		what["one"] = "every one-operation sequence"; verb["one"] = " survives"
 		what["two"] = "two-operation sequences"
 		what["random"] = "random sequences"
 	}
@@ -77,7 +79,7 @@ $list | xargs -P "${LANES:-2}" -L 1 "$0" --one | awk '
 	{
 		with = $2 == "crash-san" ? " (sample, with sanitizers)" : ""
 		if ($5 != "workloads") { say("fail", what[$3] " in domain " $4 with ": " $0); next }
-		say($1, what[$3] with " survive every crash in domain " $4 ": " $6 " workloads, " $8 " states, " $14 " s")
+		say($1, what[$3] with (verb[$3] ? verb[$3] : " survive") " every crash in domain " $4 ": " $6 " workloads, " $8 " states, " $14 " s")
 		workloads += $6; states += $8; failures += $12
 	}
 	END {
