@@ -33,6 +33,12 @@ build/tests/ackload: tests/kill/ackload.c
 bench: build ## measure against ext4, xfs and virtiofs on their devices (QUICK=1: 4 minutes)
 	@bench/run $(if $(QUICK),--quick)
 
+crash: deps ## crash states of the core: the set that `make test` runs
+	@tests/run crash
+
+fuzz: deps ## damaged images for the core, SECONDS=60 for each harness
+	@tests/fuzz/run.sh $(or $(SECONDS),60)
+
 check-6.12: build ## build the modules against the backports kernel, too
 	@+$(MAKE) -C guestfs/linux check-6.12
 
@@ -47,5 +53,5 @@ clean: ## remove what was built, keep what was downloaded
 distclean: ## remove build/
 	@rm -rf build
 
-.PHONY: help demo test build deps test-programs bench check-6.12 lint clean distclean
+.PHONY: help demo test build deps test-programs bench crash fuzz check-6.12 lint clean distclean
 .NOTPARALLEL:

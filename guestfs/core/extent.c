@@ -280,11 +280,16 @@ static int split_node(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino, s
 	return t->err;
 }
 
-/* A path to the leaf for lblk that has room for one more entry. */
+/*
+ * A path to the leaf for lblk that has room for one more entry.  Each round
+ * splits one node of the path, so a tree in order is done after its depth.
+ */
 static int find_room(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino, uint64_t lblk,
 		     struct path *p)
 {
-	for (;;) {
+	unsigned int round;
+
+	for (round = 0; round < 2 * VMEM_EXT_MAX_DEPTH; round++) {
 		unsigned int d;
 		int err = find_path(t->fs, n, ino, lblk, p);
 
@@ -299,6 +304,7 @@ static int find_room(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino, ui
 		if (err)
 			return err;
 	}
+	return vmem_corrupt(t->fs, ino, p->step[p->depth].block, "extent tree: order");
 }
 
 /* Keep the parents' first keys right when an entry became the leaf's first. */

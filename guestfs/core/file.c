@@ -372,82 +372,60 @@ static int write_mapped(struct write *w, const struct vmem_map *map, uint64_t le
 }
 
 /*
- * A fault in a mapping filled the hole meanwhile: our bytes join its blocks.
- * The page that was mapped keeps what others stored around them.
+ * A fault in a mapping filled a part of the hole meanwhile: our bytes join its
+ * blocks, which keep what others stored around them.
  */
-static int merge_filled(struct vmem_txn *t, struct write *w, struct piece *p, bool *filled)
+static void join_filled(struct vmem_txn *t, struct write *w, uint64_t lblk, struct vmem_run part,
+			uint64_t pblk)
 {
-	struct vmem_fs *fs = t->fs;
-	struct vmem_inode *vi = w->vi;
-	uint64_t i;
+	struct vmem_store *store = t->fs->store;
+	uint64_t first = lblk << VMEM_BLOCK_SHIFT, len = part.len << VMEM_BLOCK_SHIFT;
+	uint64_t lo = VMEM_MAX(w->pos, first) - first, hi = VMEM_MIN(w->end, first + len) - first;
 
-	*filled = false;
-	for (i = 0; i < p->run.len; i++) {
-		struct vmem_map map;
-		int err = vmem_ext_lookup(fs, txn_inode(t, vi), vi->ino, p->lblk + i, &map);
-		uint64_t lo, hi, first;
-
-		if (err)
-			return err;
-		if (!map.pblk) {
-			i += VMEM_MIN(map.nr, p->run.len) - 1;
-			continue;
-		}
-		first = (p->lblk + i) << VMEM_BLOCK_SHIFT;
-		lo = VMEM_MAX(w->pos, first) - first;
-		hi = VMEM_MIN(w->end, first + VMEM_BLOCK_SIZE) - first;
-		vmem_put(fs->store, (map.pblk << VMEM_BLOCK_SHIFT) + lo, fs->store->base +
-			 ((p->run.start + i) << VMEM_BLOCK_SHIFT) + lo, (size_t)(hi - lo));
-		txn_link(t, map.pblk << VMEM_BLOCK_SHIFT, VMEM_BLOCK_SIZE);
-		*filled = true;
-	}
-	return 0;
-}
-
-static bool block_is_hole(struct vmem_txn *t, struct vmem_inode *vi, uint64_t lblk)
-{
-	struct vmem_map map;
-
-	return !vmem_ext_lookup(t->fs, txn_inode(t, vi), vi->ino, lblk, &map) && !map.pblk;
+	vmem_put(store, (pblk << VMEM_BLOCK_SHIFT) + lo,
+		 store->base + (part.start << VMEM_BLOCK_SHIFT) + lo, (size_t)(hi - lo));
+	txn_link(t, pblk << VMEM_BLOCK_SHIFT, len);
 }
 
 /* Given back when the record is there; beyond the table they wait for the next mount. */
-static void note_unused(struct write *w, struct vmem_run one)
+static void note_unused(struct write *w, struct vmem_run part)
 {
 	struct vmem_run *last = w->nr_unused ? &w->unused[w->nr_unused - 1] : NULL;
 
-	if (last && last->start + last->len == one.start)
-		last->len++;
+	if (last && last->start + last->len == part.start)
+		last->len += part.len;
 	else if (w->nr_unused < MAX_UNUSED)
-		w->unused[w->nr_unused++] = one;
+		w->unused[w->nr_unused++] = part;
 }
 
-/* Link the blocks of a piece that are still holes in the file. */
+/* Link the blocks of a piece, where the file still has a hole. */
 static int link_blocks(struct vmem_txn *t, struct write *w, struct piece *p)
 {
 	struct vmem_inode *vi = w->vi;
 	struct vmem_dinode *n = txn_inode(t, vi);
-	bool filled;
-	uint64_t i;
-	int err = merge_filled(t, w, p, &filled);
+	uint64_t i, nr;
 
-	if (err)
-		return err;
-	if (!filled) {
-		txn_take(t, p->run, true);
-		return txn_ext_insert(t, n, vi->ino, p->lblk, p->run.start, p->run.len);
-	}
-	for (i = 0; i < p->run.len && !err; i++) {
-		struct vmem_run one = { p->run.start + i, 1 };
+	for (i = 0; i < p->run.len; i += nr) {
+		struct vmem_run part;
+		struct vmem_map map;
+		int err = vmem_ext_lookup(t->fs, n, vi->ino, p->lblk + i, &map);
 
-		if (block_is_hole(t, vi, p->lblk + i)) {
-			txn_take(t, one, true);
-			err = txn_ext_insert(t, n, vi->ino, p->lblk + i, one.start, 1);
-		} else {
-			note_unused(w, one);
+		if (err)
+			return err;
+		nr = VMEM_MIN(map.nr, p->run.len - i);
+		part.start = p->run.start + i;
+		part.len = nr;
+		if (map.pblk) {
+			join_filled(t, w, p->lblk + i, part, map.pblk);
+			note_unused(w, part);
+			continue;
 		}
+		txn_take(t, part, true);
+		err = txn_ext_insert(t, n, vi->ino, p->lblk + i, part.start, nr);
+		if (err)
+			return err;
 	}
-	return err;
+	return t->err;
 }
 
 /* The small write rides in its record: bytes, and zeros around them in new blocks. */
@@ -607,15 +585,28 @@ static int zero_gap(struct vmem_inode *vi, uint64_t pos, struct vmem_run *gap)
 		return err;
 	rest = VMEM_BLOCK_SIZE - in;
 	off = (map.pblk << VMEM_BLOCK_SHIFT) + in;
-	if (!memcmp(fs->store->base + off, zero_block, (size_t)rest))
+	if (memcmp(fs->store->base + off, zero_block, (size_t)rest)) {
+		err = unlog(vi, size, size + rest);
+		if (err)
+			return err;
+		vmem_put_zero(fs->store, off, (size_t)rest);
+	} else if (!vmem_is_dirty(vi, off)) {
 		return 0;
-	err = unlog(vi, size, size + rest);
-	if (err)
-		return err;
-	vmem_put_zero(fs->store, off, (size_t)rest);
+	}
 	gap->start = off;
 	gap->len = rest;
 	return 0;
+}
+
+/* What was to link the gap has failed: its zeros are stored, but may be lost while it is not. */
+static void keep_gap(struct vmem_inode *vi, const struct vmem_run *gap)
+{
+	if (!gap->len)
+		return;
+	if (vmem_immediate(vi->fs))
+		vmem_fence(vi->fs->store);
+	else
+		vmem_dirty_add(vi, gap->start, gap->len);
 }
 
 int64_t vmem_write(struct vmem_inode *vi, uint64_t off, size_t len, vmem_copy copy, void *ctx)
@@ -641,8 +632,10 @@ int64_t vmem_write(struct vmem_inode *vi, uint64_t off, size_t len, vmem_copy co
 			n = overwrite(vi, pos, len - done, copy, ctx);
 		if (!n)
 			n = write_some(vi, pos, len - done, copy, ctx, gap);
-		if (n <= 0)
+		if (n <= 0) {
+			keep_gap(vi, &gap);
 			return done ? (int64_t)done : n;
+		}
 		done += (uint64_t)n;
 		gap.len = 0;
 	}
@@ -848,6 +841,8 @@ int vmem_truncate(struct vmem_inode *vi, uint64_t size)
 	err = zero_gap(vi, size, &a.gap);
 	if (!err)
 		err = vmem_run(vi->fs, do_truncate, &a);
+	if (err)
+		keep_gap(vi, &a.gap);
 	if (!err && !a.done)
 		err = vmem_truncate_rest(vi, size);
 	return err;
