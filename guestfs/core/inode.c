@@ -288,6 +288,18 @@ out:
 	vmem_unlock(fs, fs->dirty_lock);
 }
 
+bool vmem_is_dirty(struct vmem_inode *vi, uint64_t off)
+{
+	bool dirty = false;
+	uint32_t i;
+
+	vmem_lock(vi->fs, vi->fs->dirty_lock);
+	for (i = 0; i < vi->nr_dirty; i++)
+		dirty |= off >= vi->dirty[i].offset && off - vi->dirty[i].offset < vi->dirty[i].length;
+	vmem_unlock(vi->fs, vi->fs->dirty_lock);
+	return dirty;
+}
+
 /* The ranges up to seq have been flushed. */
 void vmem_dirty_done(struct vmem_inode *vi, uint64_t seq)
 {

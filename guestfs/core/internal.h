@@ -357,6 +357,8 @@ void vmem_inode_touch_raw(struct vmem_fs *fs, struct vmem_dinode *n, bool mtime)
 
 /* Domain host: [off, off+len) of the store was stored in place for vi. */
 void vmem_dirty_add(struct vmem_inode *vi, uint64_t off, uint64_t len);
+/* Does the block at off of the store hold bytes of vi that were not flushed? */
+bool vmem_is_dirty(struct vmem_inode *vi, uint64_t off);
 /* What was stored up to seq needs no flush any more. */
 void vmem_dirty_done(struct vmem_inode *vi, uint64_t seq);
 

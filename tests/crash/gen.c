@@ -24,6 +24,17 @@ const struct setup setups[] = {
 
 const unsigned int nr_setups = sizeof(setups) / sizeof(setups[0]);
 
+const struct setup known[] = {
+	/* After a kill, recovery wrote home what was durable in the page cache only. */
+	{ "standard", "write foo 16384 10" },
+	{ "extents", "write A/bar 1 9000" },
+	/* A write that failed had zeroed the gap; the next to grow the file did not flush that. */
+	{ "full", "write A/bar e 8090; sync; junk foo; fsync foo; write foo e+20000 8000; truncate foo e+7; fsync foo" },
+	{ "full", "write A/bar e 4090; junk foo; fsync foo; write foo e+20000 8000; truncate foo e+7; fsync foo; sync" },
+};
+
+const unsigned int nr_known = sizeof(known) / sizeof(known[0]);
+
 static unsigned int add(struct op *op, unsigned int nr, const char *text)
 {
 	if (nr >= MAX_VOCABULARY || ops_parse(text, &op[nr], 1) != 1) {

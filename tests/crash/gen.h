@@ -6,11 +6,15 @@
 #include "world.h"
 
 struct setup {
-	const char *name, *text;
+	const char *name, *text;	/* of known[]: the setup, and what follows it */
 };
 
 extern const struct setup setups[];
 extern const unsigned int nr_setups;
+
+/* Workloads that once showed a bug. */
+extern const struct setup known[];
+extern const unsigned int nr_known;
 
 /* Every operation that may make sense after one of the setups; returns how many. */
 #define MAX_VOCABULARY 512u

@@ -19,6 +19,7 @@ static const char usage[] =
 "  one          every operation, after every setup\n"
 "  two          every two operations, with every kind of sync between and behind\n"
 "  random       long random ones, from --seed on, for --seconds\n"
+"  known        those that once showed a bug\n"
 "Options:\n"
 "  -m MODE      guest, kill (durability=host, the VM dies), host, pmem; default: all\n"
 "  -s SETUP     only this setup: standard, empty, full-leaf, extents, wrap, full\n"
@@ -278,6 +279,17 @@ static void set_random(struct run *r)
 	}
 }
 
+static void set_known(struct run *r)
+{
+	static struct op op[MAX_OPS];
+	unsigned int i, k;
+
+	for (i = 0; i < nr_known && !finished(r); i++)
+		for (k = 0; k < nr_setups; k++)
+			if (!strcmp(known[i].name, setups[k].name) && begin_setup(r, &setups[k]))
+				try_ops(r, op, (unsigned int)ops_parse(known[i].text, op, MAX_OPS));
+}
+
 static void run_set(struct run *r, const char *set, const char *setup)
 {
 	double start = clock_seconds();
@@ -291,7 +303,9 @@ static void run_set(struct run *r, const char *set, const char *setup)
 	r->deadline = r->seconds > 0 ? start + r->seconds : 0;
 	if (!strcmp(set, "random"))
 		set_random(r);
-	for (i = 0; i < nr_setups && strcmp(set, "random"); i++) {
+	else if (!strcmp(set, "known"))
+		set_known(r);
+	for (i = 0; i < nr_setups && (!strcmp(set, "one") || !strcmp(set, "two")); i++) {
 		if (finished(r) || (setup && strcmp(setup, setups[i].name)) || !begin_setup(r, &setups[i]))
 			continue;
 		if (!strcmp(set, "one"))

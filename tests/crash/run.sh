@@ -22,6 +22,7 @@ short() {
 		echo "crash two $mode --nest 2000 --sample $([ $mode = pmem ] && echo 6000 || echo 2000)"
 		echo "crash one $mode --nest $([ $mode = pmem ] && echo 400 || echo 40)"
 		echo "crash random $mode --every 3 --nest 2000 --seconds 6"
+		echo "crash known $mode --nest $([ $mode = pmem ] && echo 400 || echo 10) --vectors 20"
 		echo "crash-san one $mode --nest 400 --sample 12"
 		echo "crash-san random $mode --every 5 --steps 60 --seconds 3"
 	done
@@ -72,6 +73,7 @@ $list | xargs -P "${LANES:-2}" -L 1 "$0" --one | awk '
 	BEGIN {
 		what["one"] = "every one-operation sequence"; verb["one"] = " survives"
 		what["two"] = "two-operation sequences"
+		what["known"] = "workloads that once showed a bug"
 		what["random"] = "random sequences"
 	}
 	$1 != "pass" && $1 != "fail" { print /^#/ ? $0 : "# " $0; next }

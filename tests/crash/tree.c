@@ -356,7 +356,8 @@ bool tree_allowed(struct tree *t, const struct world *w, const struct allowed *a
 	for (k = a->hi + 1; k-- > a->lo;) {
 		if (state_matches(t, w, a, k))
 			return true;
-		if (!why[0] || !strstr(t->why, "name"))
+		/* What differs least tells most. */
+		if (!why[0] || strstr(t->why, "byte"))
 			memcpy(why, t->why, sizeof(why));
 	}
 	memcpy(t->why, why, sizeof(why));
