@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /*
- * fsck_vmemfs.c - fsck.vmemfs: check a vmemfs
+ * fsck_vmemfs.c - fsck.vmemfs: check and repair a vmemfs
  *
  * An image that was not unmounted is first mounted and unmounted by the core:
- * with -n in private memory, so that the image stays as it is; with -p for
- * good.  What then lies there is walked by vmem_check().
+ * with -n in private memory, so that the image stays as it is; with -p and -y
+ * for good.  What then lies there is walked by vmem_check().
+ *
+ * A repair happens in a private mapping.  Only when the result is consistent
+ * are the blocks that changed stored, so that a refusal changes nothing.
  */
 #define _GNU_SOURCE
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "check.h"
 #include "hash.h"
+#include "repair.h"
 #include "toolenv.h"
 
 /* Exit codes of e2fsck(8). */
@@ -23,10 +28,12 @@
 #define MAX_LINES	1000u	/* findings shown without -v */
 
 static const char usage_text[] =
-	"Usage: fsck.vmemfs [-n | -p] [-fqv] FILE|/dev/pmemN\n"
-	"Check a vmemfs that is not mounted.\n\n"
+	"Usage: fsck.vmemfs [-n | -p | -y] [-fqv] FILE|/dev/pmemN\n"
+	"Check a vmemfs that is not mounted, and repair it.\n\n"
 	"  -n, --no-changes  change nothing (default); an unclean image is recovered in memory\n"
-	"  -p, --preen       recover an unclean image for good; nothing to do on a clean one\n"
+	"  -p, --preen       recover an unclean image for good, and repair what loses nothing;\n"
+	"                    nothing to do on a clean one\n"
+	"  -y, --yes         check and repair everything; what has no name goes to lost+found\n"
 	"  -f, --force       with -p: check also a clean image\n"
 	"  -q, --quiet       no summary\n"
 	"  -v, --verbose     all findings, and what the recovery says\n"
@@ -36,7 +43,7 @@ static const char usage_text[] =
 
 struct options {
 	const char *path;
-	bool preen, force, quiet, verbose;
+	bool preen, yes, force, quiet, verbose;
 };
 
 struct fsck {
@@ -46,6 +53,10 @@ struct fsck {
 	struct vmem_mount_info recovery;	/* was_dirty: it ran */
 	struct vmem_check_result result;
 	uint64_t lines;
+
+	struct vmem_store copy;		/* private: what is repaired */
+	uint8_t *changed;		/* a bit per block of it */
+	bool needs_yes;			/* -p met what only -y repairs */
 };
 
 /* ---- Findings ------------------------------------------------------------ */
@@ -131,7 +142,7 @@ static void say_recovery(const struct fsck *f)
 	printf("%s: was not unmounted%s; %llu records %s, %llu dropped, %llu orphans freed\n",
 	       f->o->path, r->host_failed ? " and the host failed" : "",
 	       (unsigned long long)r->replayed,
-	       f->o->preen ? "replayed" : "replayed in memory only",
+	       f->o->preen || f->o->yes ? "replayed" : "replayed in memory only",
 	       (unsigned long long)r->dropped, (unsigned long long)r->orphans);
 }
 
@@ -152,9 +163,10 @@ static void say_summary(const struct fsck *f, bool clean)
 
 static int say_damage(const struct fsck *f)
 {
-	printf("%s: %llu problems found; this version cannot repair them yet%s\n", f->o->path,
-	       (unsigned long long)f->lines,
-	       f->o->preen ? ": mount it read-only and copy what is needed" : "");
+	printf("%s: %llu problems found; %s\n", f->o->path, (unsigned long long)f->lines,
+	       f->o->yes ? "not repaired: mount it read-only and copy what is needed" :
+	       f->needs_yes ? "nothing was changed: some can only be repaired with losses or guesses, by fsck.vmemfs -y" :
+	       f->o->preen ? "not repaired" : "fsck.vmemfs -y repairs");
 	return EXIT_ERRORS;
 }
 
@@ -202,27 +214,214 @@ static int check_only(struct fsck *f)
 	return status;
 }
 
-static int preen(struct fsck *f)
+/* ---- Repair -------------------------------------------------------------- */
+
+__attribute__((format(printf, 2, 0)))
+static void on_report(void *ctx, const char *fmt, va_list ap)
+{
+	struct fsck *f = ctx;
+
+	if (f->o->quiet && !f->o->verbose)
+		return;
+	fputs("repair: ", stdout);
+	vprintf(fmt, ap);
+	putchar('\n');
+}
+
+static void on_repair_progress(void *ctx, uint64_t done, uint64_t total)
+{
+	(void)ctx;
+	tool_progress("repairing", done, total);
+}
+
+static void note_change(struct vmem_store *store, const void *addr, size_t len)
+{
+	struct fsck *f = store->ctx;
+	uint64_t off = (uint64_t)((const uint8_t *)addr - store->base);
+	uint64_t block = off >> VMEM_BLOCK_SHIFT, end = (off + len + VMEM_BLOCK_MASK) >> VMEM_BLOCK_SHIFT;
+
+	for (; block < end; block++)
+		f->changed[block / 8] = (uint8_t)(f->changed[block / 8] | 1u << block % 8);
+}
+
+static void no_drain(struct vmem_store *store)
+{
+	(void)store;
+}
+
+static bool open_copy(struct fsck *f)
+{
+	uint64_t size = f->img.store.size;
+	void *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE,
+			  f->img.fd, 0);
+
+	f->changed = calloc(1, size / VMEM_BLOCK_SIZE / 8 + 1);
+	if (base == MAP_FAILED || !f->changed) {
+		tool_error("no memory for a copy of %s: %s", f->o->path, strerror(errno));
+		return false;
+	}
+	madvise(base, size, MADV_RANDOM);
+	f->copy = f->img.store;
+	f->copy.base = base;
+	f->copy.backing = VMEM_BACKING_DAX;	/* the core then tells each store */
+	f->copy.ctx = f;
+	f->copy.flush = NULL;
+	f->copy.writeback = note_change;
+	f->copy.drain = no_drain;
+	return true;
+}
+
+static void close_copy(struct fsck *f)
+{
+	if (f->copy.base)
+		munmap(f->copy.base, f->copy.size);
+	free(f->changed);
+	f->copy.base = NULL;
+	f->changed = NULL;
+}
+
+static void store_block(struct fsck *f, uint64_t block, const void *src)
+{
+	struct vmem_store *store = &f->img.store;
+	uint8_t *to = store->base + (block << VMEM_BLOCK_SHIFT);
+
+	memcpy(to, src, VMEM_BLOCK_SIZE);
+	if (store->writeback)
+		store->writeback(store, to, VMEM_BLOCK_SIZE);
+}
+
+/* Changed blocks in [first, end); then all of it is durable. */
+static bool store_changed(struct fsck *f, uint64_t first, uint64_t end)
+{
+	struct vmem_store *store = &f->img.store;
+	struct vmem_range all = { 0, store->size };
+	uint64_t block;
+
+	for (block = first; block < end; block++) {
+		if (!f->changed[block / 8] && block % 8 == 0) {
+			block += 7;
+			continue;
+		}
+		if (f->changed[block / 8] >> block % 8 & 1)
+			store_block(f, block, f->copy.base + (block << VMEM_BLOCK_SHIFT));
+	}
+	if (store->drain)
+		store->drain(store);
+	if (!store->flush || !store->flush(store, &all, 1))
+		return true;
+	tool_error("cannot write %s: run fsck.vmemfs again", f->o->path);
+	return false;
+}
+
+/* Until the repair is complete, a mount must refuse: the root asks for a check. */
+static bool store_marker(struct fsck *f)
+{
+	struct vmem_store *store = &f->img.store;
+	unsigned int i, newest = VMEM_NR_ROOTS;
+	struct vmem_root root = { .seq = vmem_le64_of(0) };
+	uint64_t end = VMEM_ROOT_BLOCK(VMEM_NR_ROOTS);
+
+	for (i = 0; i < VMEM_NR_ROOTS; i++) {
+		const struct vmem_root *r = (const struct vmem_root *)(const void *)
+			(store->base + VMEM_ROOT_BLOCK(i) * VMEM_BLOCK_SIZE);
+
+		if (vmem_get64(r->magic) == VMEM_ROOT_MAGIC &&
+		    vmem_get32(r->csum) == vmem_root_csum(f->env->crc32c, r) &&
+		    (newest == VMEM_NR_ROOTS || vmem_get64(r->seq) > vmem_get64(root.seq))) {
+			root = *r;
+			newest = i;
+		}
+	}
+	if (newest == VMEM_NR_ROOTS || vmem_get64(root.seq) > UINT64_MAX / 4)
+		return true;
+	root.seq = vmem_le64_of(vmem_get64(root.seq) + 1);
+	root.state = vmem_le32_of(vmem_get32(root.state) | VMEM_STATE_NEEDS_CHECK);
+	root.csum = vmem_le32_of(vmem_root_csum(f->env->crc32c, &root));
+	i = 1 - newest;
+	memcpy(store->base + VMEM_ROOT_BLOCK(i) * VMEM_BLOCK_SIZE, &root, sizeof(root));
+	if (store->writeback)
+		store->writeback(store, store->base + VMEM_ROOT_BLOCK(i) * VMEM_BLOCK_SIZE, sizeof(root));
+	return store_changed(f, end, end);
+}
+
+/*
+ * Marker, everything but superblocks and roots, roots and backup, superblock;
+ * each durable before the next.  The log is not stored: it is empty under the
+ * new roots, and must stay as it is under the old ones.
+ */
+static bool store_repair(struct fsck *f)
+{
+	const struct vmem_superblock *sb = (const struct vmem_superblock *)(const void *)f->copy.base;
+	uint64_t log = vmem_get64(sb->log_start), log_end = log + vmem_get64(sb->log_blocks);
+	uint64_t backup = vmem_get64(sb->backup);
+
+	return store_marker(f) &&
+	       store_changed(f, VMEM_DESC_START, log) && store_changed(f, log_end, backup) &&
+	       store_changed(f, VMEM_ROOT_BLOCK(0), VMEM_DESC_START) &&
+	       store_changed(f, backup, backup + 1) &&
+	       store_changed(f, VMEM_SB_BLOCK, VMEM_SB_BLOCK + 1);
+}
+
+static enum vmem_domain natural_domain(enum vmem_backing backing)
+{
+	return backing == VMEM_BACKING_DAX ? VMEM_DOMAIN_PMEM :
+	       backing == VMEM_BACKING_VOLATILE ? VMEM_DOMAIN_GUEST : VMEM_DOMAIN_HOST;
+}
+
+/* Exit status. */
+static int repair(struct fsck *f)
+{
+	struct vmem_repair_result result;
+	struct vmem_repair_params params = {
+		.store = &f->copy, .env = f->env, .ctx = f,
+		.domain = natural_domain(f->img.store.backing),
+		.report = on_report, .progress = on_repair_progress,
+	};
+	int err, status;
+
+	if (!open_copy(f))
+		return TOOL_EXIT_FAILED;
+	err = vmem_repair(&params, &result);
+	tool_progress_end();
+	if (err == -ENOMEM)
+		tool_error("out of memory");
+	f->needs_yes = !err && f->o->preen && result.unsafe;
+	if (err || f->needs_yes)
+		return err == -ENOMEM ? TOOL_EXIT_FAILED : EXIT_ERRORS;
+	if (!store_repair(f))
+		return TOOL_EXIT_FAILED;
+	if (!f->o->quiet)
+		printf("%s: repaired by %llu changes, %llu inodes went to lost+found, %llu blocks copied\n",
+		       f->o->path, (unsigned long long)(result.safe + result.unsafe),
+		       (unsigned long long)result.connected, (unsigned long long)result.copied);
+	f->lines = 0;
+	status = walk(f);
+	return status == EXIT_CLEAN ? EXIT_CORRECTED : status;
+}
+
+/* -p and -y. */
+static int correct(struct fsck *f)
 {
 	uint32_t state;
-	int status;
+	int status, err;
 
 	if (tool_open(&f->img, f->o->path, TOOL_WRITE))
 		return TOOL_EXIT_FAILED;
 	state = image_state(f);
-	if (!f->o->force && vmem_get64(*(vmem_le64 *)f->img.store.base) == VMEM_SB_MAGIC &&
+	if (!f->o->yes && !f->o->force &&
+	    vmem_get64(*(vmem_le64 *)f->img.store.base) == VMEM_SB_MAGIC &&
 	    !(state & (VMEM_STATE_MOUNTED | VMEM_STATE_NEEDS_CHECK | VMEM_STATE_ERROR))) {
 		if (!f->o->quiet)
 			printf("%s: clean, not checked (-f checks)\n", f->o->path);
 		return -1;
 	}
-	if (recover(f)) {
-		/* The walk tells at least what is wrong. */
-		status = walk(f);
-		return status == EXIT_CLEAN ? EXIT_ERRORS : status;
-	}
+	err = recover(f);
 	status = walk(f);
-	if (status == EXIT_CLEAN && f->result.needs_check) {
+	if (err == -ENOMEM || status == TOOL_EXIT_FAILED)
+		return TOOL_EXIT_FAILED;
+	if (err || status == EXIT_ERRORS) {
+		status = repair(f);
+	} else if (f->result.needs_check) {
 		if (settle(f, true, NULL))
 			return TOOL_EXIT_FAILED;
 		if (!f->o->quiet)
@@ -242,6 +441,7 @@ static int parse_options(struct options *o, int argc, char **argv)
 {
 	static const struct option longopts[] = {
 		{ "no-changes", 0, NULL, 'n' }, { "preen", 0, NULL, 'p' },
+		{ "yes", 0, NULL, 'y' },
 		{ "force", 0, NULL, 'f' }, { "quiet", 0, NULL, 'q' },
 		{ "verbose", 0, NULL, 'v' }, { "version", 0, NULL, 'V' },
 		{ "help", 0, NULL, 'h' }, { NULL, 0, NULL, 0 },
@@ -249,7 +449,7 @@ static int parse_options(struct options *o, int argc, char **argv)
 	bool no_changes = false;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "npafqvVh", longopts, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "npayfqvVh", longopts, NULL)) != -1) {
 		switch (c) {
 		case 'n':
 			no_changes = true;
@@ -257,6 +457,9 @@ static int parse_options(struct options *o, int argc, char **argv)
 		case 'p':
 		case 'a':	/* as fsck(8) calls it */
 			o->preen = true;
+			break;
+		case 'y':
+			o->yes = true;
 			break;
 		case 'f':
 			o->force = true;
@@ -278,7 +481,7 @@ static int parse_options(struct options *o, int argc, char **argv)
 			return TOOL_EXIT_USAGE;
 		}
 	}
-	if (optind + 1 != argc || (no_changes && o->preen)) {
+	if (optind + 1 != argc || no_changes + o->preen + o->yes > 1) {
 		fputs(usage_text, stderr);
 		return TOOL_EXIT_USAGE;
 	}
@@ -295,12 +498,13 @@ int main(int argc, char **argv)
 	if (status)
 		return status < 0 ? 0 : status;
 	f.env = tool_init("fsck.vmemfs", o.verbose);
-	status = o.preen ? preen(&f) : check_only(&f);
+	status = o.preen || o.yes ? correct(&f) : check_only(&f);
 	if (status >= 0 && status != TOOL_EXIT_FAILED) {
 		say_summary(&f, status != EXIT_ERRORS);
 		if (status == EXIT_ERRORS)
 			say_damage(&f);
 	}
+	close_copy(&f);
 	tool_close(&f.img);
 	return status < 0 ? EXIT_CLEAN : status;
 }

@@ -208,8 +208,67 @@ fsck_finds_damage() {
 	cat out
 	grep -q 'inode 1: wrong checksum' out
 	grep -q 'inode 1: link count 7 instead of 2' out
-	status 4 fsck -pf bad.img
+	status 4 fsck -pf bad.img >out	# a wrong checksum: some field may be wrong
+	grep -q 'fsck.vmemfs -y' out
 	[ "$before" = "$(md5sum <bad.img)" ]
+}
+
+fsck_repairs() {
+	status 1 fsck -y bad.img >out
+	cat out
+	grep -q 'link count 7 .*now 2' out
+	status 0 fsck -n bad.img
+	before=$(md5sum <bad.img)
+	status 0 fsck -y bad.img
+	[ "$before" = "$(md5sum <bad.img)" ]
+}
+
+fsck_preens_what_loses_nothing() {
+	mkfs -q -f -s 8M safe.img
+	poke safe.img 16384 '\377\377'			# group 0: free blocks
+	status 4 fsck -n safe.img
+	status 1 fsck -pf safe.img
+	status 0 fsck -n safe.img
+}
+
+fsck_uses_the_backup_superblock() {
+	make_tree
+	[ -e tree.img ] || mkfs -q -s 32M -d tree tree.img
+	cp tree.img sb.img
+	dd if=/dev/zero of=sb.img bs=4096 count=1 conv=notrunc status=none
+	status 4 fsck -n sb.img
+	status 1 fsck -y sb.img >out
+	cat out
+	grep -q 'from the backup' out
+	status 0 fsck -n sb.img
+	dump -c "$(inode_of sb.img /random)" sb.img | cmp - tree/random
+}
+
+# The root directory's inode is gone: all that it held is in lost+found.
+fsck_fills_lost_and_found() {
+	make_tree
+	[ -e tree.img ] || mkfs -q -s 32M -d tree tree.img
+	cp tree.img lost.img
+	random=$(inode_of tree.img /random)
+	many=$(inode_of tree.img /many)
+	start=$(dump -s lost.img | awk '/agmeta0/ { print $2 }')
+	dd if=/dev/zero of=lost.img bs=256 seek=$(((start + 2) * 16 + 1)) count=1 conv=notrunc status=none
+	status 1 fsck -y lost.img >out
+	cat out
+	status 0 fsck -n lost.img
+	dump -t lost.img | grep -q "/lost+found/#$many/a-somewhat-longer-name-for-file-321\$"
+	dump -c "$(inode_of lost.img "/lost+found/#$random")" lost.img | cmp - tree/random
+}
+
+fsck_refuses_what_it_cannot_repair() {
+	mkfs -q -f -s 8M none.img
+	dd if=/dev/zero of=none.img bs=4096 count=1 conv=notrunc status=none
+	dd if=/dev/zero of=none.img bs=4096 seek=2047 count=1 conv=notrunc status=none
+	before=$(md5sum <none.img)
+	status 4 fsck -y none.img >out
+	cat out
+	grep -q 'refused: ' out
+	[ "$before" = "$(md5sum <none.img)" ]
 }
 
 unclean() { "$top/build/tests-tools/make_unclean" "$@"; }
@@ -266,6 +325,8 @@ fsck_of_what_is_no_image() {
 	status 8 fsck -n missing.img
 	status 16 fsck
 	status 16 fsck -n -p noise.img
+	status 16 fsck -p -y noise.img
+	status 4 fsck -y noise.img
 	mkfs -q -s 8M cut.img
 	truncate -s 6M cut.img
 	status 4 fsck -n cut.img >out
@@ -327,6 +388,11 @@ check "tools refuse an image that a VM uses" tools_respect_the_lock
 check "mkfs -d copies a directory with all its kinds of files" mkfs_fills
 check "mkfs -d into too small a store fails and leaves no file system" mkfs_that_does_not_fit
 check "fsck finds damage and leaves it alone" fsck_finds_damage
+check "fsck -y repairs it, and a second repair changes nothing" fsck_repairs
+check "fsck -p repairs what loses nothing" fsck_preens_what_loses_nothing
+check "fsck -y uses the backup superblock" fsck_uses_the_backup_superblock
+check "fsck -y puts what has no name into lost+found" fsck_fills_lost_and_found
+check "fsck -y that refuses says why and changes nothing" fsck_refuses_what_it_cannot_repair
 check "fsck replays the log of a killed VM, with -n in memory only" fsck_recovers
 check "fsck after a failed host keeps what was synced" fsck_recovers_after_the_host_failed
 check "fsck of noise, of nothing and of a truncated image" fsck_of_what_is_no_image

@@ -8,6 +8,10 @@
  * meaning.  A field is either FOUND: each damage is reported; or FREE: any
  * value is valid, and the checker must not complain.  Bytes that no field of a
  * table covers fail the test, too.
+ *
+ * Each damage that is found is then repaired: the result must be sound, a
+ * second repair must store nothing, and nothing may be lost but what belongs
+ * to the victim, the inode that was damaged.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,6 +26,7 @@
 #include "check.h"
 #include "hash.h"
 #include "mkfs.h"
+#include "repair.h"
 #include "toolenv.h"
 
 #define STORE_SIZE	(16u << 20)
@@ -45,13 +50,13 @@ struct field {
 
 static const struct vmem_env *env;
 static struct vmem_store store = { .size = STORE_SIZE, .backing = VMEM_BACKING_VOLATILE };
-static uint8_t *pristine;
+static uint8_t *pristine, *damaged;
 static struct vmem_check_result result;
 static char first_problem[512];
 
 /* Inodes of interest. */
 static uint64_t ino_dense, ino_sparse, ino_names, ino_fifo, ino_chr, ino_short, ino_long,
-	ino_freed, ino_dir;
+	ino_freed, ino_dir, ino_linked;
 
 static void on_problem(void *ctx, const char *fmt, va_list ap)
 {
@@ -130,7 +135,8 @@ static void fill_files(struct vmem_inode *root)
 
 	/* Long names: a directory tree with an index. */
 	ino_names = make(root, "names", 0040755, 0, &dir);
-	make(&dir, "linked", 0100644, 0, &vi);
+	ino_linked = make(&dir, "linked", 0100644, 0, &vi);
+	put_at(&vi, 0, 100);
 	for (i = 0; i < NR_NAMES; i++) {
 		snprintf(name, sizeof(name), "%0200u", i);
 		assert_int_equal(vmem_link(&dir, name_of(name), &vi), 0);
@@ -167,7 +173,8 @@ static int make_image(void **state)
 	env = tool_init("test_checker", false);
 	store.base = aligned_alloc(VMEM_BLOCK_SIZE, STORE_SIZE);
 	pristine = malloc(STORE_SIZE);
-	if (!store.base || !pristine)
+	damaged = malloc(STORE_SIZE);
+	if (!store.base || !pristine || !damaged)
 		return -1;
 	memset(store.base, 0xa5, STORE_SIZE);
 	assert_int_equal(vmem_mkfs(&store, env, &params), 0);
@@ -186,6 +193,7 @@ static int free_image(void **state)
 	(void)state;
 	free(store.base);
 	free(pristine);
+	free(damaged);
 	return 0;
 }
 
@@ -290,14 +298,170 @@ static void assert_complete(const struct field *f, size_t nr, size_t size)
 	assert_int_equal(sum, size);
 }
 
+/* ---- Repair -------------------------------------------------------------- */
+
+static uint64_t victim;			/* the inode that is damaged; 0: none, so nothing may be lost */
+static bool may_refuse;			/* no repair is possible, or perhaps none */
+static unsigned int repair_each = 1;	/* of so many like damages */
+static uint64_t stores, repairs, refusals;
+static char last_report[512], all_reports[8192];
+
+static void on_report(void *ctx, const char *fmt, va_list ap)
+{
+	size_t len = strlen(all_reports);
+
+	(void)ctx;
+	vsnprintf(last_report, sizeof(last_report), fmt, ap);
+	snprintf(all_reports + len, sizeof(all_reports) - len, "%s\n", last_report);
+}
+
+static void count_store(struct vmem_store *s, const void *addr, size_t len)
+{
+	(void)s;
+	(void)addr;
+	(void)len;
+	stores++;
+}
+
+static void no_drain(struct vmem_store *s)
+{
+	(void)s;
+}
+
+static int repair_image(struct vmem_repair_result *r)
+{
+	struct vmem_store copy = store;
+	struct vmem_repair_params params = {
+		.store = &copy, .env = env, .domain = VMEM_DOMAIN_GUEST, .report = on_report,
+	};
+
+	copy.backing = VMEM_BACKING_DAX;
+	copy.writeback = count_store;
+	copy.drain = no_drain;
+	stores = 0;
+	last_report[0] = 0;
+	all_reports[0] = 0;
+	return vmem_repair(&params, r);
+}
+
+static size_t hash_bytes(void *ctx, void *addr, size_t len)
+{
+	uint32_t *crc = ctx;
+
+	*crc = env->crc32c(*crc, addr, len);
+	return len;
+}
+
+/* What an inode is and holds, in one number. */
+static uint32_t digest(struct vmem_fs *fs, uint64_t ino)
+{
+	struct vmem_inode vi;
+	struct vmem_attr attr;
+	char target[1024];
+	uint32_t crc = 0;
+	int len;
+
+	if (vmem_iget(fs, ino, &vi))
+		return 0;
+	vmem_getattr(&vi, &attr);
+	crc = env->crc32c(crc, &attr.mode, sizeof(attr.mode));
+	crc = env->crc32c(crc, &attr.rdev, sizeof(attr.rdev));
+	if ((attr.mode & 0170000) == 0040000)
+		return crc;
+	crc = env->crc32c(crc, &attr.size, sizeof(attr.size));
+	if ((attr.mode & 0170000) == 0100000)
+		vmem_read(&vi, 0, (size_t)attr.size, hash_bytes, &crc);
+	len = vmem_readlink(&vi, target, sizeof(target));
+	if (len > 0)
+		crc = env->crc32c(crc, target, (size_t)len);
+	return crc;
+}
+
+static bool leads_to(struct vmem_fs *fs, uint64_t dir, const char *name, uint64_t ino)
+{
+	struct vmem_inode vi;
+	uint64_t found = 0;
+
+	return !vmem_iget(fs, dir, &vi) && !vmem_lookup(&vi, name_of(name), &found, NULL) &&
+	       found == ino;
+}
+
+/* What is not as it was; NULL: nothing but the victim. */
+static const char *lost_thing(void)
+{
+	const struct { const char *name; uint64_t dir, ino; } all[] = {
+		{ "dense", 1, ino_dense }, { "sparse", 1, ino_sparse }, { "names", 1, ino_names },
+		{ "linked", ino_names, ino_linked }, { "fifo", 1, ino_fifo }, { "null", 1, ino_chr },
+		{ "short", 1, ino_short }, { "long", 1, ino_long }, { "dir", 1, ino_dir },
+	};
+	static uint32_t was[sizeof(all) / sizeof(all[0])];
+	struct vmem_mount_opts opts = { .no_recovery = true };
+	const char *lost = NULL;
+	struct vmem_fs *fs;
+	char name[220];
+	unsigned int i;
+
+	if (vmem_mount(&store, env, &opts, &fs, NULL))
+		return "the mount";
+	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		uint32_t is = victim == all[i].ino ? 0 : digest(fs, all[i].ino);
+
+		if (!was[i])	/* the first call */
+			was[i] = is;	/* of the sound image */
+		if (victim != all[i].ino && is != was[i])
+			lost = all[i].name;
+		if (victim != all[i].ino && victim != all[i].dir &&
+		    !leads_to(fs, all[i].dir, all[i].name, all[i].ino))
+			lost = all[i].name;
+	}
+	for (i = 0; i < NR_NAMES && victim != ino_names && !lost; i++) {
+		snprintf(name, sizeof(name), "%0200u", i);
+		if (!leads_to(fs, ino_names, name, ino_linked))
+			lost = "one of many names";
+	}
+	vmem_umount(fs);
+	return lost;
+}
+
+/* The damage stays in store.base. */
+static void expect_repair(const char *name, unsigned int pattern)
+{
+	struct vmem_repair_result r;
+	const char *lost;
+	int err;
+
+	memcpy(damaged, store.base, STORE_SIZE);
+	err = repair_image(&r);
+	repairs++;
+	if (err && !may_refuse)
+		fail_msg("%s: pattern %u: repair gave %d:\n%s", name, pattern, err, all_reports);
+	if (err && !strstr(last_report, "refused"))
+		fail_msg("%s: pattern %u: refused without a reason: %s", name, pattern, last_report);
+	refusals += err != 0;
+	if (!err) {
+		if (check_image())
+			fail_msg("%s: pattern %u: after the repair: %s", name, pattern, first_problem);
+		lost = lost_thing();
+		if (lost)
+			fail_msg("%s: pattern %u: the repair lost %s:\n%s", name, pattern, lost, all_reports);
+		if (repair_image(&r) || stores || r.safe || r.unsafe)
+			fail_msg("%s: pattern %u: a second repair changed something: %s", name, pattern,
+				 last_report);
+	}
+	memcpy(store.base, damaged, STORE_SIZE);
+}
+
 static void expect(const char *name, unsigned int pattern, enum verdict verdict)
 {
+	static unsigned int serial;
 	int64_t problems = check_image();
 
 	if (verdict == FOUND && problems == 0)
 		fail_msg("%s: pattern %u was not found", name, pattern);
 	if (verdict == FREE && problems != 0)
 		fail_msg("%s: pattern %u is valid, but: %s", name, pattern, first_problem);
+	if (verdict == FOUND && serial++ % repair_each == 0)
+		expect_repair(name, pattern);
 }
 
 /* Each byte-wise pattern changes the field. */
@@ -356,6 +520,15 @@ static void a_sound_image_has_no_problem(void **state)
 	assert_int_equal(result.others, 2);
 	assert_true(vmem_get16(inode(ino_sparse)->depth) >= 1);
 	assert_int_equal(vmem_get32(inode(ino_names)->u.dir.height), 2);
+	assert_null(lost_thing());
+}
+
+/* Nothing but one inode may suffer from what follows. */
+static void set_victim(uint64_t ino)
+{
+	victim = ino;
+	may_refuse = false;
+	repair_each = 1;
 }
 
 static void fix_sb_arg(void *arg)
@@ -394,6 +567,8 @@ static void superblock_fields(void **state)
 	};
 
 	(void)state;
+	set_victim(0);
+	may_refuse = true;	/* the backup is damaged alike */
 	assert_complete(f, COUNT(f), sizeof(struct vmem_superblock));
 	damage_fields(superblock(), f, COUNT(f), fix_sb_arg, NULL);
 }
@@ -403,6 +578,8 @@ static void superblock_checksums(void **state)
 	size_t i;
 
 	(void)state;
+	set_victim(0);
+	repair_each = 8;
 	for (i = 0; i < sizeof(struct vmem_superblock); i++) {
 		restore();
 		store.base[i] ^= 4;
@@ -427,7 +604,7 @@ static void root_fields(void **state)
 		F(vmem_root, csum, FREE),
 		F(vmem_root, state, FOUND),
 		{ "vmem_root.seq, becoming older", 16, 1, FOUND },
-		{ "vmem_root.seq, becoming newer", 17, 7, FREE },
+		{ "vmem_root.seq, becoming newer or impossible", 17, 7, FREE },
 		F(vmem_root, tail, FOUND),
 		F(vmem_root, log_seed, FREE),		/* of an empty log */
 		F(vmem_root, domain, FOUND),
@@ -443,9 +620,18 @@ static void root_fields(void **state)
 	struct vmem_root *root = root_slot(true);
 
 	(void)state;
+	set_victim(0);
 	assert_complete(f, COUNT(f), sizeof(struct vmem_root));
 	damage_fields(root, f, 3, fix_root_arg, root);
-	damage_fields(root, f + 4, COUNT(f) - 4, fix_root_arg, root);
+	damage_fields(root, f + 5, COUNT(f) - 5, fix_root_arg, root);
+
+	root->seq = vmem_le64_of(vmem_get64(root->seq) + (1ull << 40));
+	fix_root(root);
+	expect("vmem_root.seq, becoming newer", 0, FREE);
+	root->seq = vmem_le64_of(1ull << 63);
+	fix_root(root);
+	expect("vmem_root.seq, impossible", 0, FOUND);
+	restore();
 
 	root->seq = vmem_le64_of(vmem_get64(root->seq) - 2);
 	fix_root(root);
@@ -462,6 +648,7 @@ static void a_state_that_needs_attention(void **state)
 	struct vmem_root *root = root_slot(true);
 
 	(void)state;
+	set_victim(0);
 	root->state = vmem_le32_of(VMEM_STATE_NEEDS_CHECK);
 	fix_root(root);
 	expect("needs check", 0, FREE);
@@ -488,6 +675,7 @@ static void descriptor_fields(void **state)
 	uint32_t ag;
 
 	(void)state;
+	set_victim(0);
 	assert_complete(f, COUNT(f), sizeof(struct vmem_ag_desc));
 	/* Group 0 is in use; a first table block too few or too many matters there. */
 	damage_fields(&desc[0], f, COUNT(f), NULL, NULL);
@@ -502,6 +690,8 @@ static void every_bit_of_the_bitmaps(void **state)
 	uint32_t ag, bit;
 
 	(void)state;
+	set_victim(0);
+	repair_each = 16;
 	for (ag = 0; ag < vmem_get32(superblock()->nr_ags); ag++) {
 		uint8_t *map = block(vmem_sb_group_meta(superblock(), ag));
 
@@ -548,6 +738,7 @@ static void damage_inode(uint64_t ino, const struct field *f, size_t nr)
 {
 	size_t i;
 
+	set_victim(ino);
 	for (i = 0; i < nr; i++) {
 		if (f[i].off == 5) {
 			restore();
@@ -615,6 +806,7 @@ static void symlink_inode_fields(void **state)
 	fix_inode(ino_short);
 	expect("NUL in a short target", 0, FOUND);
 	restore();
+	set_victim(ino_long);
 	block(entry_block(&inode(ino_long)->u.ext[0]))[30] = 0;
 	expect("NUL in a long target", 0, FOUND);
 	restore();
@@ -633,6 +825,7 @@ static void file_inode_fields(void **state)
 	size_t i;
 
 	(void)state;
+	set_victim(ino_dense);
 	assert_complete(f, COUNT(f), VMEM_INODE_SIZE);
 	for (i = 0; i < COUNT(f) - 1; i++)
 		if (f[i].off != offsetof(struct vmem_dinode, size))
@@ -659,6 +852,7 @@ static void inode_checksums_cover_all_but_times(void **state)
 	size_t i;
 
 	(void)state;
+	set_victim(ino_dense);
 	for (i = 0; i < VMEM_INODE_SIZE; i++) {
 		((uint8_t *)inode(ino))[i] ^= 1;
 		expect("inode byte", (unsigned int)i, i >= 40 && i < 64 ? FREE : FOUND);
@@ -669,6 +863,7 @@ static void inode_checksums_cover_all_but_times(void **state)
 static void free_inodes(void **state)
 {
 	(void)state;
+	set_victim(ino_dense);
 	inode(ino_freed)->generation = vmem_le32_of(77);
 	expect("generation of a free inode", 0, FREE);
 	inode(ino_freed)->mode = vmem_le16_of(0100644);
@@ -700,6 +895,7 @@ static void damage_extents(uint64_t ino, struct vmem_extent *e)
 	uint64_t w0 = vmem_get64(e->w0), w1 = vmem_get64(e->w1);
 	unsigned int bit;
 
+	set_victim(ino);
 	for (bit = 52; bit < 64; bit++)
 		expect_words(ino, e, w0, w1 ^ 1ull << bit, "window and flags");
 	for (bit = 0; bit < 52; bit++)
@@ -740,6 +936,8 @@ static void a_block_used_twice(void **state)
 	fix_inode(ino_dense);
 	assert_true(check_image() > 0);
 	assert_non_null(strstr(first_problem, "used twice"));
+	set_victim(ino_dense);
+	expect_repair("a block used twice", 0);
 	restore();
 }
 
@@ -755,8 +953,10 @@ static void node_heads(void **state)
 	};
 
 	(void)state;
+	set_victim(ino_sparse);
 	assert_complete(f, COUNT(f), sizeof(struct vmem_node));
 	damage_fields(first_extent_node(), f, COUNT(f), NULL, NULL);
+	set_victim(ino_names);
 	damage_fields(dir_index_node(), f, COUNT(f), NULL, NULL);
 	damage_fields(dir_leaf(3), f, COUNT(f), NULL, NULL);
 }
@@ -770,6 +970,7 @@ static void directory_index_entries(void **state)
 	uint32_t off;
 
 	(void)state;
+	set_victim(ino_names);
 	damage_fields(&idx[0], child, 1, NULL, NULL);
 	damage_fields(&idx[3], child, 1, NULL, NULL);
 	idx[0].hash = vmem_le64_of(12345);
@@ -805,6 +1006,7 @@ static void directory_entries(void **state)
 	struct vmem_dirent *de = some_dirent(leaf), *next;
 
 	(void)state;
+	set_victim(ino_names);
 	assert_complete(f, COUNT(f), VMEM_DIRENT_HEAD + 5);
 	damage_fields(de, f, COUNT(f), NULL, NULL);
 	de->ino = vmem_le32_of(VMEM_ROOT_INO);
@@ -855,12 +1057,16 @@ static void circles(void **state)
 	fix_inode(ino_names + 1);
 	assert_true(check_image() > 0);
 	assert_non_null(strstr(first_problem, "circle"));
+	set_victim(ino_names);
+	expect_repair("a circle", 0);
 	restore();
 }
 
 static void a_store_that_is_too_small(void **state)
 {
 	(void)state;
+	set_victim(0);
+	may_refuse = true;
 	store.size -= VMEM_BLOCK_SIZE;
 	expect("one block less", 0, FOUND);
 	store.size = 100;
@@ -887,7 +1093,12 @@ static void random_damage_ends(void **state)
 			block(1100 + (seed >> 33) % 900)[(seed >> 13) % 64] = (uint8_t)seed;
 		}
 		fix_superblock();
-		check_image();
+		if (check_image() > 0 && round % 4 == 0) {
+			struct vmem_repair_result r;
+
+			if (!repair_image(&r) && check_image())
+				fail_msg("round %u: after the repair: %s", round, first_problem);
+		}
 	}
 	restore();
 }

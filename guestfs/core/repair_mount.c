@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+/* repair_mount.c - the part of a repair that the core does: names, lost+found, copies */
+#include "repair_internal.h"
+
+static struct vmem_name name_of(const char *text, size_t len)
+{
+	struct vmem_name n = { text, len };
+
+	return n;
+}
+
+/* "#123", and "#123.4" when k is not 0; returns the length. */
+static size_t number_name(char *buf, uint64_t ino, unsigned int k)
+{
+	char digits[24];
+	size_t len = 0, n = 0;
+
+	buf[len++] = '#';
+	do
+		digits[n++] = (char)('0' + ino % 10);
+	while ((ino /= 10) != 0);
+	while (n)
+		buf[len++] = digits[--n];
+	if (!k)
+		return len;
+	buf[len++] = '.';
+	do
+		digits[n++] = (char)('0' + k % 10);
+	while ((k /= 10) != 0);
+	while (n)
+		buf[len++] = digits[--n];
+	return len;
+}
+
+/* ---- Names --------------------------------------------------------------- */
+
+struct add {
+	struct vmem_inode *dir, *child;
+	struct vmem_name name;
+	unsigned int type;
+	bool connect;		/* child was lost: dir becomes its parent */
+};
+
+static int do_add(struct vmem_txn *t, void *arg)
+{
+	struct add *a = arg;
+	struct vmem_dinode *n;
+	uint64_t ino;
+	int err = vmem_dir_find(a->dir, a->name, &ino, NULL);
+
+	if (err != -ENOENT)
+		return err ? err : -EEXIST;
+	err = txn_dir_add(t, a->dir, a->name, a->child->ino, a->type);
+	if (err || !a->connect || !vmem_is_dir(&a->child->raw))
+		return err;
+	txn_inode(t, a->child)->parent = vmem_le32_of(a->dir->ino);
+	n = txn_inode(t, a->dir);
+	n->nlink = vmem_le32_of(vmem_get32(n->nlink) + 1ull);
+	return 0;
+}
+
+/* Add a name, or one made of the inode's number when it is taken. */
+static int add_name(struct vmem_inode *dir, struct vmem_name name, uint64_t ino, bool connect)
+{
+	struct vmem_inode child;
+	struct add a = { .dir = dir, .child = &child, .name = name, .connect = connect };
+	unsigned int k;
+	char buf[64];
+	int err = vmem_iget(dir->fs, ino, &child);
+
+	if (err)
+		return err;
+	a.type = (vmem_get16(child.raw.mode) & MODE_TYPE) >> 12;
+	err = vmem_run(dir->fs, do_add, &a);
+	for (k = 0; err == -EEXIST && k < 100000; k++) {
+		a.name = name_of(buf, number_name(buf, ino, k));
+		err = vmem_run(dir->fs, do_add, &a);
+	}
+	return err;
+}
+
+static int add_names(struct repair *r, struct vmem_fs *fs)
+{
+	struct vmem_inode dir;
+	struct rname *n;
+	int err = 0;
+
+	for (n = r->names; n && !err; n = n->next) {
+		if (!n->ino)
+			continue;
+		err = vmem_iget(fs, n->dir, &dir);
+		if (!err)
+			err = add_name(&dir, name_of(n->name, n->len), n->ino, false);
+		if (!err)
+			err = vmem_iput(&dir);
+	}
+	return err;
+}
+
+/* ---- lost+found ---------------------------------------------------------- */
+
+static int open_lost_found(struct vmem_fs *fs, struct vmem_inode *lf)
+{
+	static const char *const names[] = { "lost+found", "lost+found.1", "lost+found.2" };
+	struct vmem_attr attr = { .mode = MODE_DIR | 0700 };
+	struct vmem_inode root;
+	unsigned int i, type;
+	uint64_t ino;
+	int err = vmem_iget(fs, VMEM_ROOT_INO, &root);
+
+	if (err)
+		return err;
+	err = -EEXIST;
+	for (i = 0; i < sizeof(names) / sizeof(names[0]) && err == -EEXIST; i++) {
+		struct vmem_name name = name_of(names[i], i ? 12 : 10);
+
+		err = vmem_lookup(&root, name, &ino, &type);
+		if (!err)
+			err = type == MODE_DIR >> 12 ? vmem_iget(fs, ino, lf) : -EEXIST;
+		else if (err == -ENOENT)
+			err = vmem_create(&root, name, &attr, lf);
+	}
+	return err ? err : vmem_iput(&root);
+}
+
+static int connect_lost(struct repair *r, struct vmem_fs *fs)
+{
+	struct vmem_inode lf;
+	struct rlost *l;
+	char buf[64];
+	int err;
+
+	if (!r->lost)
+		return 0;
+	err = open_lost_found(fs, &lf);
+	for (l = r->lost; l && !err; l = l->next) {
+		vmem_repair_fixed(r, false, "inode %u: no name leads to it: now in lost+found", l->ino);
+		r->res->connected++;
+		err = add_name(&lf, name_of(buf, number_name(buf, l->ino, 0)), l->ino, true);
+	}
+	return err ? err : vmem_iput(&lf);
+}
+
+/* ---- Copies -------------------------------------------------------------- */
+
+static size_t copy_from(void *ctx, void *addr, size_t len)
+{
+	const uint8_t **from = ctx;
+
+	memcpy(addr, *from, len);
+	*from += len;
+	return len;
+}
+
+static int copy_blocks(struct repair *r, struct vmem_fs *fs, const struct rcopy *c)
+{
+	const uint8_t *from = block_ptr(r, c->pblk);
+	uint64_t off = c->lblk << VMEM_BLOCK_SHIFT, len = c->nr << VMEM_BLOCK_SHIFT;
+	struct vmem_inode vi;
+	struct vmem_attr old;
+	int64_t done;
+	int err = vmem_iget(fs, c->ino, &vi);
+
+	if (err)
+		return err;
+	vmem_getattr(&vi, &old);
+	if (vmem_is_reg(&vi.raw) && off < old.size) {
+		if (len > old.size - off)
+			len = old.size - off;
+		done = vmem_write(&vi, off, (size_t)len, copy_from, &from);
+		if (done >= 0 && (uint64_t)done < len)
+			done = -ENOSPC;
+		if (done == -ENOSPC)
+			vmem_repair_fixed(r, false, "inode %u: no space for all copies: zeros remain", c->ino);
+		else if (done < 0)
+			err = (int)done;
+		r->res->copied += c->nr;
+	}
+	if (!err)
+		err = vmem_setattr(&vi, VMEM_SET_ATIME | VMEM_SET_MTIME | VMEM_SET_CTIME, &old);
+	return err ? err : vmem_iput(&vi);
+}
+
+int vmem_repair_mounted(struct repair *r)
+{
+	struct vmem_mount_opts opts = { .check = true, .check_done = true };
+	const struct rcopy *c;
+	struct vmem_fs *fs;
+	int err = vmem_mount(r->store, r->env, &opts, &fs, NULL), end;
+
+	if (err)
+		return err;
+	for (c = r->copies; c && !err; c = c->next)
+		err = copy_blocks(r, fs, c);
+	if (!err)
+		err = add_names(r, fs);
+	if (!err)
+		err = connect_lost(r, fs);
+	end = vmem_umount(fs);
+	return err ? err : end;
+}
