@@ -628,12 +628,20 @@ static void on_problem(void *ctx, const char *fmt, va_list ap)
 	j->tell = false;
 }
 
+static void on_check_progress(void *ctx, uint64_t done, uint64_t total)
+{
+	struct judge *j = ctx;
+
+	if (j->r->p->progress)
+		j->r->p->progress(j->r->p->ctx, done, total);
+}
+
 static int64_t check(struct repair *r, bool tell, bool *needs_check)
 {
 	struct judge j = { r, tell };
 	struct vmem_check_params params = {
 		.base = r->store->base, .size = r->store->size, .env = r->env,
-		.ctx = &j, .problem = on_problem,
+		.ctx = &j, .problem = on_problem, .progress = on_check_progress,
 	};
 	struct vmem_check_result result;
 	int64_t found = vmem_check(&params, &result);

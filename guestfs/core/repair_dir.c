@@ -26,6 +26,7 @@ struct dwalk {
 	struct rinode *info;
 	enum stage stage;
 	uint64_t blocks;
+	bool release;		/* the nodes are not needed any more */
 	/* Called for each leaf in the walks after the claims; NULL: none. */
 	void (*leaf)(struct dwalk *w, uint64_t block, uint64_t lo, uint64_t hi);
 	uint64_t entries;
@@ -100,6 +101,8 @@ static void walk_dir(struct dwalk *w, uint64_t block, uint32_t level, uint64_t l
 	if (!level) {
 		if (w->leaf)
 			w->leaf(w, block, lo, hi);
+		if (w->release)
+			vmem_repair_unclaim(w->r, block);
 		return;
 	}
 	count = index_count(w, node);
@@ -124,6 +127,8 @@ static void walk_dir(struct dwalk *w, uint64_t block, uint32_t level, uint64_t l
 		}
 		walk_dir(w, child, level - 1, from, to);
 	}
+	if (w->release)
+		vmem_repair_unclaim(w->r, block);
 }
 
 /* Walk a directory whose nodes are claimed. */
@@ -589,7 +594,8 @@ static void gather_leaf(struct dwalk *w, uint64_t block, uint64_t lo, uint64_t h
 
 static void finish_dir(struct repair *r, uint64_t ino, struct vmem_dinode *di, struct rinode *info)
 {
-	struct dwalk w = { .r = r, .ino = ino, .info = info, .leaf = gather_leaf };
+	struct dwalk w = { .r = r, .ino = ino, .info = info, .leaf = gather_leaf,
+			   .release = info->flags & R_REBUILD };
 
 	walk_leaves(&w, di);
 	if (info->flags & R_REBUILD) {

@@ -77,6 +77,7 @@ struct repair {
 	struct rlost *lost;
 	struct rcopy *copies;
 	uint64_t next_id;
+	unsigned int suffix;	/* last one of names made from numbers */
 	uint64_t copy_blocks;	/* in copies: never more than the store has */
 	int error;		/* -ENOMEM */
 };

@@ -60,11 +60,12 @@ static int do_add(struct vmem_txn *t, void *arg)
 }
 
 /* Add a name, or one made of the inode's number when it is taken. */
-static int add_name(struct vmem_inode *dir, struct vmem_name name, uint64_t ino, bool connect)
+static int add_name(struct repair *r, struct vmem_inode *dir, struct vmem_name name, uint64_t ino,
+		    bool connect)
 {
 	struct vmem_inode child;
 	struct add a = { .dir = dir, .child = &child, .name = name, .connect = connect };
-	unsigned int k;
+	unsigned int tries;
 	char buf[64];
 	int err = vmem_iget(dir->fs, ino, &child);
 
@@ -72,8 +73,9 @@ static int add_name(struct vmem_inode *dir, struct vmem_name name, uint64_t ino,
 		return err;
 	a.type = (vmem_get16(child.raw.mode) & MODE_TYPE) >> 12;
 	err = vmem_run(dir->fs, do_add, &a);
-	for (k = 0; err == -EEXIST && k < 100000; k++) {
-		a.name = name_of(buf, number_name(buf, ino, k));
+	/* Numbers are not used again, so that many double names take no longer. */
+	for (tries = 0; err == -EEXIST && tries < 1000; tries++) {
+		a.name = name_of(buf, number_name(buf, ino, tries ? ++r->suffix : 0));
 		err = vmem_run(dir->fs, do_add, &a);
 	}
 	return err;
@@ -90,7 +92,7 @@ static int add_names(struct repair *r, struct vmem_fs *fs)
 			continue;
 		err = vmem_iget(fs, n->dir, &dir);
 		if (!err)
-			err = add_name(&dir, name_of(n->name, n->len), n->ino, false);
+			err = add_name(r, &dir, name_of(n->name, n->len), n->ino, false);
 		if (!err)
 			err = vmem_iput(&dir);
 	}
@@ -136,7 +138,7 @@ static int connect_lost(struct repair *r, struct vmem_fs *fs)
 	for (l = r->lost; l && !err; l = l->next) {
 		vmem_repair_fixed(r, false, "inode %u: no name leads to it: now in lost+found", l->ino);
 		r->res->connected++;
-		err = add_name(&lf, name_of(buf, number_name(buf, l->ino, 0)), l->ino, true);
+		err = add_name(r, &lf, name_of(buf, number_name(buf, l->ino, 0)), l->ino, true);
 	}
 	return err ? err : vmem_iput(&lf);
 }

@@ -1101,6 +1101,8 @@ static void random_damage_ends(void **state)
 		}
 	}
 	restore();
+	print_message("%llu damages repaired, %llu more refused\n",
+		      (unsigned long long)(repairs - refusals), (unsigned long long)refusals);
 }
 
 int main(void)
