@@ -47,7 +47,7 @@ if command -v llvm-cov >/dev/null && command -v llvm-profdata >/dev/null; then
 	llvm-profdata merge -o "$out/fuzz.profdata" "$out"/*.profraw
 	llvm-cov report "$out/coverage/mount" -instr-profile="$out/fuzz.profdata" \
 		-object "$out/coverage/check" -object "$out/coverage/replay" -object "$out/coverage/ops" \
-		"$top/guestfs/core" | awk '/^Filename/ { print "file lines missed cover branches missed cover" }
+		"$top/guestfs/core" | awk '/^Filename/ { printf "%-16s %6s %6s %8s %9s %6s %8s\n", "file", "lines", "missed", "covered", "branches", "missed", "covered"; next }
 		NF > 12 { printf "%-16s %6s %6s %8s %9s %6s %8s\n", $1, $8, $9, $10, $11, $12, $13 }'
 else
 	echo "no coverage: llvm is missing (apt-get install llvm)"
