@@ -160,7 +160,7 @@ refused superblock|the superblock is damaged|a damaged superblock is refused
 refused geometry|the superblock contradicts itself|a superblock that contradicts itself is refused
 refused roots|both root slots are damaged|two damaged roots are refused
 refused_late root_inode|run fsck.vmemfs|a damaged inode of the root directory is refused
-refused_late root_is_file|not a directory|a root that is no directory is refused
+refused_late root_is_file|root directory|a root that is no directory is refused
 survived descriptor||a damaged group descriptor is an error, not a crash
 survived bitmaps||damaged bitmaps are an error, not a crash
 damaged file_inode|inode .*run fsck.vmemfs|a damaged inode gives EUCLEAN and a read-only mount
