@@ -42,7 +42,7 @@ for name in mount check replay ops; do
 	set -- "$here/corpus/$name"/*
 	code=0
 	"$out/$name" -l "$out/$name.last" "$@" >"$out/$name.log" 2>&1 || code=$?
-	result $code "$name: the inputs that once broke it" "$name"
+	result $code "$name: the corpus, seeds and what once broke it" "$name"
 	[ $code = 0 ] || continue
 	"$out/$name" -l "$out/$name.last" -t "$seconds" -s "$seed" "$@" >"$out/$name.log" 2>&1 || code=$?
 	result $code "$name: random damage for $seconds s, from seed $seed" "$name"
