@@ -19,7 +19,7 @@ impossible_domain() {
 	other=pmem
 	[ "$DURABILITY" != pmem ] || other=host
 	expect_fail mount -t vmemfs -o "durability=$other" "$DEV" "$MNT"
-	dmesg | tail -n 1 | grep 'durability.* is not possible on this backing'
+	dmesg | tail -n 8 | grep 'durability.* is not possible on this backing'
 	mount_fs
 }
 check "unknown options and values are refused" bad_options
