@@ -4,7 +4,7 @@
  *
  * Reading order: super.c (mount), journal.c (transactions, group commit,
  * checkpoint), overlay.c (metadata in DRAM), recovery.c, alloc.c, inode.c,
- * extent.c, dir.c, namei.c, file.c.
+ * extent.c, dir.c, namei.c, file.c, write.c.
  *
  * Locks, in the order they are taken: the caller's inode locks, ckpt_lock,
  * commit_lock, lock, dirty_lock.  `lock` exclusive is held by the one running transaction,
@@ -179,6 +179,11 @@ struct vmem_fs {
 static inline uint64_t vmem_align_up(uint64_t v, uint64_t a)
 {
 	return (v + a - 1) & ~(a - 1);
+}
+
+static inline uint64_t vmem_blocks_for(uint64_t size)
+{
+	return (size + VMEM_BLOCK_MASK) >> VMEM_BLOCK_SHIFT;
 }
 
 static inline void vmem_lock(struct vmem_fs *fs, void *l)
@@ -387,6 +392,22 @@ int txn_dir_free(struct vmem_txn *t, struct vmem_inode *dir, bool *done);
 
 /* Free what lies beyond size, by as many records as it takes. */
 int vmem_truncate_rest(struct vmem_inode *vi, uint64_t size);
+
+/* ---- write.c ---- */
+
 struct vmem_logged *vmem_find_logged(struct vmem_fs *fs, uint64_t ino);
+/*
+ * File bytes [lo, hi) are about to change in place: what rode in records for
+ * them is revoked first.
+ */
+int vmem_unlog(struct vmem_inode *vi, uint64_t lo, uint64_t hi);
+/*
+ * The file grows from its end to behind pos: what a lost append or a mapping left in
+ * the rest of its last block becomes zeros.  *gap gets the bytes that were
+ * stored; the record that grows the file links them.
+ */
+int vmem_zero_gap(struct vmem_inode *vi, uint64_t pos, struct vmem_run *gap);
+/* What was to link the gap has failed: its zeros are stored, but may be lost while it is not. */
+void vmem_keep_gap(struct vmem_inode *vi, const struct vmem_run *gap);
 
 #endif /* VMEM_INTERNAL_H */
