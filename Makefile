@@ -39,6 +39,9 @@ crash: deps ## crash states of the core: the set that `make test` runs
 fuzz: deps ## damaged images for the core, SECONDS=60 for each harness
 	@tests/fuzz/run.sh $(or $(SECONDS),60)
 
+fuzz-long: deps ## an hour of libFuzzer for each harness, going on where the last run ended; report
+	@tests/fuzz/long.sh
+
 check-6.12: build ## build the modules against the backports kernel, too
 	@+$(MAKE) -C guestfs/linux check-6.12
 
@@ -53,5 +56,5 @@ clean: ## remove what was built, keep what was downloaded
 distclean: ## remove build/
 	@rm -rf build
 
-.PHONY: help demo test build deps test-programs bench crash fuzz check-6.12 lint clean distclean
+.PHONY: help demo test build deps test-programs bench crash fuzz fuzz-long check-6.12 lint clean distclean
 .NOTPARALLEL:

@@ -604,8 +604,8 @@ static int repair_round(struct repair *r, bool first)
 		write_roots(r);
 		if (r->names || r->lost || r->copies)
 			err = vmem_repair_mounted(r);
-		if (err && err != -ENOMEM)
-			say(r, "the repaired image cannot be mounted or filled (error %d)", -err);
+		if (err && err != -ENOMEM && err != -ENOSPC)
+			say(r, "refused: the repaired image cannot be mounted or filled (error %d)", -err);
 	}
 	free_round(r);
 	return err;

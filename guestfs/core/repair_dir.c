@@ -233,13 +233,13 @@ static bool entry_proven(const struct repair *r, uint8_t *leaf, uint32_t off)
 }
 
 /* Lengths do not fit: pack what entries there are into the block anew. */
-static void repack_leaf(struct repair *r, uint64_t block)
+static bool repack_leaf(struct repair *r, uint64_t block)
 {
 	uint8_t *leaf = block_ptr(r, block), *copy = vmem_repair_alloc(r, VMEM_BLOCK_SIZE);
 	uint32_t off = VMEM_NODE_HEAD, to = VMEM_NODE_HEAD, last = 0, len;
 
 	if (!copy)
-		return;
+		return false;
 	memcpy(copy, leaf, VMEM_BLOCK_SIZE);
 	memset(leaf + VMEM_NODE_HEAD, 0, VMEM_BLOCK_SIZE - VMEM_NODE_HEAD);
 	while (off < VMEM_BLOCK_SIZE) {
@@ -265,9 +265,11 @@ static void repack_leaf(struct repair *r, uint64_t block)
 	entry(leaf, last)->rec_len = vmem_le16_of(VMEM_BLOCK_SIZE - last);
 	touched(r, leaf, VMEM_BLOCK_SIZE);
 	vmem_repair_free(r, copy, VMEM_BLOCK_SIZE);
+	return true;
 }
 
-static void check_tiling(struct repair *r, uint64_t ino, uint64_t block)
+/* Afterwards the lengths fit; false: no memory. */
+static bool check_tiling(struct repair *r, uint64_t ino, uint64_t block)
 {
 	uint8_t *leaf = block_ptr(r, block);
 	struct vmem_node *node = (struct vmem_node *)(void *)leaf;
@@ -281,10 +283,10 @@ static void check_tiling(struct repair *r, uint64_t ino, uint64_t block)
 	while (off < VMEM_BLOCK_SIZE && tiles(leaf, off))
 		off += vmem_get16(entry(leaf, off)->rec_len);
 	if (off == VMEM_BLOCK_SIZE)
-		return;
+		return true;
 	vmem_repair_fixed(r, false, "directory %llu: leaf %llu: wrong lengths at %u: kept what is recognised",
 		(ull)ino, (ull)block, off);
-	repack_leaf(r, block);
+	return repack_leaf(r, block);
 }
 
 static bool repeats(uint8_t *leaf, uint32_t off)
@@ -324,7 +326,8 @@ static void fix_leaf(struct dwalk *w, uint64_t block, uint64_t lo, uint64_t hi)
 	struct rinode *info;
 	uint32_t off;
 
-	check_tiling(r, w->ino, block);
+	if (!check_tiling(r, w->ino, block))
+		return;
 	for (off = VMEM_NODE_HEAD; off < VMEM_BLOCK_SIZE; off += vmem_get16(de->rec_len)) {
 		uint64_t hash;
 
@@ -383,7 +386,8 @@ static void adopt_leaf(struct repair *r, uint64_t block)
 	vmem_repair_fixed(r, false, "directory %llu: block %llu is a leaf that was cut off: its names are kept",
 		(ull)dir, (ull)block);
 	vmem_repair_claim(r, block, 1);
-	check_tiling(r, dir, block);
+	if (!check_tiling(r, dir, block))
+		return;
 	for (off = VMEM_NODE_HEAD; off < VMEM_BLOCK_SIZE; off += vmem_get16(entry(leaf, off)->rec_len)) {
 		const struct vmem_dirent *de = entry(leaf, off);
 

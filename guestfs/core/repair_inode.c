@@ -534,11 +534,9 @@ void vmem_repair_extents(struct repair *r, uint64_t ino, struct vmem_dinode *di,
 	struct walk w = { .r = r, .ino = ino, .stage = stage, .eof = VMEM_MAX_LBLK + 1 };
 	uint32_t count;
 
-	/* The block of a symlink cannot be copied to later: it is claimed before all data. */
 	if ((vmem_get16(di->mode) & MODE_TYPE) == MODE_LNK) {
-		if (stage != STAGE_SOUND)
+		if (stage != STAGE_DATA)	/* one block, no nodes */
 			return;
-		w.stage = stage = STAGE_DATA;
 	} else if (stage == STAGE_SOUND) {
 		fix_tree_root(r, ino, di);
 	}

@@ -145,41 +145,90 @@ static int connect_lost(struct repair *r, struct vmem_fs *fs)
 
 /* ---- Copies -------------------------------------------------------------- */
 
+struct copy_source {
+	struct vmem_store *store;
+	const uint8_t *from;
+};
+
+/* The core leaves it to this to tell of what is stored to data blocks. */
 static size_t copy_from(void *ctx, void *addr, size_t len)
 {
-	const uint8_t **from = ctx;
+	struct copy_source *s = ctx;
+	uintptr_t off = (uintptr_t)addr - (uintptr_t)s->store->base;
 
-	memcpy(addr, *from, len);
-	*from += len;
+	memcpy(addr, s->from, len);
+	s->from += len;
+	if (off < s->store->size)	/* not when it rides in a record */
+		vmem_stored(s->store, off, len);
 	return len;
+}
+
+/* The block of a symlink, which nothing but a transaction can give it. */
+struct copy_target {
+	struct vmem_inode *vi;
+	const uint8_t *from;
+};
+
+static int do_copy_target(struct vmem_txn *t, void *arg)
+{
+	struct copy_target *c = arg;
+	struct vmem_dinode *n = txn_inode(t, c->vi);
+	uint64_t block;
+	int err = txn_alloc_block(t, 0, &block);
+
+	if (err)
+		return err;
+	txn_new_block(t, block, c->from);
+	return txn_ext_insert(t, n, c->vi->ino, 0, block, 1);
+}
+
+static int copy_target(struct repair *r, struct vmem_inode *vi, const struct rcopy *c)
+{
+	struct copy_target a = { vi, block_ptr(r, c->pblk) };
+
+	/* Without a block it has no target, which the next round will see. */
+	if (vmem_get64(vi->raw.blocks))
+		return 0;
+	return vmem_run(vi->fs, do_copy_target, &a);
+}
+
+static int copy_contents(struct repair *r, struct vmem_inode *vi, const struct rcopy *c)
+{
+	struct copy_source from = { r->store, block_ptr(r, c->pblk) };
+	uint64_t off = c->lblk << VMEM_BLOCK_SHIFT, len = c->nr << VMEM_BLOCK_SHIFT;
+	struct vmem_attr old;
+	int64_t done;
+	int err;
+
+	vmem_getattr(vi, &old);
+	if (off >= old.size)
+		return 0;
+	if (len > old.size - off)
+		len = old.size - off;
+	done = vmem_write(vi, off, (size_t)len, copy_from, &from);
+	if (done >= 0 && (uint64_t)done < len)
+		done = -ENOSPC;
+	err = vmem_setattr(vi, VMEM_SET_ATIME | VMEM_SET_MTIME | VMEM_SET_CTIME, &old);
+	return done < 0 ? (int)done : err;
 }
 
 static int copy_blocks(struct repair *r, struct vmem_fs *fs, const struct rcopy *c)
 {
-	const uint8_t *from = block_ptr(r, c->pblk);
-	uint64_t off = c->lblk << VMEM_BLOCK_SHIFT, len = c->nr << VMEM_BLOCK_SHIFT;
 	struct vmem_inode vi;
-	struct vmem_attr old;
-	int64_t done;
 	int err = vmem_iget(fs, c->ino, &vi);
 
-	if (err)
-		return err;
-	vmem_getattr(&vi, &old);
-	if (vmem_is_reg(&vi.raw) && off < old.size) {
-		if (len > old.size - off)
-			len = old.size - off;
-		done = vmem_write(&vi, off, (size_t)len, copy_from, &from);
-		if (done >= 0 && (uint64_t)done < len)
-			done = -ENOSPC;
-		if (done == -ENOSPC)
-			vmem_repair_fixed(r, false, "inode %u: no space for all copies: zeros remain", c->ino);
-		else if (done < 0)
-			err = (int)done;
-		r->res->copied += c->nr;
+	if (err)	/* -ESTALE: it was freed, because nothing leads to it */
+		return err == -ESTALE ? 0 : err;
+	if (vmem_is_reg(&vi.raw))
+		err = copy_contents(r, &vi, c);
+	else if (vmem_is_lnk(&vi.raw))
+		err = copy_target(r, &vi, c);
+	if (err == -ENOSPC) {
+		vmem_repair_fixed(r, false, "inode %u: no space for all copies: %s", c->ino,
+			vmem_is_lnk(&vi.raw) ? "its target is lost" : "zeros remain");
+		err = 0;
 	}
-	if (!err)
-		err = vmem_setattr(&vi, VMEM_SET_ATIME | VMEM_SET_MTIME | VMEM_SET_CTIME, &old);
+	r->res->copied += c->nr;
 	return err ? err : vmem_iput(&vi);
 }
 

@@ -6,5 +6,6 @@
 CORE_SRCS := hash.c ranges.c overlay.c txn.c journal.c recovery.c alloc.c \
 	     inode.c extent.c dir.c namei.c file.c write.c super.c
 
-# Making and checking a store: tools and tests only.
-CORE_TOOL_SRCS := mkfs.c check.c check_tree.c
+# Making, checking and repairing a store: tools and tests only.
+CORE_TOOL_SRCS := mkfs.c check.c check_tree.c \
+		  repair.c repair_inode.c repair_dir.c repair_mount.c

@@ -82,9 +82,10 @@ struct world {
 	struct base *base;
 	struct vmem_store store;
 	struct vmem_env env;
-	uint64_t live, allocs, fail_at, clock, rng;
+	uint64_t live, peak, allocs, fail_at, clock, rng;
 	bool frozen;			/* a store to the medium is a bug */
 	bool damaged;			/* the core has reported damage */
+	bool repairing;			/* superblocks may be stored to */
 	bool pristine;			/* it must not */
 	bool verbose;
 };

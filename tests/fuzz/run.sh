@@ -37,8 +37,8 @@ result() {
 	fi
 }
 
-echo "1..8"
-for name in mount check replay ops; do
+echo "1..10"
+for name in mount check replay ops repair; do
 	set -- "$here/corpus/$name"/*
 	code=0
 	"$out/$name" -l "$out/$name.last" "$@" >"$out/$name.log" 2>&1 || code=$?

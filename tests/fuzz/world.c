@@ -45,6 +45,8 @@ static void *env_alloc(const struct vmem_env *env, size_t size)
 		b->next->prev = b;
 	blocks = b;
 	world.live += size;
+	if (world.live > world.peak)
+		world.peak = world.live;
 	return b + 1;
 }
 
@@ -157,8 +159,8 @@ static void store_recorded(struct vmem_store *store, uint64_t off, size_t len)
 	if (world.frozen)
 		broken("store to %llu+%zu of a mount that must not change the medium",
 		       (unsigned long long)off, len);
-	if (off < BLOCK || (off < backup + BLOCK && off + len > backup &&
-			    vmem_get64(world.base->sb.nr_blocks) == world.base->nr_blocks))
+	if (!world.repairing && (off < BLOCK || (off < backup + BLOCK && off + len > backup &&
+			    vmem_get64(world.base->sb.nr_blocks) == world.base->nr_blocks)))
 		broken("store to %llu+%zu, which is a superblock", (unsigned long long)off, len);
 	world_touch(off, len);
 }
@@ -180,6 +182,7 @@ void init_world(struct base *base)
 	world.rng = 1;
 	world.frozen = false;
 	world.damaged = false;
+	world.repairing = false;
 	world.pristine = false;
 }
 
