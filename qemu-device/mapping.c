@@ -36,21 +36,22 @@ static bool check_size(const char *path, uint64_t size, Error **errp)
 }
 
 /* Open the file, or create it when a size was asked for. */
-static int open_file(const char *path, uint64_t size, bool readonly,
-                     bool *created, Error **errp)
+static int open_file(const VMemStoreFile *file, bool *created, Error **errp)
 {
-    int flags = (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC;
+    const char *path = file->path;
+    bool writes = !file->readonly && !file->cow;
+    int flags = (writes ? O_RDWR : O_RDONLY) | O_CLOEXEC;
     struct stat st;
     int fd;
 
-    if (!readonly && stat(path, &st) == 0 && S_ISBLK(st.st_mode)) {
+    if (writes && stat(path, &st) == 0 && S_ISBLK(st.st_mode)) {
         flags |= O_EXCL;        /* EBUSY when it is mounted */
     }
     fd = open(path, flags);
 
     *created = false;
-    if (fd < 0 && errno == ENOENT && size && !readonly) {
-        if (!check_size(path, size, errp)) {
+    if (fd < 0 && errno == ENOENT && file->size && writes) {
+        if (!check_size(path, file->size, errp)) {
             return -1;
         }
         fd = open(path, flags | O_CREAT | O_EXCL, 0644);
@@ -58,32 +59,45 @@ static int open_file(const char *path, uint64_t size, bool readonly,
     }
     if (fd < 0) {
         error_setg(errp, "vmemstore: cannot open '%s': %s%s", path,
-                   strerror(errno), errno == ENOENT && !size && !readonly ?
+                   strerror(errno), errno == ENOENT && !file->size && writes ?
                    " (give size= to create it)" : "");
     }
     return fd;
 }
 
+/* Who is in the way: a writer, or readers whom we could only have joined? */
+static bool shared_by_readers(int fd)
+{
+    struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+    return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type == F_RDLCK;
+}
+
 /*
  * An open-file-description lock: it goes away with this process, however it
  * dies, and is not lost when some other code opens and closes the same file.
+ * One writer, or any number of those that do not change the file.
  */
-static bool lock_file(int fd, const char *path, bool readonly, Error **errp)
+static bool lock_file(const VMemStoreMapping *m, const char *path, Error **errp)
 {
     struct flock lock = {
-        .l_type = readonly ? F_RDLCK : F_WRLCK,
+        .l_type = vmemstore_mapping_shared(m) ? F_WRLCK : F_RDLCK,
         .l_whence = SEEK_SET,
     };
 
-    if (fcntl(fd, F_OFD_SETLK, &lock) == 0) {
+    if (fcntl(m->fd, F_OFD_SETLK, &lock) == 0) {
         return true;
     }
-    if (errno == EAGAIN || errno == EACCES) {
-        error_setg(errp, "vmemstore: '%s' is in use by another process (locked); "
-                   "stop the other VM or tool first", path);
-    } else {
+    if (errno != EAGAIN && errno != EACCES) {
         error_setg(errp, "vmemstore: cannot lock '%s': %s", path,
                    strerror(errno));
+    } else if (shared_by_readers(m->fd)) {
+        error_setg(errp, "vmemstore: '%s' is in use by another process (locked) "
+                   "that reads it: stop all readers, or join them with "
+                   "readonly=on or cow=on", path);
+    } else {
+        error_setg(errp, "vmemstore: '%s' is in use by another process (locked) "
+                   "that may write to it: stop the other VM or tool first", path);
     }
     return false;
 }
@@ -161,9 +175,11 @@ static bool allocate_blocks(int fd, const char *path, uint64_t size,
  * Find out the size, and create the contents of a new file.  @m->fd is open
  * and locked.
  */
-static bool settle_size(VMemStoreMapping *m, const char *path, uint64_t size,
+static bool settle_size(VMemStoreMapping *m, const VMemStoreFile *file,
                         bool created, Error **errp)
 {
+    const char *path = file->path;
+    uint64_t size = file->size;
     struct stat st;
     uint64_t found;
 
@@ -187,7 +203,7 @@ static bool settle_size(VMemStoreMapping *m, const char *path, uint64_t size,
                    found, size);
         return false;
     }
-    if (S_ISREG(st.st_mode) && !m->readonly &&
+    if (S_ISREG(st.st_mode) && vmemstore_mapping_shared(m) &&
         !allocate_blocks(m->fd, path, found, errp)) {
         return false;
     }
@@ -208,8 +224,8 @@ static void find_backing(VMemStoreMapping *m)
     }
     if (S_ISBLK(st.st_mode)) {
         /* The file system found is the one of /dev. */
+        fs.f_type = 0;
         m->batches = true;
-        return;
     }
     switch (fs.f_type) {
     case HUGETLBFS_MAGIC:
@@ -225,6 +241,16 @@ static void find_backing(VMemStoreMapping *m)
         m->batches = true;
         break;
     }
+    if (m->cow) {
+        m->backing = VMEMSTORE_BACKING_VOLATILE;
+    }
+}
+
+static void *map_at(const VMemStoreMapping *m, uint8_t *base, int flags)
+{
+    int prot = PROT_READ | (m->readonly ? 0 : PROT_WRITE);
+
+    return mmap(base, m->size, prot, flags | MAP_FIXED, m->fd, 0);
 }
 
 /*
@@ -234,7 +260,6 @@ static void find_backing(VMemStoreMapping *m)
 static bool map_file(VMemStoreMapping *m, const char *path, Error **errp)
 {
     size_t reserved = m->size + VMEMSTORE_ALIGN;
-    int prot = PROT_READ | (m->readonly ? 0 : PROT_WRITE);
     uint8_t *area, *base, *end;
     void *p;
 
@@ -251,14 +276,14 @@ static bool map_file(VMemStoreMapping *m, const char *path, Error **errp)
     p = MAP_FAILED;
     if (m->backing == VMEMSTORE_BACKING_PAGE_CACHE) {
         /* Fails with EOPNOTSUPP unless the file is on real persistent memory. */
-        p = mmap(base, m->size, prot,
-                 MAP_SHARED_VALIDATE | MAP_SYNC | MAP_FIXED, m->fd, 0);
+        p = map_at(m, base, MAP_SHARED_VALIDATE | MAP_SYNC);
         if (p != MAP_FAILED) {
             m->backing = VMEMSTORE_BACKING_DAX;
         }
     }
     if (p == MAP_FAILED) {
-        p = mmap(base, m->size, prot, MAP_SHARED | MAP_FIXED, m->fd, 0);
+        /* A private copy takes memory only for what is changed. */
+        p = map_at(m, base, m->cow ? MAP_PRIVATE | MAP_NORESERVE : MAP_SHARED);
     }
     if (p == MAP_FAILED) {
         error_setg(errp, "vmemstore: cannot map '%s': %s", path,
@@ -276,13 +301,20 @@ static bool map_file(VMemStoreMapping *m, const char *path, Error **errp)
     return true;
 }
 
-static bool fill_mapping(VMemStoreMapping *m, const char *path, uint64_t size,
+/* Whose dirty pages are worth keeping small. */
+static bool has_page_cache(const VMemStoreMapping *m)
+{
+    return m->backing == VMEMSTORE_BACKING_PAGE_CACHE &&
+           vmemstore_mapping_shared(m);
+}
+
+static bool fill_mapping(VMemStoreMapping *m, const VMemStoreFile *file,
                          bool created, Error **errp)
 {
+    const char *path = file->path;
     int err;
 
-    if (!lock_file(m->fd, path, m->readonly, errp) ||
-        !settle_size(m, path, size, created, errp)) {
+    if (!lock_file(m, path, errp) || !settle_size(m, file, created, errp)) {
         return false;
     }
     err = vmemstore_backing_generation(m->fd, m->generation);
@@ -292,7 +324,7 @@ static bool fill_mapping(VMemStoreMapping *m, const char *path, uint64_t size,
         return false;
     }
     find_backing(m);
-    if (m->backing == VMEMSTORE_BACKING_PAGE_CACHE && !m->readonly &&
+    if (has_page_cache(m) &&
         !vmemstore_cache_drop(&m->cache, m->fd, m->size, path, errp)) {
         return false;
     }
@@ -301,26 +333,27 @@ static bool fill_mapping(VMemStoreMapping *m, const char *path, uint64_t size,
 
 void vmemstore_mapping_advise(VMemStoreMapping *m)
 {
-    if (m->backing == VMEMSTORE_BACKING_PAGE_CACHE && !m->readonly) {
+    if (has_page_cache(m)) {
         vmemstore_cache_start(&m->cache, m->base);
     }
 }
 
-bool vmemstore_mapping_open(VMemStoreMapping *m, const char *path,
-                            uint64_t size, bool readonly, Error **errp)
+bool vmemstore_mapping_open(VMemStoreMapping *m, const VMemStoreFile *file,
+                            Error **errp)
 {
     bool created;
 
     memset(m, 0, sizeof(*m));
-    m->readonly = readonly;
-    m->fd = open_file(path, size, readonly, &created, errp);
+    m->readonly = file->readonly;
+    m->cow = file->cow;
+    m->fd = open_file(file, &created, errp);
     if (m->fd < 0) {
         return false;
     }
-    if (!fill_mapping(m, path, size, created, errp)) {
+    if (!fill_mapping(m, file, created, errp)) {
         vmemstore_mapping_close(m);
         if (created) {
-            unlink(path);
+            unlink(file->path);
         }
         return false;
     }
@@ -376,7 +409,7 @@ int vmemstore_mapping_sync(const VMemStoreMapping *m,
 {
     int err = 0;
 
-    if (m->readonly) {
+    if (!vmemstore_mapping_shared(m)) {
         return 0;
     }
     /*

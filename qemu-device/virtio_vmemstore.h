@@ -28,11 +28,12 @@
 
 /* Device-specific feature bits. */
 #define VMEMSTORE_F_RO			0	/* the store is read-only */
+#define VMEMSTORE_F_COW			1	/* stores are private and lost with the VM */
 
 /* struct vmemstore_config.backing */
 #define VMEMSTORE_BACKING_PAGE_CACHE	1	/* host page cache: flush by request */
 #define VMEMSTORE_BACKING_DAX		2	/* MAP_SYNC mapping: flush CPU caches */
-#define VMEMSTORE_BACKING_VOLATILE	3	/* tmpfs, hugetlbfs: nothing survives the host */
+#define VMEMSTORE_BACKING_VOLATILE	3	/* tmpfs, hugetlbfs, a copy: nothing survives the host */
 
 /* struct vmemstore_config.state */
 #define VMEMSTORE_STATE_IO_ERROR	(1u << 0) /* a flush failed: sticky until the device is made anew */

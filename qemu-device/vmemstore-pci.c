@@ -96,10 +96,10 @@ static void vmemstore_pci_realize(VirtIOPCIProxy *proxy, Error **errp)
     pci->config_write = vmemstore_config_write;
     dev->vdev.may_run_in_vcpu = vmemstore_allow_reentry(&proxy->notify.mr);
 
-    size = memory_region_size(&dev->vdev.ram);
+    size = memory_region_size(&dev->vdev.region.mr);
     memory_region_init(&dev->bar, OBJECT(dev), "vmemstore.bar",
                        MAX(pow2ceil(size), VMEMSTORE_BAR_MIN));
-    memory_region_add_subregion(&dev->bar, 0, &dev->vdev.ram);
+    memory_region_add_subregion(&dev->bar, 0, &dev->vdev.region.mr);
     pci_register_bar(pci, VMEMSTORE_BAR,
                      PCI_BASE_ADDRESS_SPACE_MEMORY |
                      PCI_BASE_ADDRESS_MEM_TYPE_64 |
@@ -135,6 +135,7 @@ static void vmemstore_pci_instance_init(Object *obj)
         { "flush-whole", &stats->whole },
         { "flush-errors", &stats->errors },
         { "invalid-requests", &stats->invalid },
+        { "refused-writes", &dev->vdev.region.refused },
     };
 
     virtio_instance_init_common(obj, &dev->vdev, sizeof(dev->vdev),

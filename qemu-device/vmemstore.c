@@ -218,6 +218,9 @@ static uint64_t vmemstore_get_features(VirtIODevice *vdev, uint64_t features,
     if (s->readonly) {
         virtio_add_feature(&features, VMEMSTORE_F_RO);
     }
+    if (s->cow) {
+        virtio_add_feature(&features, VMEMSTORE_F_COW);
+    }
     return features;
 }
 
@@ -268,6 +271,11 @@ static bool check_options(const VMemStore *s, Error **errp)
                    "be the store");
         return false;
     }
+    if (s->readonly && s->cow) {
+        error_setg(errp, "vmemstore: readonly=on and cow=on exclude each other: "
+                   "with cow=on the guest can write, and the file stays as it is");
+        return false;
+    }
     if (s->flush_threads < 1 || s->flush_threads > VMEMSTORE_QUEUE_SIZE) {
         error_setg(errp, "vmemstore: flush-threads= must be 1 to %d",
                    VMEMSTORE_QUEUE_SIZE);
@@ -297,12 +305,8 @@ static void start_device(VMemStore *s)
         .trace_fd = s->trace_fd,
     };
 
-    memory_region_init_ram_ptr(&s->ram, OBJECT(s), "vmemstore.ram",
-                               s->mapping.size, s->mapping.base);
+    vmemstore_region_init(&s->region, OBJECT(s), &s->mapping);
     vmemstore_mapping_advise(&s->mapping);
-    memory_region_set_readonly(&s->ram, s->readonly);
-    /* Not part of a dump of guest memory. */
-    memory_region_set_nonvolatile(&s->ram, true);
     s->flusher = vmemstore_flusher_new(&config);
     /*
      * QEMU has a table of virtio device names and stops at an id that is not
@@ -318,12 +322,17 @@ static void start_device(VMemStore *s)
 static void vmemstore_realize(DeviceState *dev, Error **errp)
 {
     VMemStore *s = VMEMSTORE(dev);
+    VMemStoreFile file = {
+        .path = s->path,
+        .size = s->size,
+        .readonly = s->readonly,
+        .cow = s->cow,
+    };
 
     if (!check_options(s, errp) || !open_trace_file(s, errp)) {
         return;
     }
-    if (!vmemstore_mapping_open(&s->mapping, s->path, s->size, s->readonly,
-                                errp)) {
+    if (!vmemstore_mapping_open(&s->mapping, &file, errp)) {
         goto fail;
     }
     if (!block_migration(s, errp)) {
@@ -381,6 +390,7 @@ VMEMSTORE_PROPERTIES vmemstore_properties[] = {
     DEFINE_PROP_STRING("file", VMemStore, path),
     DEFINE_PROP_SIZE("size", VMemStore, size, 0),
     DEFINE_PROP_BOOL("readonly", VMemStore, readonly, false),
+    DEFINE_PROP_BOOL("cow", VMemStore, cow, false),
     DEFINE_PROP_UINT32("flush-threads", VMemStore, flush_threads, 4),
     DEFINE_PROP_STRING("x-trace-file", VMemStore, trace_path),
     DEFINE_PROP_UINT64("x-fail-flush", VMemStore, fail_flush, 0),

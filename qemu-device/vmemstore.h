@@ -9,6 +9,7 @@
 #include "hw/virtio/virtio.h"
 #include "flush.h"
 #include "mapping.h"
+#include "region.h"
 
 #define TYPE_VMEMSTORE "vmemstore-device"
 OBJECT_DECLARE_SIMPLE_TYPE(VMemStore, VMEMSTORE)
@@ -23,13 +24,14 @@ struct VMemStore {
     char *path;
     uint64_t size;
     bool readonly;
+    bool cow;
     uint32_t flush_threads;
     char *trace_path;
     uint64_t fail_flush;
     OnOffAuto run_in_vcpu;
 
     VMemStoreMapping mapping;
-    MemoryRegion ram;           /* the store; placed into a BAR by the transport */
+    VMemStoreRegion region;     /* the store; placed into a BAR by the transport */
     VirtQueue *vq;
     VMemStoreFlusher *flusher;
     VMemStoreStats stats;

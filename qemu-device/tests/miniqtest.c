@@ -8,10 +8,13 @@
 #include <glib.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,11 +25,13 @@ struct QTestState {
     pid_t pid;
     FILE *to;
     FILE *from;
+    FILE *monitor;      /* QMP, one JSON object per line */
+    bool capable;       /* past its greeting */
     char *line;         /* the last answer */
     size_t line_size;
 };
 
-static char *command_line(const char *args)
+static char *command_line(const char *args, int monitor)
 {
     const char *qemu = getenv("QTEST_QEMU_BINARY");
     const char *plugin = getenv("QTEST_PLUGIN");
@@ -34,17 +39,21 @@ static char *command_line(const char *args)
     g_assert(qemu);
     /* Stopped CPUs: the test is the only one that touches the devices. */
     return g_strdup_printf("exec %s %s%s -S -qtest stdio -qtest-log none "
-                           "-display none %s", qemu,
-                           plugin ? "-plugin " : "", plugin ? plugin : "", args);
+                           "-chardev socket,id=qmp,fd=%d "
+                           "-mon chardev=qmp,mode=control "
+                           "-display none %s", qemu, plugin ? "-plugin " : "",
+                           plugin ? plugin : "", monitor, args);
 }
 
 QTestState *qtest_init(const char *args)
 {
     QTestState *s = g_new0(QTestState, 1);
-    g_autofree char *command = command_line(args);
-    int in[2], out[2];
+    g_autofree char *command = NULL;
+    int in[2], out[2], qmp[2];
 
     g_assert(pipe(in) == 0 && pipe(out) == 0);
+    g_assert(socketpair(AF_UNIX, SOCK_STREAM, 0, qmp) == 0);
+    command = command_line(args, qmp[1]);
     s->pid = fork();
     g_assert(s->pid >= 0);
     if (s->pid == 0) {
@@ -55,14 +64,17 @@ QTestState *qtest_init(const char *args)
         close(in[1]);
         close(out[0]);
         close(out[1]);
+        close(qmp[0]);
         execl("/bin/sh", "sh", "-c", command, NULL);
         _exit(127);
     }
     close(in[0]);
     close(out[1]);
+    close(qmp[1]);
     s->to = fdopen(in[1], "w");
     s->from = fdopen(out[0], "r");
-    g_assert(s->to && s->from);
+    s->monitor = fdopen(qmp[0], "r+");
+    g_assert(s->to && s->from && s->monitor);
     return s;
 }
 
@@ -76,6 +88,7 @@ void qtest_quit(QTestState *s)
     g_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     fclose(s->to);
     fclose(s->from);
+    fclose(s->monitor);
     free(s->line);
     g_free(s);
 }
@@ -175,4 +188,53 @@ void qtest_memwrite(QTestState *s, uint64_t addr, const void *data, size_t size)
     }
     fputc('\n', s->to);
     answer(s);
+}
+
+/* ---- the monitor ---- */
+
+/* The next line that is an answer; events in between are skipped. */
+static const char *monitor_answer(QTestState *s)
+{
+    do {
+        if (getline(&s->line, &s->line_size, s->monitor) < 0) {
+            g_error("QEMU ended in the middle of the test");
+        }
+    } while (!g_str_has_prefix(s->line, "{\"return\"") &&
+             !g_str_has_prefix(s->line, "{\"error\""));
+    return s->line;
+}
+
+static const char *monitor_command(QTestState *s, const char *json)
+{
+    /* Between writing and reading, and reading and writing (fopen(3)). */
+    fseek(s->monitor, 0, SEEK_CUR);
+    fprintf(s->monitor, "%s\n", json);
+    g_assert(fflush(s->monitor) == 0);
+    return monitor_answer(s);
+}
+
+char *qtest_hmp(QTestState *s, const char *format, ...)
+{
+    const char *start = "{\"return\": \"", *answer, *end;
+    g_autofree char *command = NULL;
+    g_autofree char *json = NULL;
+    g_autofree char *text = NULL;
+    va_list ap;
+
+    if (!s->capable) {
+        monitor_command(s, "{\"execute\": \"qmp_capabilities\"}");
+        s->capable = true;
+    }
+    va_start(ap, format);
+    command = g_strdup_vprintf(format, ap);
+    va_end(ap);
+    json = g_strdup_printf("{\"execute\": \"human-monitor-command\", "
+                           "\"arguments\": {\"command-line\": \"%s\"}}",
+                           command);
+    answer = monitor_command(s, json);
+    g_assert(g_str_has_prefix(answer, start));
+    end = strrchr(answer, '"');
+    text = g_strndup(answer + strlen(start), end - answer - strlen(start));
+    /* The escapes of JSON that occur are those of C. */
+    return g_strcompress(text);
 }

@@ -19,6 +19,10 @@ QTestState *qtest_init(const char *args);
 /* End it; the test fails when it ended by a signal of its own. */
 void qtest_quit(QTestState *s);
 
+/* Run a command of the human monitor; returns its output, to be freed. */
+char *qtest_hmp(QTestState *s, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
 void qtest_outl(QTestState *s, uint16_t addr, uint32_t value);
 uint32_t qtest_inl(QTestState *s, uint16_t addr);
 

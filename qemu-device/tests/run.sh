@@ -152,13 +152,20 @@ release() {
 }
 
 hold file=new.img
-refused "a second VM on the same file is refused" "file=new.img" "in use by another process (locked)"
-refused "a read-only one too" "file=new.img,readonly=on" "in use by another process (locked)"
+refused "a second VM on the same file is refused" "file=new.img" "(locked) that may write to it"
+refused "a read-only one too" "file=new.img,readonly=on" "(locked) that may write to it"
+refused "and a copy-on-write one" "file=new.img,cow=on" "(locked) that may write to it"
 release
 accepted "the file is free again afterwards" "file=new.img"
 hold file=new.img,readonly=on
 accepted "two read-only VMs share a file" "file=new.img,readonly=on"
-refused "but no writer joins them" "file=new.img" "in use by another process (locked)"
+refused "but no writer joins them" "file=new.img" "(locked) that reads it: stop all readers"
+accepted "though a copy-on-write one does" "file=new.img,cow=on"
+release
+hold file=new.img,cow=on
+accepted "a read-only VM joins a copy-on-write one" "file=new.img,readonly=on"
+accepted "so does another copy-on-write one" "file=new.img,cow=on"
+refused "but no writer" "file=new.img" "(locked) that reads it: stop all readers"
 release
 hold file=new.img
 kill -9 "$holder"
@@ -166,6 +173,12 @@ exec 9>&-
 wait "$holder" 2>/dev/null
 rm -f hold
 accepted "the file is free again after kill -9" "file=new.img"
+
+refused "read-only and copy-on-write exclude each other" "file=new.img,readonly=on,cow=on" \
+    "readonly=on and cow=on exclude each other"
+refused "copy-on-write creates no file" "file=none.img,size=6M,cow=on" "cannot open 'none.img'"
+says "copy-on-write is announced as volatile" volatile "file=new.img,cow=on" \
+    "qom-get /machine/peripheral/v backing"
 
 # --- management ---
 
@@ -208,6 +221,7 @@ tap_of "" "$logs/spans-test"
 export QTEST_QEMU_BINARY="$qemu" QTEST_PLUGIN="$so" VMEMSTORE_TEST_DIR="$dir"
 export VMEMSTORE_TEST_OPTIONS=,flush-in-vcpu=off
 tap_of "" "$logs/vmemstore-test"
+tap_of "" "$logs/access-test"
 VMEMSTORE_TEST_OPTIONS=,flush-in-vcpu=on
 tap_of " (flushes in the vCPU thread)" "$logs/vmemstore-test"
 

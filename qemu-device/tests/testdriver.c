@@ -145,6 +145,7 @@ static void negotiate(Driver *d)
                                 d->common + COMMON_DEVICE_FEATURE) << 32;
 
     accept = d->features & (FEATURE_VERSION_1 | 1ull << VMEMSTORE_F_RO |
+                            1ull << VMEMSTORE_F_COW |
                             1ull << 28 /* indirect descriptors */);
     qtest_writel(d->qts, d->common + COMMON_DRIVER_FEATURE_SELECT, 0);
     qtest_writel(d->qts, d->common + COMMON_DRIVER_FEATURE, accept);
@@ -208,6 +209,17 @@ void config_read(Driver *d, struct vmemstore_config *config)
         bytes[i] = qtest_readb(d->qts, d->config + i);
     }
     memcpy(config, bytes, sizeof(bytes));
+}
+
+uint64_t device_property(Driver *d, const char *name)
+{
+    g_autofree char *text = qtest_hmp(d->qts, "qom-get /machine/peripheral/store "
+                                      "%s", name);
+    char *end;
+    uint64_t value = g_ascii_strtoull(text, &end, 0);
+
+    g_assert(end > text);
+    return value;
 }
 
 void put_descriptor(Driver *d, unsigned index, Descriptor desc)

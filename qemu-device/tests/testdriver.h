@@ -83,6 +83,9 @@ void pci_write(Driver *d, uint8_t offset, uint32_t value);
 void config_read(Driver *d, struct vmemstore_config *config);
 uint8_t device_status(Driver *d);
 
+/* A numeric property of the device, read through the monitor. */
+uint64_t device_property(Driver *d, const char *name);
+
 /* Queue primitives: put a descriptor, offer a head, ring, wait. */
 void put_descriptor(Driver *d, unsigned index, Descriptor desc);
 void offer(Driver *d, uint16_t head);

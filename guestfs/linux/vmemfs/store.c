@@ -93,6 +93,23 @@ static int choose_backing(struct vmemfs_sb *sbi)
 	return 0;
 }
 
+/* The mount follows the disk; say why, since nobody asked for it. */
+static void obey_device(struct vmemfs_sb *sbi)
+{
+	struct super_block *sb = sbi->sb;
+	bool device = sbi->store.read_only;
+
+	sbi->store.read_only |= bdev_read_only(sb->s_bdev);
+	if (sbi->store.read_only) {
+		pr_info("vmemfs (%s): the disk is read-only, and so is the mount: %s\n", sb->s_id,
+			device ? "its device has readonly=on" : "it was set so (blockdev --setrw)");
+		sb->s_flags |= SB_RDONLY;
+	}
+	if (sbi->device && vmemstore_cow(sbi->device))
+		pr_info("vmemfs (%s): the store is copy-on-write (cow=on): changes are lost when the VM ends\n",
+			sb->s_id);
+}
+
 int vmemfs_store_open(struct vmemfs_sb *sbi)
 {
 	struct super_block *sb = sbi->sb;
@@ -116,11 +133,7 @@ int vmemfs_store_open(struct vmemfs_sb *sbi)
 		vmemfs_store_close(sbi);
 		return err;
 	}
-	sbi->store.read_only |= bdev_read_only(sb->s_bdev);
-	if (sbi->store.read_only) {
-		pr_info("vmemfs (%s): the disk is read-only, and so is the mount\n", sb->s_id);
-		sb->s_flags |= SB_RDONLY;
-	}
+	obey_device(sbi);
 	return 0;
 }
 

@@ -226,6 +226,10 @@ static int vmemfs_reconfigure(struct fs_context *fc)
 		return invalf(fc, "durability= cannot change while mounted");
 	sync_filesystem(sb);
 	if (read_only != sb_rdonly(sb)) {
+		if (!read_only && sbi->store.read_only) {
+			errorf(fc, "the disk is read-only");
+			return -EROFS;
+		}
 		err = set_read_only(sbi, read_only);
 		if (err)
 			return err;

@@ -51,6 +51,7 @@ struct vmemstore {
 	u32 backing;
 	u32 max_ranges;
 	bool readonly;
+	bool cow;
 	u8 generation[VMEMSTORE_GENERATION_LEN];
 
 	/* Queue: everything here is under the lock, but for the slots' done. */

@@ -104,6 +104,12 @@ bool vmemstore_readonly(const struct vmemstore *store)
 }
 EXPORT_SYMBOL_GPL(vmemstore_readonly);
 
+bool vmemstore_cow(const struct vmemstore *store)
+{
+	return store->cow;
+}
+EXPORT_SYMBOL_GPL(vmemstore_cow);
+
 bool vmemstore_failed(const struct vmemstore *store)
 {
 	return READ_ONCE(store->failed);
@@ -147,6 +153,7 @@ static int read_config(struct vmemstore *store)
 			   store->generation, VMEMSTORE_GENERATION_LEN);
 	store->start = shm.addr;
 	store->readonly = virtio_has_feature(vdev, VMEMSTORE_F_RO);
+	store->cow = virtio_has_feature(vdev, VMEMSTORE_F_COW);
 	store->failed = state & VMEMSTORE_STATE_IO_ERROR;
 
 	if (!store->size || store->size > shm.len) {
@@ -345,6 +352,7 @@ MODULE_DEVICE_TABLE(virtio, vmemstore_ids);
 
 static const unsigned int vmemstore_features[] = {
 	VMEMSTORE_F_RO,
+	VMEMSTORE_F_COW,
 };
 
 static struct virtio_driver vmemstore_driver = {

@@ -51,6 +51,13 @@ static ssize_t readonly_show(struct device *dev, struct device_attribute *attr,
 }
 static DEVICE_ATTR_RO(readonly);
 
+static ssize_t cow_show(struct device *dev, struct device_attribute *attr,
+			char *buf)
+{
+	return sysfs_emit(buf, "%d\n", dev_to_store(dev)->cow);
+}
+static DEVICE_ATTR_RO(cow);
+
 static ssize_t failed_show(struct device *dev, struct device_attribute *attr,
 			   char *buf)
 {
@@ -95,6 +102,7 @@ static struct attribute *vmemstore_attrs[] = {
 	&dev_attr_generation.attr,
 	&dev_attr_size.attr,
 	&dev_attr_readonly.attr,
+	&dev_attr_cow.attr,
 	&dev_attr_failed.attr,
 	&dev_attr_flushes.attr,
 	&dev_attr_whole_flushes.attr,

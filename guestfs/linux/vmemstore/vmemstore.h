@@ -93,6 +93,12 @@ void vmemstore_generation(const struct vmemstore *store,
 bool vmemstore_readonly(const struct vmemstore *store);
 
 /**
+ * vmemstore_cow() - whether stores go to a private copy, lost when the VM ends
+ * @store: the store
+ */
+bool vmemstore_cow(const struct vmemstore *store);
+
+/**
  * vmemstore_failed() - whether a flush of the store has ever failed
  * @store: the store
  *
