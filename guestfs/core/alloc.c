@@ -285,6 +285,53 @@ int vmem_reserve(struct vmem_fs *fs, uint64_t goal, uint64_t want, bool privileg
 	return may_wait ? -EAGAIN : -ENOSPC;
 }
 
+/* A run of exactly want blocks: from a whole chunk on, or wherever there is one. */
+static struct best search_exact(const struct vmem_ag *a, uint32_t goal, uint64_t want)
+{
+	struct best b = { goal, 0 };
+	uint32_t bit = 0;
+
+	if (goal && !is_busy(a, goal))
+		b.len = run_length(a, goal, want);
+	if (b.len < want && want >= VMEM_CHUNK_BLOCKS)
+		b = search_whole(a, goal / VMEM_CHUNK_BLOCKS, want);
+	while (b.len < want && (bit = next_free(a, bit, VMEM_MAX_AG_BLOCKS)) < VMEM_MAX_AG_BLOCKS) {
+		b.bit = bit;
+		b.len = run_length(a, bit, want);
+		bit += b.len;
+	}
+	return b;
+}
+
+int vmem_reserve_run(struct vmem_fs *fs, uint64_t goal, uint64_t want, struct vmem_run *run)
+{
+	uint64_t held = fs->reserved + fs->pending_blocks + VMEM_RESERVED_BLOCKS;
+	uint32_t first = goal < fs->nr_blocks ? (uint32_t)(goal / fs->ag_blocks) : 0, i;
+	int none = fs->pending_blocks ? -EAGAIN : -ENOSPC;
+
+	if (fs->free_blocks < held || fs->free_blocks - held < want)
+		return none;
+	for (i = 0; i < fs->nr_ags; i++) {
+		uint32_t ag = (first + i) % fs->nr_ags;
+		struct best b;
+		int err = ag_load(fs, ag);
+
+		if (err)
+			return err;
+		if (fs->ags[ag].busy_free < want)
+			continue;
+		b = search_exact(&fs->ags[ag], i ? 0 : (uint32_t)(goal % fs->ag_blocks), want);
+		if (b.len < want)
+			continue;
+		run->start = (uint64_t)ag * fs->ag_blocks + b.bit;
+		run->len = want;
+		mark(fs, run->start, run->len, true);
+		fs->reserved += run->len;
+		return 0;
+	}
+	return none;
+}
+
 void vmem_unreserve(struct vmem_fs *fs, struct vmem_run run)
 {
 	if (!run.len)

@@ -19,7 +19,7 @@
 #include "persist.h"
 
 #define VMEM_OVERLAY_BUCKETS	4096u
-#define VMEM_OVERLAY_MAX	8192u	/* pages; a checkpoint is asked for at half */
+#define VMEM_OVERLAY_MIN	64u	/* pages: more than one record can change */
 #define VMEM_RANGES_MAX		256u
 #define VMEM_TXN_INODES		5u
 #define VMEM_TXN_RUNS		96u
@@ -142,6 +142,7 @@ struct vmem_fs {
 	/* overlay */
 	struct vmem_opage **buckets, *opages;
 	unsigned int nr_opages, nr_dirty;
+	unsigned int overlay_max;	/* pages; a checkpoint is asked for at half */
 
 	/* host domain: what to flush, and when */
 	struct vmem_rangeset *linked;	/* linked by records since group_start: before the commit record */
@@ -338,6 +339,8 @@ void vmem_alloc_unload(struct vmem_fs *fs);
 int vmem_reserve(struct vmem_fs *fs, uint64_t goal, uint64_t want, bool privileged,
 		 struct vmem_run *run);
 void vmem_unreserve(struct vmem_fs *fs, struct vmem_run run);
+/* Reserve exactly want blocks in one run.  As vmem_reserve(). */
+int vmem_reserve_run(struct vmem_fs *fs, uint64_t goal, uint64_t want, struct vmem_run *run);
 /* Reserved blocks become allocated; after an abort they are reserved again if `outside`. */
 void txn_take(struct vmem_txn *t, struct vmem_run run, bool outside);
 void txn_free(struct vmem_txn *t, uint64_t start, uint64_t len);

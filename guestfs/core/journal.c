@@ -153,7 +153,7 @@ static void txn_reset(struct vmem_txn *t)
 
 static bool need_checkpoint(const struct vmem_fs *fs)
 {
-	return fs->head - fs->tail + LOG_SLACK > fs->log_size || fs->nr_dirty > VMEM_OVERLAY_MAX;
+	return fs->head - fs->tail + LOG_SLACK > fs->log_size || fs->nr_dirty > fs->overlay_max;
 }
 
 /* Take the lock with room in the log for one record. */
@@ -168,7 +168,7 @@ static int txn_begin(struct vmem_fs *fs)
 			break;
 		if (!need_checkpoint(fs)) {
 			/* Pages that are home are kept for speed only. */
-			if (fs->nr_opages - fs->nr_dirty > VMEM_OVERLAY_MAX)
+			if (fs->nr_opages - fs->nr_dirty > fs->overlay_max)
 				vmem_overlay_drop(fs, false);
 			txn_reset(&fs->txn);
 			return 0;
@@ -200,7 +200,7 @@ static void ask_for_checkpoint(struct vmem_fs *fs)
 {
 	if (fs->kicked || !fs->env->kick)
 		return;
-	if (fs->head - fs->tail > fs->log_size / 2 || fs->nr_dirty > VMEM_OVERLAY_MAX / 2) {
+	if (fs->head - fs->tail > fs->log_size / 2 || fs->nr_dirty > fs->overlay_max / 2) {
 		fs->kicked = true;
 		fs->env->kick(fs->env);
 	}
@@ -429,7 +429,7 @@ static void tail_moved(struct vmem_fs *fs, uint64_t tail, uint64_t period)
 	fs->stats.checkpoints++;
 	forget_logged(fs);
 	vmem_release_pending(fs);
-	if (fs->nr_opages > VMEM_OVERLAY_MAX / 2)
+	if (fs->nr_opages > fs->overlay_max / 2)
 		vmem_overlay_drop(fs, false);
 }
 

@@ -342,14 +342,14 @@ static uint64_t scan(struct replay *r, bool to_last_commit, struct vmem_mount_in
 /*
  * How many metadata blocks the records of one log can change.  A delta of 16 bytes can
  * name a whole block, so a forged log could want hundreds of times its size in memory.
- * Domain host: a checkpoint is made at VMEM_OVERLAY_MAX, and as much may gather while it
+ * Domain host: a checkpoint is made at VMEM_OVERLAY_PAGES, and as much may gather while it
  * runs.  The others have a record or two to replay, except when fsck has to go through
  * the whole log.
  */
 static unsigned int max_pages(const struct vmem_fs *fs, const struct vmem_mount_info *info)
 {
 	return info->host_failed && vmem_get32(fs->root.domain) != VMEM_DOMAIN_HOST ?
-	       ~0u : 4 * VMEM_OVERLAY_MAX;
+	       ~0u : 4 * VMEM_OVERLAY_PAGES;
 }
 
 int vmem_recover(struct vmem_fs *fs, bool to_last_commit, struct vmem_mount_info *info)

@@ -4,7 +4,7 @@
 
 # The file system itself: what the kernel, a unikernel and the tools need.
 CORE_SRCS := hash.c ranges.c overlay.c txn.c journal.c recovery.c alloc.c \
-	     inode.c extent.c dir.c namei.c file.c write.c super.c
+	     inode.c extent.c dir.c namei.c file.c write.c layout.c super.c
 
 # Making, checking and repairing a store: tools and tests only.
 CORE_TOOL_SRCS := mkfs.c check.c check_tree.c \

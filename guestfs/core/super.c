@@ -455,6 +455,8 @@ int vmem_mount(struct vmem_store *store, const struct vmem_env *env,
 	fs->check_done = opts->check_done;
 	fs->ckpt_seq = 1;
 	fs->ckpt_live = 1;
+	fs->overlay_max = env->overlay_pages ? VMEM_MAX(env->overlay_pages, VMEM_OVERLAY_MIN) :
+			  VMEM_OVERLAY_PAGES;
 	err = alloc_parts(fs) ? mount_steps(fs, opts, info) : -ENOMEM;
 	if (err) {
 		fs_free(fs);

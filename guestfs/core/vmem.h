@@ -82,6 +82,8 @@ struct vmem_store {
 
 enum vmem_log_level { VMEM_LOG_ERR, VMEM_LOG_WARN, VMEM_LOG_INFO };
 
+#define VMEM_OVERLAY_PAGES 8192u
+
 /* Services of the surroundings.  Owned by the caller, must outlive the mount. */
 struct vmem_env {
 	void *ctx;
@@ -113,6 +115,12 @@ struct vmem_env {
 	void (*unlock)(void *lock);
 	void (*lock_shared)(void *lock);
 	void (*unlock_shared)(void *lock);
+
+	/*
+	 * Metadata pages that may wait in memory for a checkpoint, and as many again
+	 * that are kept for speed.  0: VMEM_OVERLAY_PAGES; other values are at least 64.
+	 */
+	uint32_t overlay_pages;
 
 	/*
 	 * Asks for vmem_checkpoint() to be called soon from another context;
@@ -387,6 +395,13 @@ int vmem_map(struct vmem_inode *vi, uint64_t lblk, uint64_t max, struct vmem_map
  * -ENOSPC.  [F]
  */
 int vmem_map_write(struct vmem_inode *vi, uint64_t lblk, uint64_t max, struct vmem_map *map);
+
+/*
+ * Lay out nr blocks of the file at lblk, where it has a hole, as one run of
+ * zeroed blocks, by one record.  The size does not change and must reach them.
+ * -ENOSPC: no free run is as long; -EEXIST: not a hole; -EINVAL.  [W]
+ */
+int vmem_layout(struct vmem_inode *vi, uint64_t lblk, uint64_t nr);
 
 /* SEEK_DATA / SEEK_HOLE of lseek(2): new offset or -ENXIO.  [R] */
 int64_t vmem_seek(struct vmem_inode *vi, uint64_t off, bool hole);

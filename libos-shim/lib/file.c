@@ -1,0 +1,553 @@
+// SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+/* file.c - handles: opening, reading and writing, attributes, directories */
+#include "internal.h"
+
+/* ---- Handles ---- */
+
+/* Takes over the reference to inode; NULL: no memory, the reference is dropped. */
+struct vmemos_file *vmemos_new_file(struct vmemos_inode *inode, unsigned int flags)
+{
+	struct vmemos *fs = inode->fs;
+	struct vmemos_file *file = vmemos_arena_alloc(&fs->arena, sizeof(*file));
+
+	if (!file) {
+		vmemos_iput(inode);
+		return NULL;
+	}
+	file->inode = inode;
+	file->flags = flags;
+	fs->nr_files++;
+	return file;
+}
+
+static bool wants_write(unsigned int flags)
+{
+	return !(flags & VMEMOS_O_PATH) && (flags & VMEMOS_O_ACCMODE) != VMEMOS_O_RDONLY;
+}
+
+static void new_attr(const struct vmemos *fs, unsigned int mode, struct vmem_attr *attr)
+{
+	memset(attr, 0, sizeof(*attr));
+	attr->mode = (uint16_t)mode;
+	attr->uid = fs->uid;
+	attr->gid = fs->gid;
+}
+
+static int create_file(struct vmemos_walk *w, unsigned int mode)
+{
+	struct vmemos *fs = w->dir->fs;
+	struct vmem_attr attr;
+	int err;
+
+	if (w->slash)
+		return -EISDIR;
+	w->inode = vmemos_inew(fs);
+	if (!w->inode)
+		return -ENOMEM;
+	new_attr(fs, VMEMOS_S_IFREG | (mode & 07777), &attr);
+	err = vmem_create(&w->dir->core, w->name, &attr, &w->inode->core);
+	if (err) {
+		vmemos_idrop(w->inode);
+		w->inode = NULL;
+		return err;
+	}
+	vmemos_imade(w->inode);
+	return 0;
+}
+
+static int make_tmpfile(struct vmemos_walk *w, unsigned int flags, unsigned int mode)
+{
+	struct vmemos *fs;
+	struct vmemos_inode *inode;
+	struct vmem_attr attr;
+	int err;
+
+	if (!w->inode)
+		return -ENOENT;
+	if (!wants_write(flags) || vmemos_type(w->inode) != VMEMOS_S_IFDIR)
+		return vmemos_type(w->inode) == VMEMOS_S_IFDIR ? -EINVAL : -ENOTDIR;
+	fs = w->inode->fs;
+	inode = vmemos_inew(fs);
+	if (!inode)
+		return -ENOMEM;
+	new_attr(fs, VMEMOS_S_IFREG | (mode & 07777), &attr);
+	err = vmem_tmpfile(fs->core, &attr, w->inode->core.ino, &inode->core);
+	if (err) {
+		vmemos_idrop(inode);
+		return err;
+	}
+	vmemos_imade(inode);
+	vmemos_iput(w->inode);
+	w->inode = inode;
+	return 0;
+}
+
+/* The inode is there: may it be opened so? */
+static int check_open(struct vmemos_inode *inode, unsigned int flags)
+{
+	unsigned int type = vmemos_type(inode);
+
+	if (flags & VMEMOS_O_DIRECTORY && type != VMEMOS_S_IFDIR)
+		return -ENOTDIR;
+	if (flags & VMEMOS_O_PATH)
+		return 0;
+	if (type == VMEMOS_S_IFLNK)
+		return -ELOOP;
+	if (type == VMEMOS_S_IFDIR)
+		return wants_write(flags) || flags & VMEMOS_O_CREAT ? -EISDIR : 0;
+	if (type != VMEMOS_S_IFREG)
+		return -ENXIO;
+	if (wants_write(flags) && vmem_is_read_only(inode->fs->core))
+		return -EROFS;
+	if (flags & VMEMOS_O_TRUNC && wants_write(flags) && vmem_size(&inode->core))
+		return vmemos_truncate_inode(inode, 0);
+	return 0;
+}
+
+static int open_walked(struct vmemos_walk *w, unsigned int flags, unsigned int mode)
+{
+	unsigned int tmpfile = VMEMOS_O_TMPFILE & ~(unsigned int)VMEMOS_O_DIRECTORY;
+
+	if (flags & tmpfile)
+		return make_tmpfile(w, flags, mode);
+	if (!w->inode)
+		return flags & VMEMOS_O_CREAT && !(flags & VMEMOS_O_PATH) ?
+		       create_file(w, mode) : -ENOENT;
+	if (flags & VMEMOS_O_CREAT && flags & VMEMOS_O_EXCL && !(flags & VMEMOS_O_PATH))
+		return -EEXIST;
+	return check_open(w->inode, flags);
+}
+
+int vmemos_open(struct vmemos_file *at, const char *path, unsigned int flags,
+		unsigned int mode, struct vmemos_file **file)
+{
+	unsigned int exclusive = VMEMOS_O_CREAT | VMEMOS_O_EXCL;
+	bool follow = !(flags & VMEMOS_O_NOFOLLOW) && (flags & exclusive) != exclusive;
+	struct vmemos *fs = at->inode->fs;
+	struct vmemos_walk w;
+	int err;
+
+	*file = NULL;
+	vmemos_lock(fs);
+	err = vmemos_walk(at, path, follow, &w);
+	if (!err)
+		err = open_walked(&w, flags, mode);
+	if (!err) {
+		*file = vmemos_new_file(w.inode, flags);
+		w.inode = NULL;
+		err = *file ? 0 : -ENOMEM;
+	}
+	vmemos_walk_put(&w);
+	vmemos_unlock(fs);
+	return err;
+}
+
+int vmemos_close(struct vmemos_file *file)
+{
+	struct vmemos *fs = file->inode->fs;
+
+	if (file == &fs->root)
+		return -EBADF;
+	vmemos_lock(fs);
+	fs->nr_files--;
+	vmemos_iput(file->inode);
+	vmemos_arena_free(&fs->arena, file, sizeof(*file));
+	vmemos_unlock(fs);
+	return 0;
+}
+
+struct vmemos *vmemos_fs_of(struct vmemos_file *file)
+{
+	return file->inode->fs;
+}
+
+unsigned int vmemos_flags(struct vmemos_file *file)
+{
+	return file->flags;
+}
+
+void vmemos_set_append(struct vmemos_file *file, bool append)
+{
+	file->flags &= ~(unsigned int)VMEMOS_O_APPEND;
+	file->flags |= append ? VMEMOS_O_APPEND : 0;
+}
+
+/* ---- Data ---- */
+
+struct copy {
+	struct vmemos_platform *platform;
+	const uint8_t *from;
+	uint8_t *to;
+};
+
+static size_t copy_out(void *ctx, void *addr, size_t len)
+{
+	struct copy *c = ctx;
+
+	memcpy(c->to, addr, len);
+	c->to += len;
+	return len;
+}
+
+static size_t copy_in(void *ctx, void *addr, size_t len)
+{
+	struct copy *c = ctx;
+
+	memcpy(addr, c->from, len);
+	c->from += len;
+	if (c->platform->writeback)
+		c->platform->writeback(c->platform, addr, len);
+	return len;
+}
+
+static int may_read(const struct vmemos_file *file)
+{
+	if (file->flags & VMEMOS_O_PATH || (file->flags & VMEMOS_O_ACCMODE) == VMEMOS_O_WRONLY)
+		return -EBADF;
+	return vmemos_type(file->inode) == VMEMOS_S_IFDIR ? -EISDIR : 0;
+}
+
+/* The lock is held, shared at least. */
+static int64_t read_at(struct vmemos_file *file, void *buf, size_t len, uint64_t off)
+{
+	struct copy c = { file->inode->fs->platform, NULL, buf };
+	int err = may_read(file);
+
+	return err ? err : vmem_read(&file->inode->core, off, len, copy_out, &c);
+}
+
+/* The lock is held. */
+static int64_t write_at(struct vmemos_file *file, const void *buf, size_t len, uint64_t off)
+{
+	struct copy c = { file->inode->fs->platform, buf, NULL };
+
+	if (!wants_write(file->flags))
+		return -EBADF;
+	return vmem_write(&file->inode->core, off, len, copy_in, &c);
+}
+
+/* O_SYNC and O_DSYNC.  The lock is not held. */
+static int64_t written(struct vmemos_file *file, int64_t n)
+{
+	int err = 0;
+
+	if (n > 0 && file->flags & VMEMOS_O_DSYNC)
+		err = vmemos_fsync(file, (file->flags & VMEMOS_O_SYNC) != VMEMOS_O_SYNC);
+	return err ? err : n;
+}
+
+int64_t vmemos_pread(struct vmemos_file *file, void *buf, size_t len, uint64_t off)
+{
+	int64_t n;
+
+	vmemos_lock_shared(file->inode->fs);
+	n = read_at(file, buf, len, off);
+	vmemos_unlock_shared(file->inode->fs);
+	return n;
+}
+
+int64_t vmemos_pwrite(struct vmemos_file *file, const void *buf, size_t len, uint64_t off)
+{
+	int64_t n;
+
+	vmemos_lock(file->inode->fs);
+	n = write_at(file, buf, len, off);
+	vmemos_unlock(file->inode->fs);
+	return written(file, n);
+}
+
+int64_t vmemos_read(struct vmemos_file *file, void *buf, size_t len)
+{
+	int64_t n;
+
+	vmemos_lock(file->inode->fs);
+	n = read_at(file, buf, len, file->pos);
+	if (n > 0)
+		file->pos += (uint64_t)n;
+	vmemos_unlock(file->inode->fs);
+	return n;
+}
+
+int64_t vmemos_write(struct vmemos_file *file, const void *buf, size_t len)
+{
+	int64_t n;
+
+	vmemos_lock(file->inode->fs);
+	if (file->flags & VMEMOS_O_APPEND)
+		file->pos = vmem_size(&file->inode->core);
+	n = write_at(file, buf, len, file->pos);
+	if (n > 0)
+		file->pos += (uint64_t)n;
+	vmemos_unlock(file->inode->fs);
+	return written(file, n);
+}
+
+/* The position that lseek asks for, before it is checked. */
+static int64_t seek_target(struct vmemos_file *file, int64_t off, enum vmemos_whence whence)
+{
+	int64_t from = whence == VMEMOS_SEEK_CUR ? (int64_t)file->pos : 0;
+
+	if (vmemos_type(file->inode) == VMEMOS_S_IFDIR)
+		return whence == VMEMOS_SEEK_SET || (whence == VMEMOS_SEEK_CUR && !off) ?
+		       from + off : -EINVAL;
+	switch (whence) {
+	case VMEMOS_SEEK_END:
+		from = (int64_t)vmem_size(&file->inode->core);
+		break;
+	case VMEMOS_SEEK_DATA:
+	case VMEMOS_SEEK_HOLE:
+		return off < 0 ? -ENXIO :
+		       vmem_seek(&file->inode->core, (uint64_t)off, whence == VMEMOS_SEEK_HOLE);
+	case VMEMOS_SEEK_SET:
+	case VMEMOS_SEEK_CUR:
+		break;
+	default:
+		return -EINVAL;
+	}
+	return off > INT64_MAX - from ? -EOVERFLOW : from + off;
+}
+
+int64_t vmemos_lseek(struct vmemos_file *file, int64_t off, enum vmemos_whence whence)
+{
+	int64_t pos;
+
+	if (file->flags & VMEMOS_O_PATH)
+		return -EBADF;
+	vmemos_lock(file->inode->fs);
+	pos = seek_target(file, off, whence);
+	if (pos >= 0)
+		file->pos = (uint64_t)pos;
+	else if (pos < -4095)
+		pos = -EINVAL;
+	vmemos_unlock(file->inode->fs);
+	return pos;
+}
+
+int vmemos_fsync(struct vmemos_file *file, bool data_only)
+{
+	struct vmemos_inode *inode = file->inode;
+
+	if (file->flags & VMEMOS_O_PATH)
+		return -EBADF;
+	vmemos_lock_shared(inode->fs);
+	vmemos_areas_stored(inode);
+	vmemos_unlock_shared(inode->fs);
+	return vmem_fsync(&inode->core, data_only);
+}
+
+int vmemos_ftruncate(struct vmemos_file *file, uint64_t size)
+{
+	int err;
+
+	if (!wants_write(file->flags))
+		return file->flags & VMEMOS_O_PATH ? -EBADF : -EINVAL;
+	vmemos_lock(file->inode->fs);
+	err = vmemos_truncate_inode(file->inode, size);
+	vmemos_unlock(file->inode->fs);
+	return err;
+}
+
+/* ---- Attributes ---- */
+
+void vmemos_fill_stat(const struct vmemos_inode *inode, struct vmemos_stat *st)
+{
+	struct vmem_attr a;
+
+	vmem_getattr(&inode->core, &a);
+	st->ino = inode->core.ino;
+	st->mode = a.mode;
+	st->nlink = a.nlink;
+	st->uid = a.uid;
+	st->gid = a.gid;
+	st->rdev = a.rdev;
+	st->generation = a.generation;
+	st->size = a.size;
+	st->blocks = a.blocks;
+	st->atime = a.atime;
+	st->mtime = a.mtime;
+	st->ctime = a.ctime;
+	st->btime = a.btime;
+}
+
+int vmemos_fstat(struct vmemos_file *file, struct vmemos_stat *st)
+{
+	vmemos_lock_shared(file->inode->fs);
+	vmemos_fill_stat(file->inode, st);
+	vmemos_unlock_shared(file->inode->fs);
+	return 0;
+}
+
+int vmemos_stat(struct vmemos_file *at, const char *path, unsigned int flags,
+		struct vmemos_stat *st)
+{
+	struct vmemos *fs = at->inode->fs;
+	struct vmemos_inode *inode;
+	int err;
+
+	vmemos_lock(fs);
+	err = vmemos_resolve(at, path, !(flags & VMEMOS_NOFOLLOW), &inode);
+	if (!err) {
+		vmemos_fill_stat(inode, st);
+		vmemos_iput(inode);
+	}
+	vmemos_unlock(fs);
+	return err;
+}
+
+/* The lock is held. */
+static int set_attr(struct vmemos_inode *inode, unsigned int which, const struct vmemos_stat *st)
+{
+	struct vmem_attr a = {
+		.mode = (uint16_t)(st->mode & 07777), .uid = st->uid, .gid = st->gid,
+		.atime = st->atime, .mtime = st->mtime,
+	};
+	unsigned int known = VMEM_SET_MODE | VMEM_SET_UID | VMEM_SET_GID | VMEM_SET_ATIME |
+			     VMEM_SET_MTIME;
+
+	_Static_assert(VMEMOS_SET_MODE == VMEM_SET_MODE && VMEMOS_SET_UID == VMEM_SET_UID &&
+		       VMEMOS_SET_GID == VMEM_SET_GID && VMEMOS_SET_ATIME == VMEM_SET_ATIME &&
+		       VMEMOS_SET_MTIME == VMEM_SET_MTIME, "bits are handed over as they are");
+	if (which & ~known)
+		return -EINVAL;
+	a.ctime = inode->fs->platform->now(inode->fs->platform);
+	return vmem_setattr(&inode->core, which | VMEM_SET_CTIME, &a);
+}
+
+int vmemos_setattr(struct vmemos_file *at, const char *path, unsigned int flags,
+		   unsigned int which, const struct vmemos_stat *st)
+{
+	struct vmemos *fs = at->inode->fs;
+	struct vmemos_inode *inode;
+	int err;
+
+	vmemos_lock(fs);
+	err = vmemos_resolve(at, path, !(flags & VMEMOS_NOFOLLOW), &inode);
+	if (!err) {
+		err = set_attr(inode, which, st);
+		vmemos_iput(inode);
+	}
+	vmemos_unlock(fs);
+	return err;
+}
+
+int vmemos_fsetattr(struct vmemos_file *file, unsigned int which, const struct vmemos_stat *st)
+{
+	int err;
+
+	vmemos_lock(file->inode->fs);
+	err = set_attr(file->inode, which, st);
+	vmemos_unlock(file->inode->fs);
+	return err;
+}
+
+/* ---- Directories ---- */
+
+struct one_entry {
+	struct vmemos_dirent *entry;
+	bool taken;
+};
+
+static int take_one(void *ctx, const char *name, size_t len, uint64_t ino, unsigned int type,
+		    uint64_t cookie)
+{
+	struct one_entry *one = ctx;
+
+	(void)cookie;
+	if (one->taken)
+		return 1;
+	one->taken = true;
+	one->entry->ino = ino;
+	one->entry->type = (uint8_t)type;
+	one->entry->len = (uint8_t)len;
+	memcpy(one->entry->name, name, len);
+	one->entry->name[len] = 0;
+	return 0;
+}
+
+int vmemos_readdir(struct vmemos_file *dir, struct vmemos_dirent *entry)
+{
+	struct one_entry one = { entry, false };
+	struct vmemos *fs = dir->inode->fs;
+	int err;
+
+	if (dir->flags & VMEMOS_O_PATH)
+		return -EBADF;
+	vmemos_lock(fs);
+	err = vmemos_type(dir->inode) == VMEMOS_S_IFDIR ?
+	      vmem_readdir(&dir->inode->core, &dir->pos, take_one, &one) : -ENOTDIR;
+	entry->next = (int64_t)dir->pos;
+	vmemos_unlock(fs);
+	return err ? err : one.taken;
+}
+
+struct find_ino {
+	uint64_t ino;
+	char *name;			/* the end of a buffer, room for a name before it */
+	size_t len;
+};
+
+static int match_ino(void *ctx, const char *name, size_t len, uint64_t ino, unsigned int type,
+		     uint64_t cookie)
+{
+	struct find_ino *f = ctx;
+
+	(void)type;
+	if (cookie < 2 || ino != f->ino)
+		return 0;
+	f->len = len;
+	memcpy(f->name - len, name, len);
+	return 1;
+}
+
+/* Names from dir up to the root, written backwards to the end of buf. */
+static int64_t build_path(struct vmemos_inode *dir, char *buf, size_t size)
+{
+	struct vmemos_inode *at = dir, *parent;
+	size_t left = size;
+	int err = 0;
+
+	vmemos_ihold(at);
+	while (!err && at != at->fs->root.inode) {
+		char name[VMEM_NAME_MAX];
+		struct find_ino f = { at->core.ino, name + sizeof(name), 0 };
+		uint64_t cookie = 2;
+
+		err = vmemos_parent(at, &parent);
+		if (err)
+			break;
+		err = vmem_readdir(&parent->core, &cookie, match_ino, &f);
+		vmemos_iput(at);
+		at = parent;
+		if (!err && (!f.len || f.len + 1 > left))
+			err = f.len ? -ERANGE : -ENOENT;
+		if (err)
+			break;
+		left -= f.len + 1;
+		buf[left] = '/';
+		memcpy(buf + left + 1, f.name - f.len, f.len);
+	}
+	vmemos_iput(at);
+	if (!err && left == size)
+		buf[--left] = '/';
+	if (err)
+		return err;
+	memmove(buf, buf + left, size - left);
+	return (int64_t)(size - left);
+}
+
+int64_t vmemos_dirpath(struct vmemos_file *dir, char *buf, size_t size)
+{
+	struct vmemos *fs = dir->inode->fs;
+	int64_t len;
+
+	if (size < 2)
+		return -ERANGE;
+	if (vmemos_type(dir->inode) != VMEMOS_S_IFDIR)
+		return -ENOTDIR;
+	vmemos_lock(fs);
+	len = build_path(dir->inode, buf, size - 1);
+	vmemos_unlock(fs);
+	if (len >= 0)
+		buf[len] = 0;
+	return len;
+}

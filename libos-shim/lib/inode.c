@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+/*
+ * inode.c - inodes in memory: one per number, counted, some remembered
+ *
+ * The core wants at most one struct vmem_inode per number.  Inodes that nobody
+ * uses any more are kept for a while: a path is walked again soon, and one
+ * that is closed, opened and fsynced then still knows that nothing changed.
+ */
+#include "internal.h"
+
+static struct vmemos_inode **bucket_of(struct vmemos *fs, uint64_t ino)
+{
+	return &fs->hash[ino % VMEMOS_BUCKETS];
+}
+
+static void unhash(struct vmemos_inode *inode)
+{
+	struct vmemos_inode **p = bucket_of(inode->fs, inode->core.ino);
+
+	while (*p != inode)
+		p = &(*p)->hash_next;
+	*p = inode->hash_next;
+}
+
+static void unidle(struct vmemos_inode *inode)
+{
+	*inode->idle_link = inode->idle_next;
+	if (inode->idle_next)
+		inode->idle_next->idle_link = inode->idle_link;
+	inode->idle_link = NULL;
+	inode->fs->nr_idle--;
+}
+
+static void forget(struct vmemos_inode *inode)
+{
+	unhash(inode);
+	/* An error here has been logged, and is told again by the next fsync. */
+	(void)vmem_iput(&inode->core);
+	vmemos_arena_free(&inode->fs->arena, inode, sizeof(*inode));
+}
+
+void vmemos_ishrink(struct vmemos *fs, unsigned int keep)
+{
+	while (fs->nr_idle > keep) {
+		struct vmemos_inode *oldest = fs->idle;
+
+		while (oldest->idle_next)
+			oldest = oldest->idle_next;
+		unidle(oldest);
+		forget(oldest);
+	}
+}
+
+struct vmemos_inode *vmemos_inew(struct vmemos *fs)
+{
+	struct vmemos_inode *inode = vmemos_arena_alloc(&fs->arena, sizeof(*inode));
+
+	if (!inode) {
+		vmemos_ishrink(fs, 0);
+		inode = vmemos_arena_alloc(&fs->arena, sizeof(*inode));
+	}
+	if (inode) {
+		inode->fs = fs;
+		inode->refs = 1;
+	}
+	return inode;
+}
+
+void vmemos_imade(struct vmemos_inode *inode)
+{
+	struct vmemos_inode **bucket = bucket_of(inode->fs, inode->core.ino);
+
+	inode->hash_next = *bucket;
+	*bucket = inode;
+}
+
+void vmemos_idrop(struct vmemos_inode *inode)
+{
+	vmemos_arena_free(&inode->fs->arena, inode, sizeof(*inode));
+}
+
+int vmemos_iget(struct vmemos *fs, uint64_t ino, struct vmemos_inode **out)
+{
+	struct vmemos_inode *inode = *bucket_of(fs, ino);
+	int err;
+
+	while (inode && inode->core.ino != ino)
+		inode = inode->hash_next;
+	if (inode) {
+		vmemos_ihold(inode);
+		*out = inode;
+		return 0;
+	}
+	inode = vmemos_inew(fs);
+	if (!inode)
+		return -ENOMEM;
+	err = vmem_iget(fs->core, ino, &inode->core);
+	if (err) {
+		vmemos_idrop(inode);
+		return err;
+	}
+	vmemos_imade(inode);
+	*out = inode;
+	return 0;
+}
+
+void vmemos_ihold(struct vmemos_inode *inode)
+{
+	if (!inode->refs++ && inode->idle_link)
+		unidle(inode);
+}
+
+void vmemos_iput(struct vmemos_inode *inode)
+{
+	struct vmemos *fs = inode->fs;
+
+	if (--inode->refs)
+		return;
+	if (!vmem_get32(inode->core.raw.nlink)) {
+		forget(inode);
+		return;
+	}
+	inode->idle_next = fs->idle;
+	inode->idle_link = &fs->idle;
+	if (inode->idle_next)
+		inode->idle_next->idle_link = &inode->idle_next;
+	fs->idle = inode;
+	fs->nr_idle++;
+	vmemos_ishrink(fs, VMEMOS_IDLE_MAX);
+}

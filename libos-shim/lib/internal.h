@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/*
+ * internal.h - what the files of the library share
+ *
+ * Reading order: env.c (mount; the core's surroundings), arena.c, inode.c,
+ * path.c, file.c, name.c, area.c.
+ *
+ * Locks, in the order they are taken: fs->lock, then the core's own, then the
+ * arena's.  fs->lock is held exclusively by every call but those that only
+ * read through a handle (shared) and those that wait for the host (none).
+ */
+#ifndef VMEMOS_INTERNAL_H
+#define VMEMOS_INTERNAL_H
+
+#include "vmem.h"
+#include "vmemos.h"
+
+#define VMEMOS_ORDERS		34u	/* 64 bytes to 512 GiB */
+#define VMEMOS_BUCKETS		256u
+#define VMEMOS_IDLE_MAX		64u	/* inodes that are kept although nobody uses them */
+#define VMEMOS_PATH_MAX		4096u
+#define VMEMOS_ROOT_INO		1u
+#define VMEMOS_MAX_LINKS	40u
+
+/* A buddy allocator in the caller's arena. */
+struct vmemos_chunk {
+	struct vmemos_chunk *next, **link;
+};
+
+struct vmemos_arena {
+	struct vmemos_platform *platform;
+	void *lock;
+	uint8_t *base;			/* units of 64 bytes follow */
+	uint8_t *tags;			/* per unit: order + 1 of the free chunk that starts there */
+	size_t units;
+	struct vmemos_chunk *free[VMEMOS_ORDERS];
+	uint64_t used, peak;		/* bytes */
+};
+
+/* An inode in memory: open, acquired, or remembered. */
+struct vmemos_inode {
+	struct vmem_inode core;
+	struct vmemos *fs;
+	struct vmemos_inode *hash_next;
+	struct vmemos_inode *idle_next, **idle_link;	/* refs is 0 */
+	uint32_t refs;
+	uint32_t borrows;
+	uint64_t borrowed_end;		/* no borrow reaches behind it */
+	struct vmemos_area *areas;
+};
+
+struct vmemos_file {
+	struct vmemos_inode *inode;
+	unsigned int flags;
+	uint64_t pos;
+};
+
+struct vmemos {
+	struct vmemos_platform *platform;
+	struct vmem_store store;
+	struct vmem_env env;
+	struct vmem_fs *core;
+	struct vmemos_arena arena;
+	void *lock;
+	uint32_t uid, gid;
+	struct vmemos_inode *hash[VMEMOS_BUCKETS];
+	struct vmemos_inode *idle;	/* most recent first */
+	unsigned int nr_idle;
+	unsigned int nr_files;		/* handles but the root's */
+	unsigned int nr_areas;
+	struct vmemos_file root;
+};
+
+static inline void vmemos_lock(struct vmemos *fs)
+{
+	if (fs->lock)
+		fs->platform->lock(fs->lock);
+}
+
+static inline void vmemos_unlock(struct vmemos *fs)
+{
+	if (fs->lock)
+		fs->platform->unlock(fs->lock);
+}
+
+static inline void vmemos_lock_shared(struct vmemos *fs)
+{
+	if (fs->lock)
+		fs->platform->lock_shared(fs->lock);
+}
+
+static inline void vmemos_unlock_shared(struct vmemos *fs)
+{
+	if (fs->lock)
+		fs->platform->unlock_shared(fs->lock);
+}
+
+static inline uint64_t vmemos_min(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static inline unsigned int vmemos_type(const struct vmemos_inode *inode)
+{
+	return vmem_get16(inode->core.raw.mode) & VMEMOS_S_IFMT;
+}
+
+static inline size_t vmemos_strlen(const char *s)
+{
+	size_t n = 0;
+
+	while (s[n])
+		n++;
+	return n;
+}
+
+/* ---- arena.c ---- */
+
+/* False: too small. */
+bool vmemos_arena_init(struct vmemos_arena *a, struct vmemos_platform *p, void *mem, size_t size);
+void vmemos_arena_move(struct vmemos_arena *to, const struct vmemos_arena *from);
+void vmemos_arena_fini(struct vmemos_arena *a);
+void *vmemos_arena_alloc(struct vmemos_arena *a, size_t size);	/* zeroed */
+void vmemos_arena_free(struct vmemos_arena *a, void *mem, size_t size);
+
+/* ---- crc.c ---- */
+
+/* The instruction's CRC32C, or NULL where the CPU lacks it. */
+uint32_t (*vmemos_best_crc32c(void))(uint32_t crc, const void *buf, size_t len);
+
+/* ---- inode.c: fs->lock is held exclusively ---- */
+
+int vmemos_iget(struct vmemos *fs, uint64_t ino, struct vmemos_inode **inode);
+void vmemos_ihold(struct vmemos_inode *inode);
+/* Its last user frees it when it has no name. */
+void vmemos_iput(struct vmemos_inode *inode);
+/* Memory for an inode that the core is about to make, and its end: made or not. */
+struct vmemos_inode *vmemos_inew(struct vmemos *fs);
+void vmemos_imade(struct vmemos_inode *inode);
+void vmemos_idrop(struct vmemos_inode *inode);
+/* Give back the memory of idle inodes, down to `keep`. */
+void vmemos_ishrink(struct vmemos *fs, unsigned int keep);
+
+/* ---- path.c: fs->lock is held exclusively ---- */
+
+enum vmemos_last { VMEMOS_LAST_NAME, VMEMOS_LAST_DOT, VMEMOS_LAST_DOTDOT, VMEMOS_LAST_ROOT };
+
+/* Where a path leads. */
+struct vmemos_walk {
+	struct vmemos_inode *dir;	/* that holds the last name; NULL unless LAST_NAME */
+	struct vmemos_inode *inode;	/* NULL: there is none of that name */
+	struct vmem_name name;		/* points into the path or into buf */
+	enum vmemos_last last;
+	bool slash;			/* slashes follow: it must be a directory */
+	char buf[VMEMOS_PATH_MAX];	/* targets of symlinks */
+};
+
+/* Errors but a missing last component; that is `inode` NULL.  Put it afterwards. */
+int vmemos_walk(struct vmemos_file *at, const char *path, bool follow, struct vmemos_walk *w);
+void vmemos_walk_put(struct vmemos_walk *w);
+/* The same when it must exist: *inode is held. */
+int vmemos_resolve(struct vmemos_file *at, const char *path, bool follow,
+		   struct vmemos_inode **inode);
+int vmemos_parent(struct vmemos_inode *dir, struct vmemos_inode **parent);
+
+/* ---- file.c, area.c ---- */
+
+struct vmemos_file *vmemos_new_file(struct vmemos_inode *inode, unsigned int flags);
+void vmemos_fill_stat(const struct vmemos_inode *inode, struct vmemos_stat *st);
+/* fs->lock is held exclusively.  -EBUSY: an address in use would move. */
+int vmemos_truncate_inode(struct vmemos_inode *inode, uint64_t size);
+/* What may have been stored through areas counts as stored; lock held, shared or not. */
+void vmemos_areas_stored(struct vmemos_inode *inode);
+
+#endif /* VMEMOS_INTERNAL_H */

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+/* name.c - making, linking, removing and renaming by path */
+#include "internal.h"
+
+/* ---- Making ---- */
+
+struct make {
+	unsigned int mode;
+	uint32_t rdev;
+	const char *target;
+};
+
+/* Make what m says at the end of the walk. */
+static int make_node(struct vmemos_walk *w, const struct make *m)
+{
+	struct vmem_attr attr = { .mode = (uint16_t)m->mode, .rdev = m->rdev };
+	struct vmemos_inode *inode;
+	struct vmemos *fs;
+	int err;
+
+	if (w->inode)
+		return -EEXIST;
+	if (w->slash && (m->mode & VMEMOS_S_IFMT) != VMEMOS_S_IFDIR)
+		return -ENOENT;
+	fs = w->dir->fs;
+	attr.uid = fs->uid;
+	attr.gid = fs->gid;
+	inode = vmemos_inew(fs);
+	if (!inode)
+		return -ENOMEM;
+	if (m->target)
+		err = vmem_symlink(&w->dir->core, w->name, m->target, vmemos_strlen(m->target),
+				   &attr, &inode->core);
+	else
+		err = vmem_create(&w->dir->core, w->name, &attr, &inode->core);
+	if (err) {
+		vmemos_idrop(inode);
+		return err;
+	}
+	vmemos_imade(inode);
+	vmemos_iput(inode);
+	return 0;
+}
+
+static int make_at(struct vmemos_file *at, const char *path, const struct make *m)
+{
+	struct vmemos *fs = at->inode->fs;
+	struct vmemos_walk w;
+	int err;
+
+	vmemos_lock(fs);
+	err = vmemos_walk(at, path, false, &w);
+	if (!err)
+		err = make_node(&w, m);
+	vmemos_walk_put(&w);
+	vmemos_unlock(fs);
+	return err;
+}
+
+int vmemos_mkdir(struct vmemos_file *at, const char *path, unsigned int mode)
+{
+	struct make m = { VMEMOS_S_IFDIR | (mode & 07777), 0, NULL };
+
+	return make_at(at, path, &m);
+}
+
+int vmemos_mknod(struct vmemos_file *at, const char *path, unsigned int mode, uint32_t rdev)
+{
+	struct make m = { mode & (VMEMOS_S_IFMT | 07777), rdev, NULL };
+
+	switch (mode & VMEMOS_S_IFMT) {
+	case 0:
+		m.mode |= VMEMOS_S_IFREG;
+		break;
+	case VMEMOS_S_IFDIR:
+	case VMEMOS_S_IFLNK:
+		return -EINVAL;
+	default:
+		break;
+	}
+	return make_at(at, path, &m);
+}
+
+int vmemos_symlink(const char *target, struct vmemos_file *at, const char *path)
+{
+	struct make m = { VMEMOS_S_IFLNK | 0777, 0, target };
+
+	return *target ? make_at(at, path, &m) : -ENOENT;
+}
+
+int64_t vmemos_readlink(struct vmemos_file *at, const char *path, char *buf, size_t size)
+{
+	struct vmemos *fs = at->inode->fs;
+	struct vmemos_inode *inode;
+	int64_t n = 0;
+
+	vmemos_lock(fs);
+	if (*path) {
+		n = vmemos_resolve(at, path, false, &inode);
+	} else {
+		inode = at->inode;
+		vmemos_ihold(inode);
+	}
+	if (!n) {
+		n = vmem_readlink(&inode->core, buf, size);
+		vmemos_iput(inode);
+	}
+	vmemos_unlock(fs);
+	return n;
+}
+
+/* ---- Linking and removing ---- */
+
+static int link_inode(struct vmemos_inode *inode, struct vmemos_file *at, const char *path)
+{
+	struct vmemos_walk w;
+	int err = vmemos_walk(at, path, false, &w);
+
+	if (!err && w.inode)
+		err = -EEXIST;
+	if (!err && w.slash)
+		err = -ENOENT;
+	if (!err)
+		err = vmem_link(&w.dir->core, w.name, &inode->core);
+	vmemos_walk_put(&w);
+	return err;
+}
+
+int vmemos_link(struct vmemos_file *from_at, const char *from, struct vmemos_file *to_at,
+		const char *to)
+{
+	struct vmemos *fs = from_at->inode->fs;
+	struct vmemos_inode *inode;
+	int err;
+
+	if (to_at->inode->fs != fs)
+		return -EXDEV;
+	vmemos_lock(fs);
+	err = vmemos_resolve(from_at, from, false, &inode);
+	if (!err) {
+		err = link_inode(inode, to_at, to);
+		vmemos_iput(inode);
+	}
+	vmemos_unlock(fs);
+	return err;
+}
+
+int vmemos_flink(struct vmemos_file *file, struct vmemos_file *to_at, const char *to)
+{
+	int err;
+
+	if (to_at->inode->fs != file->inode->fs)
+		return -EXDEV;
+	vmemos_lock(file->inode->fs);
+	err = link_inode(file->inode, to_at, to);
+	vmemos_unlock(file->inode->fs);
+	return err;
+}
+
+static int remove_at(struct vmemos_file *at, const char *path, bool dir)
+{
+	struct vmemos *fs = at->inode->fs;
+	struct vmemos_walk w;
+	int err;
+
+	vmemos_lock(fs);
+	err = vmemos_walk(at, path, false, &w);
+	if (!err && w.last != VMEMOS_LAST_NAME)
+		err = !dir ? -EISDIR : w.last == VMEMOS_LAST_DOT ? -EINVAL :
+		      w.last == VMEMOS_LAST_ROOT ? -EBUSY : -ENOTEMPTY;
+	if (!err && !w.inode)
+		err = -ENOENT;
+	if (!err)
+		err = dir ? vmem_rmdir(&w.dir->core, w.name, &w.inode->core) :
+		      vmem_unlink(&w.dir->core, w.name, &w.inode->core);
+	vmemos_walk_put(&w);
+	vmemos_unlock(fs);
+	return err;
+}
+
+int vmemos_unlink(struct vmemos_file *at, const char *path)
+{
+	return remove_at(at, path, false);
+}
+
+int vmemos_rmdir(struct vmemos_file *at, const char *path)
+{
+	return remove_at(at, path, true);
+}
+
+/* ---- Renaming ---- */
+
+/* Is dir `top`, or somewhere below it? */
+static int is_below(struct vmemos_inode *dir, struct vmemos_inode *top, bool *below)
+{
+	struct vmemos_inode *at = dir, *parent;
+	int err = 0;
+
+	vmemos_ihold(at);
+	while (at != top && at != at->fs->root.inode) {
+		err = vmemos_parent(at, &parent);
+		if (err)
+			break;
+		vmemos_iput(at);
+		at = parent;
+	}
+	*below = at == top;
+	vmemos_iput(at);
+	return err;
+}
+
+/* A directory must not move below itself. */
+static int check_loop(struct vmemos_inode *moved, struct vmemos_inode *to_dir)
+{
+	bool below = false;
+	int err = 0;
+
+	if (vmemos_type(moved) == VMEMOS_S_IFDIR)
+		err = is_below(to_dir, moved, &below);
+	return err ? err : below ? -EINVAL : 0;
+}
+
+static int rename_walked(struct vmemos_walk *from, struct vmemos_walk *to, unsigned int flags)
+{
+	int err;
+
+	if (from->last != VMEMOS_LAST_NAME || to->last != VMEMOS_LAST_NAME)
+		return -EBUSY;
+	if (!from->inode)
+		return -ENOENT;
+	if (to->slash && vmemos_type(from->inode) != VMEMOS_S_IFDIR)
+		return -ENOTDIR;
+	err = check_loop(from->inode, to->dir);
+	if (!err && to->inode && flags & VMEMOS_RENAME_EXCHANGE)
+		err = check_loop(to->inode, from->dir);
+	if (err)
+		return err;
+	return vmem_rename(&from->dir->core, from->name, &from->inode->core,
+			   &to->dir->core, to->name, to->inode ? &to->inode->core : NULL, flags);
+}
+
+int vmemos_rename(struct vmemos_file *from_at, const char *from, struct vmemos_file *to_at,
+		  const char *to, unsigned int flags)
+{
+	struct vmemos *fs = from_at->inode->fs;
+	struct vmemos_walk w[2];
+	int err;
+
+	_Static_assert(VMEMOS_RENAME_NOREPLACE == VMEM_RENAME_NOREPLACE &&
+		       VMEMOS_RENAME_EXCHANGE == VMEM_RENAME_EXCHANGE,
+		       "flags are handed over as they are");
+	if (to_at->inode->fs != fs)
+		return -EXDEV;
+	vmemos_lock(fs);
+	err = vmemos_walk(from_at, from, false, &w[0]);
+	if (!err) {
+		err = vmemos_walk(to_at, to, false, &w[1]);
+		if (!err)
+			err = rename_walked(&w[0], &w[1], flags);
+		vmemos_walk_put(&w[1]);
+	}
+	vmemos_walk_put(&w[0]);
+	vmemos_unlock(fs);
+	return err;
+}

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+/* path.c - from a path to an inode: the core knows numbers and single names only */
+#include "internal.h"
+
+int vmemos_parent(struct vmemos_inode *dir, struct vmemos_inode **parent)
+{
+	/* Removed: its parent's number may belong to something else by now. */
+	if (!vmem_get32(dir->core.raw.nlink))
+		return -ENOENT;
+	return vmemos_iget(dir->fs, vmem_get32(dir->core.raw.parent), parent);
+}
+
+/* What name in dir leads to; 0 and NULL: nothing. */
+static int lookup(struct vmemos_inode *dir, struct vmem_name name, struct vmemos_inode **inode)
+{
+	unsigned int type;
+	uint64_t ino;
+	int err = vmem_lookup(&dir->core, name, &ino, &type);
+
+	*inode = NULL;
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	err = vmemos_iget(dir->fs, ino, inode);
+	if (err == -ESTALE)
+		return vmem_report_damage(dir->fs->core, ino, "a directory entry leads to a free inode");
+	if (!err && (vmemos_type(*inode) >> 12 != type || !vmem_get32((*inode)->core.raw.nlink))) {
+		vmemos_iput(*inode);
+		*inode = NULL;
+		return vmem_report_damage(dir->fs->core, ino, "a directory entry has another type");
+	}
+	return err;
+}
+
+/* The walk goes on with the target of a symlink, then with rest. */
+static int expand(struct vmemos_walk *w, struct vmemos_inode *link, const char **rest)
+{
+	size_t len = (size_t)vmem_size(&link->core), tail = vmemos_strlen(*rest);
+	int err;
+
+	if (!len || len + 1 + tail + 1 > sizeof(w->buf))
+		return len ? -ENAMETOOLONG : -ENOENT;
+	memmove(w->buf + len + 1, *rest, tail + 1);
+	w->buf[len] = '/';
+	err = vmem_readlink(&link->core, w->buf, len);
+	if (err < 0)
+		return err;
+	/* No slash more than the path has: one at the end asks for a directory. */
+	if (!tail)
+		w->buf[len] = 0;
+	*rest = w->buf;
+	return 0;
+}
+
+struct step {
+	struct vmemos_inode *dir;	/* held */
+	const char *path;		/* what is left */
+	unsigned int links;
+	bool follow;
+	bool slash;			/* a symlink was the last component, and a slash followed */
+};
+
+static void move_to(struct step *s, struct vmemos_inode *dir)
+{
+	vmemos_iput(s->dir);
+	s->dir = dir;
+}
+
+/* The component name: 1 when it was the last one, 0 to go on. */
+static int walk_name(struct step *s, struct vmemos_walk *w, struct vmem_name name, bool slash)
+{
+	bool last = !*s->path;
+	struct vmemos_inode *inode;
+	int err;
+
+	if (name.len > VMEM_NAME_MAX)
+		return -ENAMETOOLONG;
+	err = lookup(s->dir, name, &inode);
+	if (err)
+		return err;
+	if (!inode && !last)
+		return -ENOENT;
+	if (inode && vmemos_type(inode) == VMEMOS_S_IFLNK && (!last || s->follow || slash)) {
+		err = ++s->links > VMEMOS_MAX_LINKS ? -ELOOP : expand(w, inode, &s->path);
+		vmemos_iput(inode);
+		if (!err && w->buf[0] == '/') {
+			vmemos_ihold(s->dir->fs->root.inode);
+			move_to(s, s->dir->fs->root.inode);
+		}
+		s->slash |= last && slash;
+		return err;
+	}
+	if (!last) {
+		move_to(s, inode);
+		return 0;
+	}
+	w->dir = s->dir;
+	w->inode = inode;
+	w->name = name;
+	w->last = VMEMOS_LAST_NAME;
+	w->slash = slash || s->slash;
+	s->dir = NULL;
+	if (inode && w->slash && vmemos_type(inode) != VMEMOS_S_IFDIR) {
+		vmemos_walk_put(w);
+		return -ENOTDIR;
+	}
+	return 1;
+}
+
+/* The next component: 1 when the walk is over. */
+static int walk_step(struct step *s, struct vmemos_walk *w)
+{
+	struct vmem_name name = { s->path, 0 };
+	struct vmemos_inode *parent;
+	bool slash;
+	int err;
+
+	if (vmemos_type(s->dir) != VMEMOS_S_IFDIR)
+		return -ENOTDIR;
+	while (name.name[name.len] && name.name[name.len] != '/')
+		name.len++;
+	s->path += name.len;
+	slash = *s->path == '/';
+	while (*s->path == '/')
+		s->path++;
+	if (name.len == 1 && name.name[0] == '.') {
+		w->last = VMEMOS_LAST_DOT;
+	} else if (name.len == 2 && name.name[0] == '.' && name.name[1] == '.') {
+		err = vmemos_parent(s->dir, &parent);
+		if (err)
+			return err;
+		move_to(s, parent);
+		w->last = VMEMOS_LAST_DOTDOT;
+	} else if (name.len) {
+		return walk_name(s, w, name, slash);
+	}
+	if (*s->path)
+		return 0;
+	w->inode = s->dir;
+	s->dir = NULL;
+	return 1;
+}
+
+int vmemos_walk(struct vmemos_file *at, const char *path, bool follow, struct vmemos_walk *w)
+{
+	struct step s = { at->inode, path, 0, follow, false };
+	int err = 0;
+
+	w->dir = NULL;
+	w->inode = NULL;
+	w->slash = false;
+	w->last = VMEMOS_LAST_ROOT;
+	if (!*path)
+		return -ENOENT;
+	if (vmemos_strlen(path) >= VMEMOS_PATH_MAX)
+		return -ENAMETOOLONG;
+	if (*path == '/')
+		s.dir = at->inode->fs->root.inode;
+	while (*s.path == '/')
+		s.path++;
+	vmemos_ihold(s.dir);
+	while (!err)
+		err = walk_step(&s, w);
+	if (s.dir)
+		vmemos_iput(s.dir);
+	return err < 0 ? err : 0;
+}
+
+void vmemos_walk_put(struct vmemos_walk *w)
+{
+	if (w->inode)
+		vmemos_iput(w->inode);
+	if (w->dir)
+		vmemos_iput(w->dir);
+	w->inode = NULL;
+	w->dir = NULL;
+}
+
+int vmemos_resolve(struct vmemos_file *at, const char *path, bool follow,
+		   struct vmemos_inode **inode)
+{
+	struct vmemos_walk w;
+	int err = vmemos_walk(at, path, follow, &w);
+
+	if (err)
+		return err;
+	*inode = w.inode;
+	w.inode = NULL;
+	vmemos_walk_put(&w);
+	return *inode ? 0 : -ENOENT;
+}
