@@ -1,41 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * flush.h - the flush engine: bounded worker threads that sync ranges
+ * flush.h - flushes: the engine (engine.h) in QEMU
  *
- * Life of a flush: submitted (big QEMU lock held), executed by a worker thread
- * without any lock, completed under the big QEMU lock by the same thread, so
- * that the path from the host's answer to the guest's interrupt has no detour
- * through the main loop.
+ * Life of a flush: submitted (big QEMU lock held), synced by a worker thread
+ * without any lock, together with others, completed under the big QEMU lock by
+ * the same thread, so that the path from the host's answer to the guest's
+ * interrupt has no detour through the main loop.
  *
- * A lone flush may also be executed by the thread that submits it, a vCPU,
- * which then waits for it with no lock held.  That saves waking a worker and
- * waking the vCPU again, together as long as a fast disk takes.
+ * A lone flush may also be synced by the thread that submits it, a vCPU, which
+ * then waits for it with no lock held.  That saves waking a worker and waking
+ * the vCPU again, together as long as a fast disk takes.
  */
 #ifndef VMEMSTORE_FLUSH_H
 #define VMEMSTORE_FLUSH_H
 
-#include "qemu/queue.h"
+#include "engine.h"
 #include "mapping.h"
-#include "spans.h"
+#include "shadow.h"
+#include "stats.h"
 #include "virtio_vmemstore.h"
-
-/* One flush.  Checked by the submitter: every span lies inside the store. */
-typedef struct VMemStoreFlush {
-    uint32_t nr_spans;      /* 0: the whole store */
-    uint32_t status;        /* out: VMEMSTORE_S_OK or VMEMSTORE_S_IOERR */
-    QSIMPLEQ_ENTRY(VMemStoreFlush) next;
-    VMemStoreSpan spans[VMEMSTORE_MAX_RANGES];
-} VMemStoreFlush;
-
-/* Since realize; readable by QOM while the workers count. */
-typedef struct VMemStoreStats {
-    uint64_t requests;      /* flush requests executed */
-    uint64_t ranges;        /* ranges in them, as the guest gave them */
-    uint64_t bytes;         /* bytes synced, after rounding and merging */
-    uint64_t whole;         /* of the requests: flushes of the whole store */
-    uint64_t errors;        /* requests answered with VMEMSTORE_S_IOERR */
-    uint64_t invalid;       /* requests refused: malformed or unknown */
-} VMemStoreStats;
 
 typedef struct VMemStoreFlusher VMemStoreFlusher;
 
@@ -55,27 +38,35 @@ typedef struct VMemStoreFlusherConfig {
     const VMemStoreFlusherOps *ops;
     void *opaque;           /* for the ops */
     uint32_t threads;       /* most workers, > 0; started when needed */
-    uint64_t fail_from;     /* test: this flush (1 = first) and later ones fail */
+    uint64_t fail_from;     /* test: this sync of a part (1 = first) and later
+                             * ones fail */
     int trace_fd;           /* test: one line per flush goes here; or -1 */
+    VMemStoreShadow *shadow;    /* test: learns what is durable; or NULL */
 } VMemStoreFlusherConfig;
 
 /* Big QEMU lock held in all of these. */
 VMemStoreFlusher *vmemstore_flusher_new(const VMemStoreFlusherConfig *config);
+/* Queue a flush; after the last of a doorbell, have the queue worked on. */
 void vmemstore_flusher_submit(VMemStoreFlusher *f, VMemStoreFlush *flush);
-/*
- * Would vmemstore_flusher_run() be good now?  Nothing else is in flight, and
- * the disk has been answering fast enough for a vCPU to wait.
- */
+void vmemstore_flusher_kick(VMemStoreFlusher *f);
+/* Is it small, and has the disk been fast enough for a vCPU to wait? */
 bool vmemstore_flusher_is_quick(VMemStoreFlusher *f,
                                 const VMemStoreFlush *flush);
+/* May this thread run a flush?  With @alone, only if nothing is in flight. */
+bool vmemstore_flusher_reserve(VMemStoreFlusher *f, bool alone);
 /*
- * Execute and complete in this thread.  Releases the big QEMU lock in between:
- * on return the device may have been reset, or @f destroyed.
+ * After a reservation: execute and complete in this thread.  Releases the big
+ * QEMU lock in between: on return the device may have been reset, or @f
+ * destroyed.
  */
 void vmemstore_flusher_run(VMemStoreFlusher *f, VMemStoreFlush *flush);
 /* Wait for running syncs, then complete everything pending as cancelled. */
 void vmemstore_flusher_cancel(VMemStoreFlusher *f);
 /* Cancel and free; the threads end by themselves. */
 void vmemstore_flusher_destroy(VMemStoreFlusher *f);
+
+/* What the engine has counted, and what is in flight. */
+void vmemstore_flusher_get_stats(VMemStoreFlusher *f,
+                                 VMemStoreEngineStats *stats);
 
 #endif /* VMEMSTORE_FLUSH_H */

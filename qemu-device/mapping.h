@@ -56,12 +56,4 @@ void vmemstore_mapping_advise(VMemStoreMapping *m);
 /* Unmap, unlock, close.  Harmless when not open. */
 void vmemstore_mapping_close(VMemStoreMapping *m);
 
-/*
- * Make the @nr > 0 spans survive a host failure.  They must be multiples of the
- * granule.  Blocks; any thread.  Returns 0 or -errno; then nothing is certain
- * about any of them.
- */
-int vmemstore_mapping_sync(const VMemStoreMapping *m,
-                           const VMemStoreSpan *spans, uint32_t nr);
-
 #endif /* VMEMSTORE_MAPPING_H */

@@ -50,3 +50,30 @@ uint32_t vmemstore_merge_spans(VMemStoreSpan *spans, uint32_t nr,
     }
     return last + 1;
 }
+
+bool vmemstore_spans_overlap(const VMemStoreSpan *a, uint32_t nr_a,
+                             const VMemStoreSpan *b, uint32_t nr_b)
+{
+    uint32_t i = 0, k = 0;
+
+    while (i < nr_a && k < nr_b) {
+        if (a[i].offset + a[i].length <= b[k].offset) {
+            i++;
+        } else if (b[k].offset + b[k].length <= a[i].offset) {
+            k++;
+        } else {
+            return true;
+        }
+    }
+    return false;
+}
+
+uint64_t vmemstore_spans_bytes(const VMemStoreSpan *spans, uint32_t nr)
+{
+    uint64_t total = 0;
+
+    for (uint32_t i = 0; i < nr; i++) {
+        total += spans[i].length;
+    }
+    return total;
+}

@@ -7,6 +7,7 @@
 #ifndef VMEMSTORE_SPANS_H
 #define VMEMSTORE_SPANS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* A range of the store, in bytes from its start. */
@@ -22,5 +23,11 @@ typedef struct VMemStoreSpan {
  */
 uint32_t vmemstore_merge_spans(VMemStoreSpan *spans, uint32_t nr,
                                uint64_t granule);
+
+/* Have two sorted lists a byte in common? */
+bool vmemstore_spans_overlap(const VMemStoreSpan *a, uint32_t nr_a,
+                             const VMemStoreSpan *b, uint32_t nr_b);
+
+uint64_t vmemstore_spans_bytes(const VMemStoreSpan *spans, uint32_t nr);
 
 #endif /* VMEMSTORE_SPANS_H */

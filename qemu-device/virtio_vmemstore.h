@@ -30,6 +30,8 @@
 #define VMEMSTORE_F_RO			0	/* the store is read-only */
 #define VMEMSTORE_F_COW			1	/* stores are private and lost with the VM */
 
+#define VMEMSTORE_F_COMMIT		8	/* VMEMSTORE_REQ_COMMIT is understood */
+
 /* struct vmemstore_config.backing */
 #define VMEMSTORE_BACKING_PAGE_CACHE	1	/* host page cache: flush by request */
 #define VMEMSTORE_BACKING_DAX		2	/* MAP_SYNC mapping: flush CPU caches */
@@ -56,6 +58,7 @@ struct vmemstore_config {
 
 /* Request types. */
 #define VMEMSTORE_REQ_FLUSH		1	/* make ranges host-durable */
+#define VMEMSTORE_REQ_COMMIT		8	/* the same in two parts, a mark in between */
 
 /*
  * A request is one descriptor chain: a device-readable vmemstore_req followed
@@ -66,6 +69,24 @@ struct vmemstore_req {
 	__le32 type;		/* VMEMSTORE_REQ_* */
 	__le32 nr_ranges;
 };
+
+/*
+ * In place of the vmemstore_req of a COMMIT.  Makes the first nr_first ranges
+ * host-durable, then stores the mark, then makes the other ranges durable, in
+ * that order.  A journal's commit record must not be in memory before what it
+ * commits is durable, for the host may write back any page at any time: the
+ * mark is the 8-byte store that makes it valid.
+ */
+struct vmemstore_commit {
+	__le32 type;		/* VMEMSTORE_REQ_COMMIT */
+	__le32 nr_ranges;	/* of both parts */
+	__le32 nr_first;	/* 1 .. nr_ranges - 1 */
+	__le32 flags;		/* VMEMSTORE_COMMIT_*; other bits are 0 */
+	__le64 mark_offset;	/* in the store, a multiple of 8; 0 without MARK */
+	__le64 mark_value;	/* 0 without MARK */
+};
+
+#define VMEMSTORE_COMMIT_MARK	(1u << 0)	/* there is a mark */
 
 struct vmemstore_range {
 	__le64 offset;		/* bytes from the start of the store */

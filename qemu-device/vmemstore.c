@@ -35,14 +35,15 @@ static void push_response(VMemStore *s, VMemStoreRequest *req, uint32_t status)
     g_free(req);
 }
 
-static bool copy_ranges(const VMemStore *s, VMemStoreRequest *req)
+static bool copy_ranges(const VMemStore *s, VMemStoreRequest *req,
+                        size_t header)
 {
     struct vmemstore_range ranges[VMEMSTORE_MAX_RANGES];
     VMemStoreFlush *flush = &req->flush;
     size_t bytes = flush->nr_spans * sizeof(ranges[0]);
 
     if (iov_to_buf(req->elem.out_sg, req->elem.out_num,
-                   sizeof(struct vmemstore_req), ranges, bytes) != bytes) {
+                   header, ranges, bytes) != bytes) {
         return false;
     }
     for (uint32_t i = 0; i < flush->nr_spans; i++) {
@@ -59,30 +60,71 @@ static bool copy_ranges(const VMemStore *s, VMemStoreRequest *req)
     return true;
 }
 
+static uint32_t parse_flush(const VMemStore *s, VMemStoreRequest *req,
+                            uint32_t nr_ranges)
+{
+    VMemStoreFlush *flush = &req->flush;
+
+    if (nr_ranges > VMEMSTORE_MAX_RANGES) {
+        return VMEMSTORE_S_INVALID;
+    }
+    flush->nr_spans = nr_ranges;
+    flush->nr_first = nr_ranges;
+    flush->spans[0] = (VMemStoreSpan) { 0, s->mapping.size };
+    return copy_ranges(s, req, sizeof(struct vmemstore_req)) ?
+           VMEMSTORE_S_OK : VMEMSTORE_S_INVALID;
+}
+
+static uint32_t parse_commit(const VMemStore *s, VMemStoreRequest *req)
+{
+    VMemStoreFlush *flush = &req->flush;
+    struct vmemstore_commit commit;
+    uint64_t offset, value;
+    uint32_t flags;
+
+    if (iov_to_buf(req->elem.out_sg, req->elem.out_num, 0, &commit,
+                   sizeof(commit)) != sizeof(commit)) {
+        return VMEMSTORE_S_INVALID;
+    }
+    flush->nr_spans = le32_to_cpu(commit.nr_ranges);
+    flush->nr_first = le32_to_cpu(commit.nr_first);
+    flags = le32_to_cpu(commit.flags);
+    offset = le64_to_cpu(commit.mark_offset);
+    value = le64_to_cpu(commit.mark_value);
+    flush->has_mark = flags & VMEMSTORE_COMMIT_MARK;
+    flush->mark_offset = offset;
+    flush->mark_value = value;
+
+    if (flush->nr_spans > VMEMSTORE_MAX_RANGES || flush->nr_first == 0 ||
+        flush->nr_first >= flush->nr_spans || flags & ~VMEMSTORE_COMMIT_MARK ||
+        offset % 8 || offset >= s->mapping.size ||
+        (!flush->has_mark && (offset || value))) {
+        return VMEMSTORE_S_INVALID;
+    }
+    return copy_ranges(s, req, sizeof(commit)) ?
+           VMEMSTORE_S_OK : VMEMSTORE_S_INVALID;
+}
+
 /* Copy the request out of guest memory, where it may change, and check it. */
 static uint32_t parse_request(const VMemStore *s, VMemStoreRequest *req)
 {
     size_t length = iov_size(req->elem.out_sg, req->elem.out_num);
     struct vmemstore_req header = { 0 };
-    uint32_t type, nr_ranges;
-    uint32_t status = VMEMSTORE_S_OK;
+    uint32_t type, nr_ranges, status;
 
-    req->flush.nr_spans = 0;
+    req->flush = (VMemStoreFlush) { 0 };
     iov_to_buf(req->elem.out_sg, req->elem.out_num, 0, &header, sizeof(header));
     type = le32_to_cpu(header.type);
     nr_ranges = le32_to_cpu(header.nr_ranges);
 
     if (length < sizeof(header)) {
         status = VMEMSTORE_S_INVALID;
-    } else if (type != VMEMSTORE_REQ_FLUSH) {
-        status = VMEMSTORE_S_UNSUPP;
-    } else if (nr_ranges > VMEMSTORE_MAX_RANGES) {
-        status = VMEMSTORE_S_INVALID;
+    } else if (type == VMEMSTORE_REQ_FLUSH) {
+        status = parse_flush(s, req, nr_ranges);
+    } else if (type == VMEMSTORE_REQ_COMMIT) {
+        status = parse_commit(s, req);
     } else {
-        req->flush.nr_spans = nr_ranges;
-        if (!copy_ranges(s, req)) {
-            status = VMEMSTORE_S_INVALID;
-        }
+        status = VMEMSTORE_S_UNSUPP;
     }
     if (status != VMEMSTORE_S_OK) {
         trace_vmemstore_bad_request(type, nr_ranges, length, status);
@@ -90,7 +132,10 @@ static uint32_t parse_request(const VMemStore *s, VMemStoreRequest *req)
     return status;
 }
 
-/* Is this the moment, and the thread, to execute a flush at once? */
+/*
+ * Is this the moment, and the thread, to execute a flush at once?  If so, this
+ * thread must.
+ */
 static bool can_run_now(VMemStore *s, const VMemStoreFlush *flush)
 {
     if (!s->may_run_in_vcpu || !virtio_queue_empty(s->vq)) {
@@ -98,9 +143,10 @@ static bool can_run_now(VMemStore *s, const VMemStoreFlush *flush)
     }
     switch (s->run_in_vcpu) {
     case ON_OFF_AUTO_ON:
-        return true;
+        return vmemstore_flusher_reserve(s->flusher, false);
     case ON_OFF_AUTO_AUTO:
-        return current_cpu && vmemstore_flusher_is_quick(s->flusher, flush);
+        return current_cpu && vmemstore_flusher_is_quick(s->flusher, flush) &&
+               vmemstore_flusher_reserve(s->flusher, true);
     default:
         return false;
     }
@@ -162,6 +208,9 @@ static void vmemstore_handle_output(VirtIODevice *vdev, VirtQueue *vq)
     while (handle_request(s)) {
         /* Every request of this doorbell. */
     }
+    if (s->flusher) {
+        vmemstore_flusher_kick(s->flusher);
+    }
     s->busy = false;
 }
 
@@ -178,7 +227,7 @@ static void flush_complete(void *opaque, VMemStoreFlush *flush, bool cancelled)
         virtqueue_detach_element(s->vq, &req->elem, 0);
         g_free(req);
     } else {
-        push_response(s, req, flush->status);
+        push_response(s, req, flush->err ? VMEMSTORE_S_IOERR : VMEMSTORE_S_OK);
     }
     s->busy = was_busy;
 }
@@ -215,6 +264,7 @@ static uint64_t vmemstore_get_features(VirtIODevice *vdev, uint64_t features,
 {
     VMemStore *s = VMEMSTORE(vdev);
 
+    virtio_add_feature(&features, VMEMSTORE_F_COMMIT);
     if (s->readonly) {
         virtio_add_feature(&features, VMEMSTORE_F_RO);
     }
@@ -264,6 +314,28 @@ static bool open_trace_file(VMemStore *s, Error **errp)
     return true;
 }
 
+static bool open_shadow(VMemStore *s, Error **errp)
+{
+    if (!s->powercut_path) {
+        return true;
+    }
+    if (!vmemstore_mapping_shared(&s->mapping)) {
+        error_setg(errp, "vmemstore: x-powercut= is of no use with readonly=on "
+                   "or cow=on");
+        return false;
+    }
+    s->shadow = vmemstore_shadow_open(s->powercut_path, s->mapping.fd,
+                                      s->mapping.base, s->mapping.size,
+                                      s->powercut_seed);
+    if (!s->shadow) {
+        error_setg(errp, "vmemstore: cannot make the x-powercut file '%s': %s",
+                   s->powercut_path, errno == EBUSY ? "it is the store itself" :
+                   strerror(errno));
+        return false;
+    }
+    return true;
+}
+
 static bool check_options(const VMemStore *s, Error **errp)
 {
     if (!s->path || !*s->path) {
@@ -303,6 +375,7 @@ static void start_device(VMemStore *s)
         .threads = s->flush_threads,
         .fail_from = s->fail_flush,
         .trace_fd = s->trace_fd,
+        .shadow = s->shadow,
     };
 
     vmemstore_region_init(&s->region, OBJECT(s), &s->mapping);
@@ -317,6 +390,13 @@ static void start_device(VMemStore *s)
     vdev->name = "vmemstore";
     s->vq = virtio_add_queue(vdev, VMEMSTORE_QUEUE_SIZE,
                              vmemstore_handle_output);
+}
+
+static void close_store(VMemStore *s)
+{
+    vmemstore_shadow_close(s->shadow);
+    s->shadow = NULL;
+    vmemstore_mapping_close(&s->mapping);
 }
 
 static void vmemstore_realize(DeviceState *dev, Error **errp)
@@ -335,8 +415,8 @@ static void vmemstore_realize(DeviceState *dev, Error **errp)
     if (!vmemstore_mapping_open(&s->mapping, &file, errp)) {
         goto fail;
     }
-    if (!block_migration(s, errp)) {
-        vmemstore_mapping_close(&s->mapping);
+    if (!open_shadow(s, errp) || !block_migration(s, errp)) {
+        close_store(s);
         goto fail;
     }
     start_device(s);
@@ -381,9 +461,7 @@ static void vmemstore_instance_init(Object *obj)
  */
 static void vmemstore_instance_finalize(Object *obj)
 {
-    VMemStore *s = VMEMSTORE(obj);
-
-    vmemstore_mapping_close(&s->mapping);
+    close_store(VMEMSTORE(obj));
 }
 
 VMEMSTORE_PROPERTIES vmemstore_properties[] = {
@@ -394,6 +472,8 @@ VMEMSTORE_PROPERTIES vmemstore_properties[] = {
     DEFINE_PROP_UINT32("flush-threads", VMemStore, flush_threads, 4),
     DEFINE_PROP_STRING("x-trace-file", VMemStore, trace_path),
     DEFINE_PROP_UINT64("x-fail-flush", VMemStore, fail_flush, 0),
+    DEFINE_PROP_STRING("x-powercut", VMemStore, powercut_path),
+    DEFINE_PROP_UINT64("x-powercut-seed", VMemStore, powercut_seed, 1),
     DEFINE_PROP_ON_OFF_AUTO("flush-in-vcpu", VMemStore, run_in_vcpu,
                             ON_OFF_AUTO_AUTO),
     VMEMSTORE_PROPERTIES_END

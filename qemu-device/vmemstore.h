@@ -28,6 +28,8 @@ struct VMemStore {
     uint32_t flush_threads;
     char *trace_path;
     uint64_t fail_flush;
+    char *powercut_path;
+    uint64_t powercut_seed;
     OnOffAuto run_in_vcpu;
 
     VMemStoreMapping mapping;
@@ -37,6 +39,7 @@ struct VMemStore {
     VMemStoreStats stats;
     uint32_t state;             /* VMEMSTORE_STATE_* */
     int trace_fd;
+    VMemStoreShadow *shadow;    /* test: what a power cut would leave; or NULL */
     Error *migration_blocker;
 
     /*

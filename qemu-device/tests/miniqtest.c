@@ -78,19 +78,31 @@ QTestState *qtest_init(const char *args)
     return s;
 }
 
-void qtest_quit(QTestState *s)
+static int end_by_signal(QTestState *s, int signal)
 {
     int status;
 
-    kill(s->pid, SIGTERM);
+    kill(s->pid, signal);
     g_assert(waitpid(s->pid, &status, 0) == s->pid);
-    /* QEMU ends in order on SIGTERM; anything else is a crash. */
-    g_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     fclose(s->to);
     fclose(s->from);
     fclose(s->monitor);
     free(s->line);
     g_free(s);
+    return status;
+}
+
+void qtest_quit(QTestState *s)
+{
+    int status = end_by_signal(s, SIGTERM);
+
+    /* QEMU ends in order on SIGTERM; anything else is a crash. */
+    g_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+void qtest_kill(QTestState *s)
+{
+    end_by_signal(s, SIGKILL);
 }
 
 static void G_GNUC_PRINTF(2, 3) send_command(QTestState *s, const char *format,

@@ -18,6 +18,8 @@ typedef struct QTestState QTestState;
 QTestState *qtest_init(const char *args);
 /* End it; the test fails when it ended by a signal of its own. */
 void qtest_quit(QTestState *s);
+/* End it by SIGKILL. */
+void qtest_kill(QTestState *s);
 
 /* Run a command of the human monitor; returns its output, to be freed. */
 char *qtest_hmp(QTestState *s, const char *format, ...)

@@ -218,12 +218,15 @@ tap_of() {
 
 rm -f "$logs"/*-test.log
 tap_of "" "$logs/spans-test"
+tap_of "" "$logs/engine-test"
 export QTEST_QEMU_BINARY="$qemu" QTEST_PLUGIN="$so" VMEMSTORE_TEST_DIR="$dir"
 export VMEMSTORE_TEST_OPTIONS=,flush-in-vcpu=off
 tap_of "" "$logs/vmemstore-test"
 tap_of "" "$logs/access-test"
+tap_of "" "$logs/flush-test"
 VMEMSTORE_TEST_OPTIONS=,flush-in-vcpu=on
 tap_of " (flushes in the vCPU thread)" "$logs/vmemstore-test"
+tap_of " (flushes in the vCPU thread)" "$logs/flush-test"
 
 # --- folios ---
 

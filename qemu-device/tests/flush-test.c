@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * flush-test.c - commits in two parts, and what a power cut leaves of them
+ *
+ * From the guest's side, like vmemstore-test.c.
+ */
+#ifdef VMEMSTORE_STANDALONE
+#include <fcntl.h>
+#include <glib.h>
+#include <glib/gstdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#else
+#include "qemu/osdep.h"
+#include <glib/gstdio.h>
+#endif
+
+#include "testdriver.h"
+
+#define STORE_SIZE (8ull << 20)
+#define SECTOR 512
+
+static char *dir;           /* removed at the end */
+static char *image, *shadow, *trace_file;
+
+static void start(Driver *d, const char *more)
+{
+    const char *all = getenv("VMEMSTORE_TEST_OPTIONS");
+    g_autofree char *options = g_strdup_printf("file=%s,x-trace-file=%s%s%s",
+                                               image, trace_file, more,
+                                               all ? all : "");
+
+    g_unlink(trace_file);
+    driver_start(d, "q35", options);
+}
+
+static void assert_trace(const char *expected)
+{
+    g_autofree char *text = NULL;
+
+    g_assert(g_file_get_contents(trace_file, &text, NULL, NULL));
+    g_assert_cmpstr(text, ==, expected);
+}
+
+static uint8_t *read_file(const char *path)
+{
+    char *contents;
+    gsize length;
+
+    g_assert(g_file_get_contents(path, &contents, &length, NULL));
+    g_assert_cmpuint(length, ==, STORE_SIZE);
+    return (uint8_t *)contents;
+}
+
+/* ---- commits ---- */
+
+typedef struct Commit {
+    struct vmemstore_commit head;
+    struct vmemstore_range ranges[VMEMSTORE_MAX_RANGES + 1];
+} Commit;
+
+static const Commit good = {
+    .head = {
+        .type = VMEMSTORE_REQ_COMMIT, .nr_ranges = 3, .nr_first = 2,
+        .flags = VMEMSTORE_COMMIT_MARK,
+        .mark_offset = 65536 + 8, .mark_value = 0x1122334455667788ull,
+    },
+    .ranges = { { 0, 4096 }, { 8192, 100 }, { 65536, 4096 } },
+};
+
+static uint32_t run_commit(Driver *d, const Commit *c, uint32_t nr)
+{
+    return run_request(d, c, sizeof(c->head) + nr * sizeof(c->ranges[0]));
+}
+
+static void test_commit(void)
+{
+    Driver d;
+
+    start(&d, "");
+    g_assert(d.features >> VMEMSTORE_F_COMMIT & 1);
+    g_assert_cmpuint(run_commit(&d, &good, 3), ==, VMEMSTORE_S_OK);
+    g_assert_cmphex(qtest_readq(d.qts, d.store + good.head.mark_offset), ==,
+                    good.head.mark_value);
+    assert_trace("commit ok 0+4096 8192+100 | 65536+4096\n");
+    driver_stop(&d);
+}
+
+static void test_commit_without_mark(void)
+{
+    Commit c = good;
+    Driver d;
+
+    c.head.flags = 0;
+    c.head.mark_offset = c.head.mark_value = 0;
+    start(&d, "");
+    qtest_writeq(d.qts, d.store, 42);
+    g_assert_cmpuint(run_commit(&d, &c, 3), ==, VMEMSTORE_S_OK);
+    g_assert_cmpuint(qtest_readq(d.qts, d.store), ==, 42);
+    assert_trace("commit ok 0+4096 8192+100 | 65536+4096\n");
+    driver_stop(&d);
+}
+
+/* In the first part: no mark.  In the second: it is there, and the error too. */
+static void test_failed_parts(void)
+{
+    for (int part = 1; part <= 2; part++) {
+        g_autofree char *more = g_strdup_printf(",x-fail-flush=%d", part);
+        struct vmemstore_config config;
+        Driver d;
+
+        start(&d, more);
+        qtest_writeq(d.qts, d.store + good.head.mark_offset, 0);
+        g_assert_cmpuint(run_commit(&d, &good, 3), ==, VMEMSTORE_S_IOERR);
+        g_assert_cmphex(qtest_readq(d.qts, d.store + good.head.mark_offset), ==,
+                        part == 1 ? 0 : good.head.mark_value);
+        config_read(&d, &config);
+        g_assert_cmpuint(config.state, ==, VMEMSTORE_STATE_IO_ERROR);
+        g_assert_cmpuint(run_commit(&d, &good, 3), ==, VMEMSTORE_S_IOERR);
+        driver_stop(&d);
+    }
+}
+
+static void test_bad_commits(void)
+{
+    static const struct {
+        uint32_t nr_ranges, nr_first, flags;
+        uint64_t mark_offset, mark_value;
+        uint64_t offset, length;    /* of the last range */
+    } bad[] = {
+        { 3, 0, 1, 8, 1, 0, 8 },            /* an empty part */
+        { 3, 3, 1, 8, 1, 0, 8 },
+        { 3, 4, 1, 8, 1, 0, 8 },
+        { 3, UINT32_MAX, 1, 8, 1, 0, 8 },
+        { 0, 0, 1, 8, 1, 0, 8 },
+        { VMEMSTORE_MAX_RANGES + 1, 1, 1, 8, 1, 0, 8 },
+        { UINT32_MAX, 1, 1, 8, 1, 0, 8 },
+        { 3, 2, 2, 8, 1, 0, 8 },            /* unknown flags */
+        { 3, 2, UINT32_MAX, 8, 1, 0, 8 },
+        { 3, 2, 1, 4, 1, 0, 8 },            /* marks */
+        { 3, 2, 1, 9, 1, 0, 8 },
+        { 3, 2, 1, STORE_SIZE, 1, 0, 8 },
+        { 3, 2, 1, UINT64_MAX - 7, 1, 0, 8 },
+        { 3, 2, 0, 8, 0, 0, 8 },
+        { 3, 2, 0, 0, 1, 0, 8 },
+        { 3, 2, 1, 8, 1, 0, 0 },            /* ranges */
+        { 3, 2, 1, 8, 1, STORE_SIZE, 1 },
+        { 3, 2, 1, 8, 1, 4096, UINT64_MAX },
+    };
+    Driver d;
+
+    start(&d, "");
+    qtest_writeq(d.qts, d.store + 8, 7);
+    for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
+        Commit c = good;
+
+        c.head.nr_ranges = bad[i].nr_ranges;
+        c.head.nr_first = bad[i].nr_first;
+        c.head.flags = bad[i].flags;
+        c.head.mark_offset = bad[i].mark_offset;
+        c.head.mark_value = bad[i].mark_value;
+        for (size_t k = 2; k < G_N_ELEMENTS(c.ranges); k++) {
+            c.ranges[k].offset = bad[i].offset;
+            c.ranges[k].length = bad[i].length;
+        }
+        g_assert_cmpuint(run_commit(&d, &c, VMEMSTORE_MAX_RANGES + 1), ==,
+                         VMEMSTORE_S_INVALID);
+    }
+    g_assert_cmpuint(qtest_readq(d.qts, d.store + 8), ==, 7);
+    for (size_t length = 8; length < sizeof(good.head) + 3 * 16; length++) {
+        g_assert_cmpuint(run_request(&d, &good, length), ==, VMEMSTORE_S_INVALID);
+    }
+    g_assert_cmpuint(run_commit(&d, &good, 3), ==, VMEMSTORE_S_OK);
+    assert_trace("commit ok 0+4096 8192+100 | 65536+4096\n");
+    driver_stop(&d);
+}
+
+static void test_overlapping_in_flight(void)
+{
+    Driver d;
+
+    start(&d, "");
+    for (int round = 0; round < 20; round++) {
+        for (unsigned i = 0; i < 20; i++) {
+            Commit c = good;
+
+            c.head.mark_value = i;
+            c.ranges[0].offset = i * 1000;
+            put_request(&d, 2 * i, &c, sizeof(c.head) + 3 * sizeof(c.ranges[0]));
+            offer(&d, 2 * i);
+        }
+        doorbell(&d);
+        if (round % 2) {
+            driver_init(&d);
+            continue;
+        }
+        g_assert(wait_used(&d, 20));
+        for (unsigned i = 0; i < 20; i++) {
+            g_assert_cmpuint(response_status(&d, 2 * i), ==, VMEMSTORE_S_OK);
+        }
+    }
+    g_assert_cmpuint(run_commit(&d, &good, 3), ==, VMEMSTORE_S_OK);
+    driver_stop(&d);
+}
+
+static void test_readonly(void)
+{
+    Commit c = good;
+    uint64_t before;
+    Driver d;
+
+    start(&d, ",readonly=on");
+    before = qtest_readq(d.qts, d.store + c.head.mark_offset);
+    c.head.mark_value = ~before;
+    g_assert_cmpuint(run_commit(&d, &c, 3), ==, VMEMSTORE_S_OK);
+    g_assert_cmphex(qtest_readq(d.qts, d.store + c.head.mark_offset), ==, before);
+    driver_stop(&d);
+}
+
+/* ---- power cuts ---- */
+
+static void fill_page(Driver *d, unsigned page, uint8_t value)
+{
+    uint8_t bytes[4096];
+
+    memset(bytes, value, sizeof(bytes));
+    qtest_memwrite(d->qts, d->store + page * 4096ull, bytes, sizeof(bytes));
+}
+
+static bool is_all(const uint8_t *p, uint8_t value, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        if (p[i] != value) {
+            return false;
+        }
+    }
+    return true;
+}
+
+#define CUT_PAGES 64
+
+/*
+ * Flushed pages have their value or the one stored after; of the others each
+ * sector has any value that it had.  Returns the number of torn pages.
+ */
+static unsigned check_shadow(const uint8_t *flushed, const uint8_t *newest)
+{
+    g_autofree uint8_t *is = read_file(shadow);
+    unsigned torn = 0;
+
+    for (unsigned page = 0; page < CUT_PAGES; page++) {
+        bool same = true;
+
+        for (unsigned s = 0; s < 4096 / SECTOR; s++) {
+            const uint8_t *at = is + page * 4096 + s * SECTOR;
+
+            g_assert_cmpuint(*at, >=, flushed[page]);
+            g_assert_cmpuint(*at, <=, newest[page]);
+            g_assert(is_all(at, *at, SECTOR));
+            same = same && *at == is[page * 4096];
+        }
+        torn += !same;
+    }
+    return torn;
+}
+
+static void test_power_cut(void)
+{
+    unsigned torn = 0;
+
+    for (int cut = 1; cut <= 6; cut++) {
+        g_autoptr(GRand) rnd = g_rand_new_with_seed(cut);
+        g_autofree char *more = g_strdup_printf(
+            ",x-powercut=%s,x-powercut-seed=%d", shadow, cut);
+        uint8_t flushed[CUT_PAGES] = { 0 }, newest[CUT_PAGES] = { 0 };
+        g_autofree uint8_t *zeros = g_malloc0(STORE_SIZE);
+        Driver d;
+
+        g_assert(g_file_set_contents(image, (char *)zeros, STORE_SIZE, NULL));
+        start(&d, more);
+        for (int i = 0; i < 200; i++) {
+            unsigned page = g_rand_int_range(rnd, 0, CUT_PAGES);
+            const uint64_t range[] = { page * 4096ull + 100, 4000 };
+
+            fill_page(&d, page, ++newest[page]);
+            if (g_rand_int_range(rnd, 0, 4) == 0) {
+                g_assert_cmpuint(flush(&d, 1, range), ==, VMEMSTORE_S_OK);
+                flushed[page] = newest[page];
+            }
+        }
+        if (cut % 2) {
+            qtest_kill(d.qts);
+        } else {
+            driver_stop(&d);
+        }
+        torn += check_shadow(flushed, newest);
+        g_unlink(shadow);
+    }
+    /* A shadow that is never torn would prove nothing. */
+    g_assert_cmpuint(torn, >, 0);
+}
+
+static void test_mark_in_shadow(void)
+{
+    g_autofree char *more = g_strdup_printf(",x-powercut=%s", shadow);
+    g_autofree uint8_t *is = NULL;
+    Driver d;
+
+    start(&d, more);
+    fill_page(&d, 0, 3);
+    g_assert_cmpuint(run_commit(&d, &good, 3), ==, VMEMSTORE_S_OK);
+    qtest_kill(d.qts);
+    is = read_file(shadow);
+    g_assert(is_all(is, 3, 4096));
+    g_assert(memcmp(is + good.head.mark_offset, &good.head.mark_value, 8) == 0);
+    g_unlink(shadow);
+}
+
+/* ---- */
+
+static void make_files(void)
+{
+    const char *parent = getenv("VMEMSTORE_TEST_DIR");
+    int fd;
+
+    dir = g_build_filename(parent ? parent : g_get_tmp_dir(),
+                           "vmemstore-test-XXXXXX", NULL);
+    g_assert(g_mkdtemp(dir));
+    image = g_build_filename(dir, "disk.img", NULL);
+    shadow = g_build_filename(dir, "shadow.img", NULL);
+    trace_file = g_build_filename(dir, "trace", NULL);
+    fd = open(image, O_RDWR | O_CREAT | O_EXCL, 0644);
+    g_assert(fd >= 0 && ftruncate(fd, STORE_SIZE) == 0);
+    close(fd);
+}
+
+static void remove_files(void)
+{
+    g_unlink(image);
+    g_unlink(trace_file);
+    g_rmdir(dir);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct {
+        const char *path;
+        void (*run)(void);
+    } tests[] = {
+        { "a commit flushes both parts and stores the mark", test_commit },
+        { "a commit may do without a mark", test_commit_without_mark },
+        { "a part that fails is an error, and no mark precedes its part",
+          test_failed_parts },
+        { "malformed commits are refused, and store no mark", test_bad_commits },
+        { "overlapping commits in flight, and a reset among them",
+          test_overlapping_in_flight },
+        { "a commit changes no read-only store", test_readonly },
+        { "a power cut keeps what was flushed and tears the rest",
+          test_power_cut },
+        { "a power cut keeps a commit that was answered", test_mark_in_shadow },
+    };
+    int failed;
+
+    g_test_init(&argc, &argv, NULL);
+    make_files();
+    for (size_t i = 0; i < G_N_ELEMENTS(tests); i++) {
+        g_autofree char *path = g_strconcat("/vmemstore/", tests[i].path, NULL);
+
+        g_test_add_func(path, tests[i].run);
+    }
+    failed = g_test_run();
+    remove_files();
+    return failed;
+}
