@@ -137,7 +137,7 @@ static uint64_t rtc_read(void)
 	for (i = 0; i < 6 && !(status & 4); i++)
 		v[i] = (v[i] >> 4) * 10 + (v[i] & 15);
 	/* The year begins in March; days from the civil calendar. */
-	v[5] += 2000 - (v[4] <= 2);
+	v[5] += v[4] <= 2 ? 1999 : 2000;
 	days = v[5] * 365ull + v[5] / 4 - v[5] / 100 + v[5] / 400 +
 	       ((v[4] + 9) % 12 * 153 + 2) / 5 + v[3] - 1 - 719468;
 	return ((days * 24 + v[2]) * 60 + v[1]) * 60 + v[0];
@@ -156,11 +156,21 @@ void clock_init(void)
 	wall_start = (int64_t)((seconds ? seconds : rtc_read()) * SECOND);
 }
 
-uint64_t clock_monotonic(void)
+static uint64_t ns_since(uint64_t tsc)
 {
-	uint64_t ticks = rdtsc() - tsc_start;
+	uint64_t ticks = rdtsc() - tsc;
 
 	return ticks / tsc_hz * SECOND + ticks % tsc_hz * SECOND / tsc_hz;
+}
+
+uint64_t clock_monotonic(void)
+{
+	return ns_since(tsc_start);
+}
+
+uint64_t clock_since_boot(void)
+{
+	return ns_since(boot_tsc);
 }
 
 int64_t clock_wall(void)

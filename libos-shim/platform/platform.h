@@ -54,8 +54,9 @@ struct cpu {
 extern struct cpu cpu;
 
 void cpu_init(void);
-void clock_init(void);
+void clock_init(void);			/* fatal() when no timer answers */
 uint64_t clock_monotonic(void);		/* ns since clock_init() */
+uint64_t clock_since_boot(void);	/* ns since the PVH entry */
 int64_t clock_wall(void);		/* ns since 1970 UTC */
 void random_bytes(void *buf, size_t len);
 
@@ -106,7 +107,6 @@ extern const char *(*symbol_hook)(uint64_t address, uint64_t *offset);
 #define PTE_PRESENT	(1ull << 0)
 #define PTE_WRITE	(1ull << 1)
 #define PTE_UNCACHED	(3ull << 3)	/* PWT, PCD */
-#define PTE_DIRTY	(1ull << 6)
 #define PTE_LARGE	(1ull << 7)
 #define PTE_OWNED	(1ull << 9)	/* for software: the page goes with the entry */
 #define PTE_ADDRESS	0x000ffffffffff000ull

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/*
+ * loader.h - what the parts of the loader know of each other
+ *
+ * elf.c	the program's segments and first stack
+ * vm.c		its address space
+ * fd.c		its descriptors
+ * files.c, process.c	its system calls; each gets the six arguments and
+ *		returns a result or a negative errno
+ */
+#ifndef LOADER_H
+#define LOADER_H
+
+#include "platform.h"
+
+typedef int64_t syscall_fn(const uint64_t *a);
+
+/* A system call of the program: sys_NAME(a). */
+#define SYSCALL(name) syscall_fn sys_##name; int64_t sys_##name(const uint64_t *a)
+
+extern struct vmemos *fs;
+
+/* ---- vm.c ---- */
+
+#define PROGRAM_MIN	0x10000ull		/* below: no mapping, null pointers trap */
+#define STACK_TOP	0x7ffffffff000ull
+#define STACK_SIZE	(8ull << 20)
+#define DYN_BASE	0x555555554000ull	/* of static-PIE */
+
+struct open_file;
+
+struct vm_counters {
+	uint64_t faults, pages;
+};
+
+extern struct vm_counters vm_counters;
+
+/* Map [start, start+len), replacing what is there; of NULL: anonymous. */
+int vm_map(uint64_t start, uint64_t len, unsigned int prot, unsigned int flags,
+	   struct open_file *of, uint64_t off);
+/* The page that holds va, by its address in the direct map, faulted in; NULL. */
+void *vm_page(uint64_t va, bool write);
+void vm_set_brk(uint64_t start);
+/* page_fault_hook */
+int vm_fault(uint64_t addr, uint64_t error, const char **why);
+
+/*
+ * The program's memory, before the library touches it: true if [addr, addr +
+ * len) is the program's and, with write, writable; its pages are then present.
+ */
+bool user_memory(uint64_t addr, uint64_t len, bool write);
+/* The same of a string. */
+bool user_string(uint64_t addr);
+
+/* The file was written to: holes that are mapped may have gone. */
+void vm_file_written(uint64_t ino);
+/* The file is about to get this size. */
+void vm_file_resize(uint64_t ino, uint64_t size);
+/* The end of the program: give everything back to the library. */
+void vm_exit(void);
+
+/* ---- fd.c ---- */
+
+enum file_kind { KIND_FILE, KIND_CONSOLE, KIND_NULL, KIND_ZERO, KIND_RANDOM };
+
+/* An open file description: shared by dup()ed descriptors and mappings. */
+struct open_file {
+	enum file_kind kind;
+	unsigned int refs, flags;
+	struct vmemos_file *file;	/* NULL unless KIND_FILE */
+	uint64_t ino;
+	uint32_t rdev;
+	unsigned int maps;		/* of vm.c: mappings, and what they have acquired */
+	struct mapped_area *areas;
+	struct open_file *next;
+};
+
+extern struct open_file *open_files;
+
+void fd_init(void);
+struct open_file *fd_get(uint64_t fd);		/* NULL: EBADF */
+void open_file_put(struct open_file *of);
+/* Check the path of an *at() call, and find the handle of its directory. */
+int path_at(uint64_t dirfd, uint64_t path, struct vmemos_file **at);
+struct vmemos_file *cwd_get(void);
+int64_t cwd_set(struct vmemos_file *dir);
+void fd_exit(void);
+extern unsigned int umask_bits;
+
+/* ---- elf.c ---- */
+
+/* Load the module and build its stack; sets what enter_program() needs. */
+void elf_load(int argc, char **argv, uint64_t *entry, uint64_t *stack);
+const char *elf_symbol(uint64_t address, uint64_t *offset);
+
+/* ---- process.c, main.c ---- */
+
+void program_exit(int status) __attribute__((noreturn));
+void enter_program(uint64_t entry, uint64_t stack) __attribute__((noreturn));
+
+/* What SYSCALL enters by; a[i] as the registers were. */
+struct syscall_frame {
+	uint64_t a[6];			/* rdi, rsi, rdx, r10, r8, r9 */
+	uint64_t nr;			/* rax */
+	uint64_t rbp, rip, rsp, rflags;
+};
+
+void syscall_entry(void);
+int64_t syscall_dispatch(struct syscall_frame *frame);
+
+#endif /* LOADER_H */

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+/*
+ * main.c - the loader: mount, load the module, serve its system calls
+ *
+ * Command line: [OPTION... --] ARGV0 [ARG...].  Options:
+ *   durability=guest|host	what fsync promises (docs/libos.md)
+ *   ro				mount read-only
+ *   env=NAME=VALUE		one more variable of the environment
+ *   trace			report each system call
+ *   stats			report counters at the end
+ *   verbose, time=SECONDS, tsc_khz=N	see the platform
+ */
+#include <asm/unistd.h>
+#include <errno.h>
+#include <linux/fcntl.h>
+
+#include "loader.h"
+
+#define MSR_STAR	0xc0000081
+#define MSR_LSTAR	0xc0000082
+#define MSR_SFMASK	0xc0000084
+#define FLAGS_CLEARED	0x44700		/* AC, NT, DF, IF, TF */
+#define __NR_vmemos_where 0x7665	/* not Linux'; see vm.c */
+
+struct vmemos *fs;
+
+static uint64_t served, first_instruction;
+static bool trace;
+
+/* ---- The table of calls ---- */
+
+struct call {
+	syscall_fn *fn;
+	const char *name;
+	unsigned int at_args;
+};
+
+syscall_fn sys_zero, sys_one, sys_getids;
+
+#define CALL(name)		syscall_fn sys_##name;
+#define AS(name, fn)
+#define AT(name, fn, args)
+#include "calls.h"
+#undef CALL
+#undef AS
+#undef AT
+
+#define CALL(name)		case __NR_##name: return (struct call){ sys_##name, #name, 0 };
+#define AS(name, fn)		case __NR_##name: return (struct call){ sys_##fn, #name, 0 };
+#define AT(name, fn, args)	case __NR_##name: return (struct call){ sys_##fn, #name, args };
+
+static struct call find_call(uint64_t nr)
+{
+	switch (nr) {
+#include "calls.h"
+	default: return (struct call){ NULL, NULL, 0 };
+	}
+}
+
+int64_t syscall_dispatch(struct syscall_frame *frame)
+{
+	const struct call call = find_call(frame->nr);
+	uint64_t shifted[6] = { (uint64_t)AT_FDCWD }, *a = frame->a;
+	int64_t result = -ENOSYS;
+	unsigned int i;
+
+	served++;
+	if (call.at_args) {
+		for (i = 0; i < call.at_args; i++)
+			shifted[i + 1] = a[i];
+		a = shifted;
+	}
+	if (trace && !call.fn)
+		say("vmemos: call %lu is not served\n", frame->nr);
+	if (call.fn)
+		result = call.fn(a);
+	if (trace && call.fn)
+		say("vmemos: %s(0x%lx, 0x%lx, 0x%lx) = %ld\n", call.name, frame->a[0],
+		    frame->a[1], frame->a[2], result);
+	return result;
+}
+
+/* ---- Begin and end ---- */
+
+static void print_stats(void)
+{
+	struct vmemos_counters c;
+
+	vmemos_get_counters(fs, &c);
+	say("vmemos: %lu us from the PVH entry to the program\n", first_instruction / 1000);
+	say("vmemos: %lu system calls, %lu page faults, %lu pages of memory\n", served,
+	    vm_counters.faults, vm_counters.pages);
+	say("vmemos: exits: %lu doorbells, %lu console\n", exits.doorbells, exits.console);
+	say("vmemos: %lu records, %lu bytes; %lu flushes of %lu ranges, %lu bytes\n", c.records,
+	    c.record_bytes, c.flushes, c.flush_ranges, c.flush_bytes);
+}
+
+void program_exit(int status)
+{
+	int err;
+
+	if (platform_option("stats", NULL))
+		print_stats();
+	vm_exit();
+	fd_exit();
+	err = vmemos_umount(fs);
+	if (err) {
+		say("vmemos: unmounting failed (%d)\n", err);
+		status = status ? status : 125;
+	}
+	platform_exit(status);
+}
+
+static void mount_root(struct vmemos_platform *p)
+{
+	const char *domain = platform_option("durability", NULL);
+	struct vmemos_mount_opts opts = { .read_only = platform_option("ro", NULL) };
+	int err;
+
+	if (domain && strcmp(domain, "guest") == 0)
+		opts.domain = VMEMOS_DOMAIN_GUEST;
+	else if (domain && strcmp(domain, "host") == 0)
+		opts.domain = VMEMOS_DOMAIN_HOST;
+	else if (domain)
+		fatal("durability= is guest or host, not '%s'", domain);
+	err = vmemos_mount(p, &opts, &fs);
+	if (err)
+		fatal("the store cannot be mounted (%d): make one with mkfs.vmemfs, or "
+		      "check it with fsck.vmemfs", err);
+}
+
+int vmemos_main(struct vmemos_platform *p, int argc, char **argv)
+{
+	uint64_t entry, stack;
+
+	if (argc == 0)
+		fatal("no program name on the command line (-append): [OPTION... --] NAME [ARG...]");
+	trace = platform_option("trace", NULL);
+	mount_root(p);
+	fd_init();
+	page_fault_hook = vm_fault;
+	elf_load(argc, argv, &entry, &stack);
+	symbol_hook = elf_symbol;
+	wrmsr(MSR_STAR, (uint64_t)CODE_SELECTOR << 32);
+	wrmsr(MSR_LSTAR, (uint64_t)syscall_entry);
+	wrmsr(MSR_SFMASK, FLAGS_CLEARED);
+	first_instruction = clock_since_boot();
+	enter_program(entry, stack);
+}

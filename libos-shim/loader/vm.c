@@ -1,0 +1,720 @@
+// SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+/*
+ * vm.c - the program's address space
+ *
+ * Pages come when they are touched.  An anonymous page is fresh memory; one
+ * of a private file mapping a copy; one of a shared file mapping is the
+ * store itself: the page table points at the file's block, so loads and
+ * stores are the file, and msync needs no copy.  The blocks are held by areas
+ * (vmemos_acquire) that belong to the open file, as long as it is mapped.
+ */
+#include <errno.h>
+#include <linux/mman.h>
+
+#include "loader.h"
+
+#define MAX_VMAS	4096
+#define MMAP_TOP	(STACK_TOP - STACK_SIZE - (1ull << 20))
+#define PROGRAM_TOP	0x800000000000ull
+#define WINDOW		(256ull << 10)	/* of a file, acquired at once */
+#define AROUND		(64ull << 10)	/* of it, mapped at a fault */
+#define SIGBUS		7
+#define SIGSEGV		11
+
+struct vma {
+	uint64_t start, end;
+	unsigned int prot;
+	bool shared;
+	struct open_file *of;		/* NULL: anonymous */
+	uint64_t off;			/* of start in the file */
+	struct vma *next;		/* by address; or the next free one */
+};
+
+/* Blocks of an open file that are mapped somewhere. */
+struct mapped_area {
+	struct vmemos_area area;
+	struct mapped_area *next;
+};
+
+struct vm_counters vm_counters;
+
+static struct vma vma_pool[MAX_VMAS];
+static struct vma *vmas, *free_vmas;
+static struct mapped_area *free_areas;
+static uint64_t brk_start, brk_end;
+static uint64_t zero_page;
+
+/* ---- The list of mappings ---- */
+
+static struct vma *vma_new(void)
+{
+	static unsigned int used;
+	struct vma *v = free_vmas;
+
+	if (v)
+		free_vmas = v->next;
+	else if (used < MAX_VMAS)
+		v = &vma_pool[used++];
+	return v;
+}
+
+/* The mapping that holds addr or else the first above it. */
+static struct vma *vma_from(uint64_t addr)
+{
+	struct vma *v = vmas;
+
+	while (v && v->end <= addr)
+		v = v->next;
+	return v;
+}
+
+static struct vma *vma_at(uint64_t addr)
+{
+	struct vma *v = vma_from(addr);
+
+	return v && v->start <= addr ? v : NULL;
+}
+
+/* Split so that no mapping crosses addr. */
+static int vma_split(uint64_t addr)
+{
+	struct vma *v = vma_at(addr), *tail;
+
+	if (!v || v->start == addr)
+		return 0;
+	tail = vma_new();
+	if (!tail)
+		return -ENOMEM;
+	*tail = *v;
+	tail->start = addr;
+	tail->off += addr - v->start;
+	v->end = addr;
+	v->next = tail;
+	if (v->of) {
+		v->of->refs++;
+		v->of->maps++;
+	}
+	return 0;
+}
+
+static void vma_drop_file(struct open_file *of)
+{
+	struct mapped_area *m;
+
+	if (!of)
+		return;
+	if (--of->maps == 0) {
+		while ((m = of->areas)) {
+			of->areas = m->next;
+			vmemos_release(&m->area);
+			m->next = free_areas;
+			free_areas = m;
+		}
+	}
+	open_file_put(of);
+}
+
+static bool mergeable(const struct vma *a, const struct vma *b)
+{
+	return a->end == b->start && a->prot == b->prot && !a->of && !b->of &&
+	       a->shared == b->shared;
+}
+
+static void vma_insert(struct vma *v)
+{
+	struct vma **link = &vmas, *other;
+
+	while (*link && (*link)->end < v->start)
+		link = &(*link)->next;
+	if (*link && mergeable(*link, v)) {
+		(*link)->end = v->end;
+		v->next = free_vmas;
+		free_vmas = v;
+		v = *link;
+	} else {
+		if (*link && (*link)->end <= v->start)
+			link = &(*link)->next;
+		v->next = *link;
+		*link = v;
+	}
+	other = v->next;
+	if (other && mergeable(v, other)) {
+		v->end = other->end;
+		v->next = other->next;
+		other->next = free_vmas;
+		free_vmas = other;
+	}
+}
+
+/* A hole of len bytes, as high as possible; 0: none. */
+static uint64_t find_hole(uint64_t len)
+{
+	uint64_t best = 0, low = MMAP_TOP / 2;
+	struct vma *v = vma_from(low);
+
+	for (;; v = v->next) {
+		if (low <= MMAP_TOP && (v && v->start < MMAP_TOP ? v->start : MMAP_TOP) - low >= len)
+			best = (v && v->start < MMAP_TOP ? v->start : MMAP_TOP) - len;
+		if (!v || v->end >= MMAP_TOP)
+			return best;
+		low = v->end > low ? v->end : low;
+	}
+}
+
+/* ---- Page tables ---- */
+
+typedef void pte_fn(uint64_t *pte, uint64_t va, void *ctx);
+
+/* Call fn for each entry in [start, end) that has a page. */
+static void for_each_page(uint64_t start, uint64_t end, pte_fn *fn, void *ctx)
+{
+	uint64_t va = start, *pte, stop;
+
+	while (va < end) {
+		stop = ALIGN_DOWN(va, LARGE_PAGE) + LARGE_PAGE;
+		pte = page_entry(va, 1, false);
+		for (; pte && va < stop && va < end; va += PAGE_SIZE, pte++)
+			if (*pte)
+				fn(pte, va, ctx);
+		if (!pte)
+			va = stop;
+	}
+}
+
+static void drop_page(uint64_t *pte, uint64_t va, void *ctx)
+{
+	(void)ctx;
+	if (*pte & PTE_OWNED) {
+		page_free(*pte & PTE_ADDRESS);
+		vm_counters.pages--;
+	}
+	*pte = 0;
+	flush_tlb_page(va);
+}
+
+static uint64_t pte_bits(const struct vma *v)
+{
+	/* Without any permission the entry keeps its page, but not for the CPU. */
+	return (v->prot ? PTE_PRESENT : 0) | (v->prot & PROT_WRITE ? PTE_WRITE : 0) |
+	       (v->prot & PROT_EXEC || !cpu.nx ? 0 : PTE_NX);
+}
+
+static void protect_page(uint64_t *pte, uint64_t va, void *ctx)
+{
+	const struct vma *v = ctx;
+	uint64_t bits = pte_bits(v);
+
+	*pte = (*pte & (PTE_ADDRESS | PTE_OWNED)) | bits;
+	flush_tlb_page(va);
+}
+
+/* ---- Mapping and unmapping ---- */
+
+static bool valid_range(uint64_t start, uint64_t len)
+{
+	return start % PAGE_SIZE == 0 && len && len <= PROGRAM_TOP && start >= PROGRAM_MIN &&
+	       start + len <= PROGRAM_TOP &&
+	       (start + len <= VMEMOS_BASE || start >= 2 * VMEMOS_BASE);
+}
+
+static int unmap(uint64_t start, uint64_t len)
+{
+	struct vma **link, *v;
+	uint64_t end = start + len;
+
+	if (vma_split(start) || vma_split(end))
+		return -ENOMEM;
+	for (link = &vmas; (v = *link) && v->start < end;) {
+		if (v->end <= start) {
+			link = &v->next;
+			continue;
+		}
+		for_each_page(v->start, v->end, drop_page, NULL);
+		*link = v->next;
+		vma_drop_file(v->of);
+		v->next = free_vmas;
+		free_vmas = v;
+	}
+	return 0;
+}
+
+int vm_map(uint64_t start, uint64_t len, unsigned int prot, unsigned int flags,
+	   struct open_file *of, uint64_t off)
+{
+	struct vma *v;
+
+	len = ALIGN_UP(len, PAGE_SIZE);
+	if (!valid_range(start, len))
+		return -EINVAL;
+	if (unmap(start, len))
+		return -ENOMEM;
+	v = vma_new();
+	if (!v)
+		return -ENOMEM;
+	*v = (struct vma){ .start = start, .end = start + len, .prot = prot,
+			   .shared = flags & MAP_SHARED, .of = of, .off = off };
+	if (of) {
+		of->refs++;
+		of->maps++;
+	}
+	vma_insert(v);
+	return 0;
+}
+
+SYSCALL(mmap)
+{
+	uint64_t addr = a[0], len = ALIGN_UP(a[1], PAGE_SIZE), off = a[5];
+	unsigned int prot = (unsigned int)a[2], flags = (unsigned int)a[3];
+	struct open_file *of = NULL;
+	int err;
+
+	/* MAP_SHARED_VALIDATE is both bits. */
+	if (!(flags & MAP_TYPE) || !a[1] || off % PAGE_SIZE || len < a[1])
+		return -EINVAL;
+	if (!(flags & MAP_ANONYMOUS)) {
+		of = fd_get(a[4]);
+		if (!of)
+			return -EBADF;
+		if (of->kind == KIND_ZERO)
+			of = NULL;
+		else if (of->kind != KIND_FILE)
+			return -ENODEV;
+		if (of && (of->flags & VMEMOS_O_ACCMODE) == VMEMOS_O_WRONLY)
+			return -EACCES;
+		if (of && flags & MAP_SHARED && prot & PROT_WRITE &&
+		    (of->flags & VMEMOS_O_ACCMODE) != VMEMOS_O_RDWR)
+			return -EACCES;
+	}
+	if (flags & MAP_FIXED_NOREPLACE) {
+		struct vma *v = vma_from(addr);
+
+		if (v && v->start < addr + len)
+			return -EEXIST;
+	} else if (!(flags & MAP_FIXED)) {
+		addr = find_hole(len);
+		if (!addr)
+			return -ENOMEM;
+	}
+	err = vm_map(addr, len, prot, flags, of, off);
+	return err ? err : (int64_t)addr;
+}
+
+SYSCALL(munmap)
+{
+	uint64_t len = ALIGN_UP(a[1], PAGE_SIZE);
+
+	return valid_range(a[0], len) ? unmap(a[0], len) : -EINVAL;
+}
+
+SYSCALL(mprotect)
+{
+	uint64_t start = a[0], end = start + ALIGN_UP(a[1], PAGE_SIZE);
+	struct vma *v;
+
+	if (start == end)
+		return 0;
+	if (!valid_range(start, end - start))
+		return -EINVAL;
+	if (vma_split(start) || vma_split(end))
+		return -ENOMEM;
+	for (v = vma_at(start); start < end; start = v->end, v = v->next) {
+		if (!v || v->start > start)
+			return -ENOMEM;
+		if (v->of && v->shared && a[2] & PROT_WRITE &&
+		    (v->of->flags & VMEMOS_O_ACCMODE) != VMEMOS_O_RDWR)
+			return -EACCES;
+		v->prot = (unsigned int)a[2];
+		/* A block of a file that becomes writable must be acquired as such. */
+		if (v->of && v->shared)
+			for_each_page(v->start, v->end, drop_page, NULL);
+		else
+			for_each_page(v->start, v->end, protect_page, v);
+	}
+	return 0;
+}
+
+struct move {
+	uint64_t from, to;
+};
+
+static void move_page(uint64_t *pte, uint64_t va, void *ctx)
+{
+	const struct move *m = ctx;
+	uint64_t *to = page_entry(m->to + (va - m->from), 1, true);
+
+	if (to) {
+		*to = *pte;
+		*pte = 0;
+		flush_tlb_page(va);
+	}
+}
+
+/* Move the mapping to where it has room for new_len; -ENOMEM. */
+static int64_t move_mapping(struct vma *v, uint64_t new_len)
+{
+	struct move m = { .from = v->start, .to = find_hole(new_len) };
+	uint64_t end = v->end;		/* v may be merged with its new neighbour */
+	unsigned int flags = v->shared ? MAP_SHARED : MAP_PRIVATE;
+	int err;
+
+	if (!m.to)
+		return -ENOMEM;
+	err = vm_map(m.to, new_len, v->prot, flags, v->of, v->off);
+	if (err)
+		return err;
+	for_each_page(m.from, end, move_page, &m);
+	err = unmap(m.from, end - m.from);
+	return err ? err : (int64_t)m.to;
+}
+
+SYSCALL(mremap)
+{
+	uint64_t start = a[0], old = ALIGN_UP(a[1], PAGE_SIZE), len = ALIGN_UP(a[2], PAGE_SIZE);
+	struct vma *v = vma_at(start);
+	int err;
+
+	if (start % PAGE_SIZE || !len || a[3] & ~(uint64_t)MREMAP_MAYMOVE)
+		return -EINVAL;
+	if (!v || v->end - start < old)
+		return -EFAULT;
+	if (len <= old)
+		return len == old || !(err = unmap(start + len, old - len)) ?
+			(int64_t)start : err;
+	if (vma_split(start) || vma_split(start + old))
+		return -ENOMEM;
+	v = vma_at(start);
+	if (v->next && v->next->start < start + len) {
+		if (!(a[3] & MREMAP_MAYMOVE))
+			return -ENOMEM;
+		return move_mapping(v, len);
+	}
+	if (!valid_range(start, len))
+		return -ENOMEM;
+	v->end = start + len;
+	return (int64_t)start;
+}
+
+void vm_set_brk(uint64_t start)
+{
+	brk_start = brk_end = ALIGN_UP(start, PAGE_SIZE);
+}
+
+SYSCALL(brk)
+{
+	uint64_t old = ALIGN_UP(brk_end, PAGE_SIZE), want = ALIGN_UP(a[0], PAGE_SIZE);
+	struct vma *above = vma_from(old);
+
+	if (a[0] < brk_start || (above && above->start < want) || want > DYN_BASE * 2)
+		return (int64_t)brk_end;
+	if (want > old && vm_map(old, want - old, PROT_READ | PROT_WRITE, MAP_PRIVATE, NULL, 0))
+		return (int64_t)brk_end;
+	if (want < old)
+		unmap(want, old - want);
+	brk_end = a[0];
+	return (int64_t)brk_end;
+}
+
+SYSCALL(madvise)
+{
+	uint64_t len = ALIGN_UP(a[1], PAGE_SIZE);
+	struct vma *v = vma_at(a[0]);
+
+	/* Private anonymous pages must read as zeros afterwards; the rest is advice. */
+	if (a[2] == MADV_DONTNEED && v && !v->of && a[0] + len <= v->end)
+		for_each_page(a[0], a[0] + len, drop_page, NULL);
+	return 0;
+}
+
+/* ---- Faults ---- */
+
+/* An area of the open file that holds file offset off, acquired if need be. */
+static struct vmemos_area *get_area(struct vma *v, uint64_t off, int *err)
+{
+	unsigned int i, want = v->prot & PROT_WRITE ? 0 : VMEMOS_READ;
+	struct mapped_area **link, *m, *page;
+	uint64_t end = ALIGN_DOWN(off, WINDOW) + WINDOW;
+	struct vmemos_stat st;
+
+	for (link = &v->of->areas; (m = *link); link = &m->next) {
+		if (off < m->area.off || off >= ALIGN_UP(m->area.off + m->area.len, PAGE_SIZE) ||
+		    (m->area.flags & VMEMOS_READ) > want)
+			continue;
+		*link = m->next;		/* the next fault is near */
+		m->next = v->of->areas;
+		v->of->areas = m;
+		return &m->area;
+	}
+	if (!free_areas) {
+		uint64_t phys = page_alloc();
+
+		*err = -ENOMEM;
+		if (!phys)
+			return NULL;
+		page = direct(phys);
+		for (i = 0; i < PAGE_SIZE / sizeof(*page); i++) {
+			page[i].next = free_areas;
+			free_areas = &page[i];
+		}
+	}
+	m = free_areas;
+	*err = vmemos_fstat(v->of->file, &st);
+	if (end > ALIGN_UP(st.size, PAGE_SIZE))
+		end = ALIGN_UP(st.size, PAGE_SIZE);
+	if (!*err)
+		*err = off < end ? vmemos_acquire(v->of->file, off, end - off, want, &m->area) :
+				   -EINVAL;
+	if (*err)
+		return NULL;
+	free_areas = m->next;
+	m->next = v->of->areas;
+	v->of->areas = m;
+	return &m->area;
+}
+
+/* Map pages of the area around the one at va. */
+static int map_area(struct vma *v, const struct vmemos_area *area, uint64_t va)
+{
+	uint64_t first = area->off > v->off ? v->start + (area->off - v->off) : v->start;
+	uint64_t last = v->start + (ALIGN_UP(area->off + area->len, PAGE_SIZE) - v->off);
+	uint64_t phys, *pte, store = *page_entry(VMEMOS_BASE, 2, false) & PTE_ADDRESS;
+
+	if (first < ALIGN_DOWN(va, AROUND))
+		first = ALIGN_DOWN(va, AROUND);
+	if (last > v->end)
+		last = v->end;
+	if (last > ALIGN_DOWN(va, AROUND) + AROUND)
+		last = ALIGN_DOWN(va, AROUND) + AROUND;
+	for (; first < last; first += PAGE_SIZE) {
+		pte = page_entry(first, 1, true);
+		if (!pte)
+			return SIGBUS;
+		if (*pte & PTE_PRESENT && first != va)
+			continue;
+		phys = (uint64_t)area->addr + (v->off + (first - v->start) - area->off) -
+		       VMEMOS_BASE + store;
+		*pte = phys | pte_bits(v);
+		flush_tlb_page(first);
+	}
+	return 0;
+}
+
+static int fault_shared(struct vma *v, uint64_t va, const char **why)
+{
+	uint64_t off = v->off + (va - v->start), *pte;
+	struct vmemos_area *area;
+	int err = 0;
+
+	area = get_area(v, off, &err);
+	if (!area) {
+		*why = err == -EINVAL ? "behind the end of the file" :
+		       err == -ENOSPC ? "no space for a block of the file" :
+					"the file system failed";
+		return SIGBUS;
+	}
+	if (area->addr)
+		return map_area(v, area, va);
+	/* A hole that is only read.  Nothing is kept: a write may fill it. */
+	vmemos_release(area);
+	free_areas = v->of->areas;
+	v->of->areas = free_areas->next;
+	free_areas->next = NULL;
+	if (!zero_page)
+		zero_page = page_alloc();
+	pte = page_entry(va, 1, true);
+	if (!zero_page || !pte)
+		return SIGBUS;
+	*pte = zero_page | (pte_bits(v) & ~PTE_WRITE);
+	return 0;
+}
+
+static int fault_private(struct vma *v, uint64_t va, const char **why)
+{
+	uint64_t phys, *pte = page_entry(va, 1, true);
+
+	if (pte && *pte) {		/* it was kept by mprotect(PROT_NONE) */
+		*pte = (*pte & (PTE_ADDRESS | PTE_OWNED)) | pte_bits(v);
+		return 0;
+	}
+	phys = page_alloc();
+	if (!phys || !pte) {
+		*why = "out of memory: give the machine more (-m)";
+		return SIGSEGV;
+	}
+	vm_counters.pages++;
+	*pte = phys | pte_bits(v) | PTE_OWNED;
+	if (v->of && vmemos_pread(v->of->file, direct(phys), PAGE_SIZE,
+				  v->off + (va - v->start)) < 0) {
+		*why = "the file cannot be read";
+		return SIGBUS;
+	}
+	return 0;
+}
+
+/* Make the page of addr present: 0, or a signal and *why. */
+static int fault(uint64_t addr, bool write, bool force, const char **why)
+{
+	uint64_t va = ALIGN_DOWN(addr, PAGE_SIZE);
+	struct vma *v = vma_at(va);
+
+	*why = va < PROGRAM_MIN ? "null pointer" : "not mapped";
+	if (!v)
+		return SIGSEGV;
+	*why = "not allowed by the mapping";
+	if (!force && (!v->prot || (write && !(v->prot & PROT_WRITE))))
+		return SIGSEGV;
+	vm_counters.faults++;
+	return v->of && v->shared ? fault_shared(v, va, why) : fault_private(v, va, why);
+}
+
+int vm_fault(uint64_t addr, uint64_t error, const char **why)
+{
+	const uint64_t *pte = page_entry(addr, 1, false);
+
+	/* Present: the access was not allowed; no fault of ours would mend it. */
+	if (pte && *pte & PTE_PRESENT) {
+		*why = "not allowed by the mapping";
+		return SIGSEGV;
+	}
+	return fault(addr, error & FAULT_WRITE, false, why);
+}
+
+void *vm_page(uint64_t va, bool write)
+{
+	const char *why;
+	uint64_t *pte = page_entry(va, 1, false);
+
+	if (!pte || !(*pte & PTE_PRESENT)) {
+		if (fault(va, write, true, &why))
+			return NULL;
+		pte = page_entry(va, 1, false);
+	}
+	return direct(*pte & PTE_ADDRESS);
+}
+
+bool user_memory(uint64_t addr, uint64_t len, bool write)
+{
+	uint64_t va, end = addr + len, *pte;
+	const char *why;
+
+	if (end < addr || end > PROGRAM_TOP)
+		return false;
+	for (va = ALIGN_DOWN(addr, PAGE_SIZE); va < end; va += PAGE_SIZE) {
+		pte = page_entry(va, 1, false);
+		if (pte && *pte & PTE_PRESENT && (!write || *pte & PTE_WRITE))
+			continue;
+		if ((pte && *pte & PTE_PRESENT) || fault(va, write, false, &why))
+			return false;
+	}
+	return true;
+}
+
+bool user_string(uint64_t addr)
+{
+	do {
+		if (!user_memory(addr, 1, false))
+			return false;
+		while (*(const char *)addr && (addr + 1) % PAGE_SIZE)
+			addr++;
+	} while (*(const char *)addr++);
+	return true;
+}
+
+/* ---- Files that are mapped ---- */
+
+static void drop_zero_page(uint64_t *pte, uint64_t va, void *ctx)
+{
+	if ((*pte & PTE_ADDRESS) == zero_page)
+		drop_page(pte, va, ctx);
+}
+
+/* Call fn for the mapped pages of file bytes [off, end) in shared mappings. */
+static void for_each_file_page(uint64_t ino, uint64_t off, uint64_t end, pte_fn *fn, void *ctx)
+{
+	uint64_t first, last;
+	struct vma *v;
+
+	for (v = vmas; v; v = v->next) {
+		if (!v->of || !v->shared || v->of->ino != ino || end <= v->off)
+			continue;
+		first = off > v->off ? ALIGN_DOWN(off - v->off, PAGE_SIZE) : 0;
+		last = end - v->off < v->end - v->start ? end - v->off : v->end - v->start;
+		if (first < last)
+			for_each_page(v->start + first, v->start + last, fn, ctx);
+	}
+}
+
+void vm_file_written(uint64_t ino)
+{
+	if (zero_page)
+		for_each_file_page(ino, 0, UINT64_MAX, drop_zero_page, NULL);
+}
+
+void vm_file_resize(uint64_t ino, uint64_t size)
+{
+	struct mapped_area **link, *m;
+	struct open_file *of;
+
+	vm_file_written(ino);
+	for (of = open_files; of; of = of->next) {
+		if (of->ino != ino || !of->areas)
+			continue;
+		for (link = &of->areas; (m = *link);) {
+			if (m->area.off + m->area.len <= ALIGN_DOWN(size, PAGE_SIZE)) {
+				link = &m->next;
+				continue;
+			}
+			for_each_file_page(ino, m->area.off, m->area.off + m->area.len,
+					   drop_page, NULL);
+			*link = m->next;
+			vmemos_release(&m->area);
+			m->next = free_areas;
+			free_areas = m;
+		}
+	}
+}
+
+SYSCALL(msync)
+{
+	uint64_t start = a[0], end = start + ALIGN_UP(a[1], PAGE_SIZE), stop;
+	struct vma *v;
+	int err;
+
+	for (; start < end; start = stop) {
+		v = vma_at(start);
+		if (!v)
+			return -ENOMEM;
+		stop = v->end < end ? v->end : end;
+		if (!v->of || !v->shared || a[2] & MS_ASYNC)
+			continue;
+		err = vmemos_fsync(v->of->file, true);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/*
+ * Not of Linux: where in the store is this address?  Its offset, or -ENOENT
+ * when it is in memory of the program.  A test can thus see that a pointer
+ * which the program got leads to the file itself.
+ */
+SYSCALL(vmemos_where)
+{
+	uint64_t store = *page_entry(VMEMOS_BASE, 2, false) & PTE_ADDRESS;
+	struct vmemos_statfs st;
+	uint64_t *pte;
+
+	if (!user_memory(a[0], 1, false))
+		return -EFAULT;
+	pte = page_entry(a[0], 1, false);
+	vmemos_statfs(fs, &st);
+	if ((*pte & PTE_ADDRESS) < store || (*pte & PTE_ADDRESS) - store >= st.blocks * PAGE_SIZE)
+		return -ENOENT;
+	return (int64_t)((*pte & PTE_ADDRESS) - store + a[0] % PAGE_SIZE);
+}
+
+void vm_exit(void)
+{
+	while (vmas)
+		unmap(vmas->start, vmas->end - vmas->start);
+}
