@@ -276,7 +276,8 @@ enum vmemos_whence {
  * position that vmemos_readdir() gave. */
 int64_t vmemos_lseek(struct vmemos_file *file, int64_t off, enum vmemos_whence whence);
 
-/* The file and its size and name's inode are durable; data_only: fdatasync.
+/* The file, its size and attributes, and the name that it was made with, are
+ * durable (data_only: not its times, if nothing else changed).
  * No host flush when nothing changed, one or two otherwise. */
 int vmemos_fsync(struct vmemos_file *file, bool data_only);
 
@@ -355,8 +356,8 @@ int64_t vmemos_dirpath(struct vmemos_file *dir, char *buf, size_t size);
  *		the storage lives until the last area is released or borrow is
  *		given back; stores to it remain visible through what is open.
  *   truncate, O_TRUNC
- *		to a size below the end of an area or borrow: refused, -EBUSY,
- *		nothing changes.  Growing is free.
+ *		to a size below the end of an area or borrow, or into its last
+ *		block: refused, -EBUSY, nothing changes.  Growing is free.
  *   umount	refused, -EBUSY.
  */
 
@@ -364,7 +365,8 @@ int64_t vmemos_dirpath(struct vmemos_file *dir, char *buf, size_t size);
  * Look at the file from off on.  *addr is the address of the byte at off, the
  * result how many bytes follow it there (at most len; ask again for more), 0
  * at the end of file.  A hole gives zeros that are not in the store.  Each
- * success but 0 needs one vmemos_give_back(file, off).  -EBADF, -EISDIR.
+ * success but 0 needs one vmemos_give_back(file, off) before the handle is
+ * closed.  -EBADF, -EISDIR.
  */
 int64_t vmemos_borrow(struct vmemos_file *file, uint64_t off, size_t len, const void **addr);
 void vmemos_give_back(struct vmemos_file *file, uint64_t off);
@@ -431,21 +433,23 @@ void vmemos_printf(struct vmemos_platform *p, const char *fmt, ...)
 
 /*
  * The program.  The own platform (libos-shim/platform) and the host harness
- * (libvmemos_main.a) start it with a platform that is ready but not mounted,
- * and the words of the command line; the result is the exit status.
+ * (libvmemos_main.a: PROGRAM IMAGE WORD...) start it with a platform that is
+ * ready but not mounted.  argv[0] is the first word, not the program's name;
+ * the result is the exit status.
  */
 int vmemos_main(struct vmemos_platform *p, int argc, char **argv);
 
 /* ---- Port: a process of the host (libvmemos_host.a, -lpmem) ------------------ */
 
-#define VMEMOS_HOST_READ_ONLY	(1u << 0)
+/* A private copy of the image as it is now: nothing that is stored reaches it. */
+#define VMEMOS_HOST_SNAPSHOT	(1u << 0)
 
 /*
  * Map an image (regular file, or block device) at VMEMOS_BASE and fill in
  * *p: the store, its flush by msync of ranges, clock, random numbers, log to
  * standard error, pthread locks, an arena.  Locks the image as the device and
  * the tools do.  0, or a negative errno after one line that says what is
- * wrong: -EBUSY (in use), -EEXIST (the addresses are taken).
+ * wrong: -ENOENT, -EBUSY (in use, or no image), -EEXIST (the addresses are taken).
  */
 int vmemos_host_open(struct vmemos_platform *p, const char *path, unsigned int flags);
 /* After vmemos_umount(). */

@@ -282,14 +282,14 @@ int64_t vmemos_write(struct vmemos_file *file, const void *buf, size_t len)
 	return written(file, n);
 }
 
-/* The position that lseek asks for, before it is checked. */
+/* The position that lseek asks for, or an error. */
 static int64_t seek_target(struct vmemos_file *file, int64_t off, enum vmemos_whence whence)
 {
 	int64_t from = whence == VMEMOS_SEEK_CUR ? (int64_t)file->pos : 0;
 
 	if (vmemos_type(file->inode) == VMEMOS_S_IFDIR)
-		return whence == VMEMOS_SEEK_SET || (whence == VMEMOS_SEEK_CUR && !off) ?
-		       from + off : -EINVAL;
+		return (whence == VMEMOS_SEEK_SET && off >= 0) ||
+		       (whence == VMEMOS_SEEK_CUR && !off) ? from + off : -EINVAL;
 	switch (whence) {
 	case VMEMOS_SEEK_END:
 		from = (int64_t)vmem_size(&file->inode->core);
@@ -304,7 +304,9 @@ static int64_t seek_target(struct vmemos_file *file, int64_t off, enum vmemos_wh
 	default:
 		return -EINVAL;
 	}
-	return off > INT64_MAX - from ? -EOVERFLOW : from + off;
+	if (off > INT64_MAX - from)
+		return -EOVERFLOW;
+	return from + off < 0 ? -EINVAL : from + off;
 }
 
 int64_t vmemos_lseek(struct vmemos_file *file, int64_t off, enum vmemos_whence whence)
@@ -317,8 +319,6 @@ int64_t vmemos_lseek(struct vmemos_file *file, int64_t off, enum vmemos_whence w
 	pos = seek_target(file, off, whence);
 	if (pos >= 0)
 		file->pos = (uint64_t)pos;
-	else if (pos < -4095)
-		pos = -EINVAL;
 	vmemos_unlock(file->inode->fs);
 	return pos;
 }

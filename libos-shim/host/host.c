@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+/*
+ * host.c - the port to a process of the host
+ *
+ * The image is opened, locked and mapped as the tools do it (toolenv.c: by
+ * libpmem), then moved to the fixed base.  A range is flushed by pmem_msync().
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "toolenv.h"
+#include "vmemos.h"
+
+struct host {
+	struct tool_image image;
+	const struct vmem_env *env;
+};
+
+static int host_flush(struct vmemos_platform *p, const struct vmemos_range *ranges,
+		      unsigned int nr)
+{
+	struct host *h = p->ctx;
+
+	return h->image.store.flush(&h->image.store, (const void *)ranges, nr);
+}
+
+static void host_writeback(struct vmemos_platform *p, const void *addr, size_t len)
+{
+	struct host *h = p->ctx;
+
+	h->image.store.writeback(&h->image.store, addr, len);
+}
+
+static void host_drain(struct vmemos_platform *p)
+{
+	struct host *h = p->ctx;
+
+	h->image.store.drain(&h->image.store);
+}
+
+static int64_t host_now(struct vmemos_platform *p)
+{
+	struct host *h = p->ctx;
+
+	return h->env->now(h->env);
+}
+
+static void host_random(struct vmemos_platform *p, void *buf, size_t len)
+{
+	struct host *h = p->ctx;
+
+	h->env->random(h->env, buf, len);
+}
+
+static void host_log(struct vmemos_platform *p, enum vmemos_log_level level, const char *line)
+{
+	(void)p;
+	if (level != VMEMOS_LOG_INFO)
+		tool_error("%s", line);
+}
+
+static void host_console(struct vmemos_platform *p, const char *text, size_t len)
+{
+	(void)p;
+	while (len) {
+		ssize_t n = write(STDOUT_FILENO, text, len);
+
+		if (n < 0 && errno != EINTR)
+			return;
+		if (n > 0) {
+			text += n;
+			len -= (size_t)n;
+		}
+	}
+}
+
+/* ---- Locks ---- */
+
+static void *host_lock_new(struct vmemos_platform *p)
+{
+	pthread_rwlock_t *lock = malloc(sizeof(*lock));
+
+	(void)p;
+	if (lock && pthread_rwlock_init(lock, NULL)) {
+		free(lock);
+		lock = NULL;
+	}
+	return lock;
+}
+
+static void host_lock_free(struct vmemos_platform *p, void *lock)
+{
+	(void)p;
+	pthread_rwlock_destroy(lock);
+	free(lock);
+}
+
+static void host_lock(void *lock)
+{
+	pthread_rwlock_wrlock(lock);
+}
+
+static void host_unlock(void *lock)
+{
+	pthread_rwlock_unlock(lock);
+}
+
+static void host_lock_shared(void *lock)
+{
+	pthread_rwlock_rdlock(lock);
+}
+
+/* ---- The store ---- */
+
+/* Move the mapping to VMEMOS_BASE; nothing else may be there. */
+static int move_to_base(struct tool_image *img)
+{
+	void *base = (void *)(uintptr_t)VMEMOS_BASE, *hold;
+
+	hold = mmap(base, img->mapped, PROT_NONE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+	if (hold == MAP_FAILED) {
+		tool_error("cannot map %zu bytes at %p: %s", img->mapped, base, strerror(errno));
+		return errno == EEXIST ? -EEXIST : -ENOMEM;
+	}
+	if (mremap(img->store.base, img->mapped, img->mapped, MREMAP_MAYMOVE | MREMAP_FIXED,
+		   base) != base) {
+		int err = -errno;
+
+		tool_error("cannot move the mapping to %p: %s", base, strerror(-err));
+		munmap(base, img->mapped);
+		return err;
+	}
+	img->store.base = base;
+	/* The tools touch scattered metadata only; a program reads its files. */
+	madvise(base, img->mapped, MADV_NORMAL);
+	return 0;
+}
+
+static void fill_platform(struct vmemos_platform *p, struct host *h)
+{
+	const struct vmem_store *store = &h->image.store;
+
+	p->ctx = h;
+	p->base = store->base;
+	p->size = store->size;
+	p->backing = (enum vmemos_backing)store->backing;
+	memcpy(p->generation, store->generation, sizeof(p->generation));
+	p->flush = store->flush ? host_flush : NULL;
+	p->writeback = store->writeback ? host_writeback : NULL;
+	p->drain = store->drain ? host_drain : NULL;
+	p->now = host_now;
+	p->random = host_random;
+	p->log = host_log;
+	p->console = host_console;
+	p->crc32c = h->env->crc32c;
+	p->lock_new = host_lock_new;
+	p->lock_free = host_lock_free;
+	p->lock = host_lock;
+	p->unlock = host_unlock;
+	p->lock_shared = host_lock_shared;
+	p->unlock_shared = host_unlock;
+}
+
+int vmemos_host_open(struct vmemos_platform *p, const char *path, unsigned int flags)
+{
+	struct host *h = calloc(1, sizeof(*h));
+	int err = -EIO;
+
+	memset(p, 0, sizeof(*p));
+	if (!h)
+		return -ENOMEM;
+	h->env = tool_init(program_invocation_short_name, false);
+	if (tool_open(&h->image, path, flags & VMEMOS_HOST_SNAPSHOT ? TOOL_SNAPSHOT : TOOL_WRITE)) {
+		free(h);
+		return access(path, F_OK) ? -ENOENT : -EBUSY;
+	}
+	err = move_to_base(&h->image);
+	if (!err) {
+		p->arena_size = VMEMOS_ARENA_GOOD;
+		p->arena = mmap(NULL, p->arena_size, PROT_READ | PROT_WRITE,
+				MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		err = p->arena == MAP_FAILED ? -ENOMEM : 0;
+	}
+	if (err) {
+		tool_close(&h->image);
+		free(h);
+		memset(p, 0, sizeof(*p));
+		return err;
+	}
+	fill_platform(p, h);
+	return 0;
+}
+
+void vmemos_host_close(struct vmemos_platform *p)
+{
+	struct host *h = p->ctx;
+
+	tool_close(&h->image);
+	munmap(p->arena, p->arena_size);
+	free(h);
+	memset(p, 0, sizeof(*p));
+}
