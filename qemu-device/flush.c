@@ -12,6 +12,7 @@
 #include <linux/types.h>
 
 #include "compat.h"
+#include "fault.h"
 #include "flush.h"
 #include "sync.h"
 #include "trace.h"
@@ -100,6 +101,8 @@ static void *worker_thread(void *opaque)
     VMemStoreFlusher *f = opaque;
 
     rcu_register_thread();
+    /* A commit's mark is stored by this thread. */
+    vmemstore_faults_unblock();
     vmemstore_engine_work(f->engine);
     flusher_unref(f);
     rcu_unregister_thread();

@@ -117,60 +117,6 @@ static bool file_size(int fd, const char *path, const struct stat *st,
     return false;
 }
 
-/* Spares the host a full disk for the moment that allocating in vain takes. */
-static bool fits_at_all(int fd, uint64_t size)
-{
-    struct statfs fs;
-    struct stat st;
-
-    if (fstatfs(fd, &fs) < 0 || fstat(fd, &st) < 0) {
-        return true;
-    }
-    return size / fs.f_bsize <=
-           fs.f_bfree + (uint64_t)st.st_blocks * 512 / fs.f_bsize;
-}
-
-static bool fallocate_all(int fd, uint64_t size)
-{
-    int ret;
-
-    if (!fits_at_all(fd, size)) {
-        errno = ENOSPC;
-        return false;
-    }
-    do {
-        ret = fallocate(fd, 0, 0, size);
-    } while (ret < 0 && errno == EINTR);
-    return ret == 0;
-}
-
-/*
- * Give every block of a regular file its place on the disk: a store into a
- * hole of a full file system would kill the VM by SIGBUS.
- */
-static bool allocate_blocks(int fd, const char *path, uint64_t size,
-                            Error **errp)
-{
-    struct stat st;
-
-    if (fallocate_all(fd, size)) {
-        return true;
-    }
-    if (errno == EOPNOTSUPP && fstat(fd, &st) == 0 &&
-        (uint64_t)st.st_size == size && (uint64_t)st.st_blocks * 512 >= size) {
-        return true;
-    }
-    if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG) {
-        error_setg(errp, "vmemstore: no room for the %" PRIu64 " MiB of '%s' "
-                   "(%s): free space or use a smaller file", size / MiB, path,
-                   strerror(errno));
-    } else {
-        error_setg(errp, "vmemstore: cannot allocate the blocks of '%s': %s: use "
-                   "a file without holes", path, strerror(errno));
-    }
-    return false;
-}
-
 /*
  * Find out the size, and create the contents of a new file.  @m->fd is open
  * and locked.
@@ -204,10 +150,14 @@ static bool settle_size(VMemStoreMapping *m, const VMemStoreFile *file,
         return false;
     }
     if (S_ISREG(st.st_mode) && vmemstore_mapping_shared(m) &&
-        !allocate_blocks(m->fd, path, found, errp)) {
+        !vmemstore_space_prepare(m->fd, path, found, file->prealloc, errp)) {
         return false;
     }
     m->size = found;
+    /* A block device may be thin below, but cannot be asked to allocate. */
+    m->discards = vmemstore_mapping_shared(m) &&
+                  file->prealloc == VMEMSTORE_PREALLOC_OFF;
+    m->thin = m->discards && S_ISREG(st.st_mode);
     return true;
 }
 
@@ -219,6 +169,7 @@ static void find_backing(VMemStoreMapping *m)
 
     m->backing = VMEMSTORE_BACKING_PAGE_CACHE;
     m->granule = qemu_real_host_page_size();
+    m->block = m->granule;
     if (fstat(m->fd, &st) < 0 || fstatfs(m->fd, &fs) < 0) {
         return;
     }
@@ -227,9 +178,11 @@ static void find_backing(VMemStoreMapping *m)
         fs.f_type = 0;
         m->batches = true;
     }
+    m->block = MAX(m->block, st.st_blksize);
     switch (fs.f_type) {
     case HUGETLBFS_MAGIC:
         m->granule = fs.f_bsize;
+        m->block = fs.f_bsize;
         m->backing = VMEMSTORE_BACKING_VOLATILE;
         break;
     case TMPFS_MAGIC:

@@ -7,6 +7,7 @@
 
 #include "cache.h"
 #include "generation.h"
+#include "space.h"
 #include "spans.h"
 
 /* The size rule and the alignment of the mapping: one huge page. */
@@ -18,6 +19,7 @@ typedef struct VMemStoreFile {
     uint64_t size;          /* bytes the file must have, or 0 */
     bool readonly;          /* neither the guest nor we change it */
     bool cow;               /* the guest changes a private copy */
+    VMemStorePrealloc prealloc;
 } VMemStoreFile;
 
 typedef struct VMemStoreMapping {
@@ -26,6 +28,9 @@ typedef struct VMemStoreMapping {
     uint64_t size;          /* bytes */
     bool readonly;
     bool cow;
+    bool thin;              /* blocks are allocated when the guest asks */
+    bool discards;          /* and can be given back */
+    uint32_t block;         /* bytes: what those are rounded to */
     uint32_t backing;       /* VMEMSTORE_BACKING_* */
     uint32_t granule;       /* bytes: what a sync is rounded to */
     bool batches;           /* one sync makes all written pages durable */

@@ -29,6 +29,8 @@
 /* Device-specific feature bits. */
 #define VMEMSTORE_F_RO			0	/* the store is read-only */
 #define VMEMSTORE_F_COW			1	/* stores are private and lost with the VM */
+#define VMEMSTORE_F_PROVISION		2	/* thin: PROVISION a range before its first use */
+#define VMEMSTORE_F_DISCARD		3	/* DISCARD gives space back */
 
 #define VMEMSTORE_F_COMMIT		8	/* VMEMSTORE_REQ_COMMIT is understood */
 
@@ -38,7 +40,7 @@
 #define VMEMSTORE_BACKING_VOLATILE	3	/* tmpfs, hugetlbfs, a copy: nothing survives the host */
 
 /* struct vmemstore_config.state */
-#define VMEMSTORE_STATE_IO_ERROR	(1u << 0) /* a flush failed: sticky until the device is made anew */
+#define VMEMSTORE_STATE_IO_ERROR	(1u << 0) /* data was lost: sticky until the device is made anew */
 
 #define VMEMSTORE_GENERATION_LEN	16
 
@@ -54,16 +56,20 @@ struct vmemstore_config {
 				/* differs whenever the host page cache may have been lost */
 	__le32 flush_granule;	/* bytes; ranges are widened to multiples of it */
 	__le32 max_ranges;	/* ranges per request, at most VMEMSTORE_MAX_RANGES */
+	__le32 space_granule;	/* bytes; PROVISION widens, DISCARD narrows ranges to multiples */
+	__le32 reserved;
 };
 
 /* Request types. */
 #define VMEMSTORE_REQ_FLUSH		1	/* make ranges host-durable */
+#define VMEMSTORE_REQ_PROVISION		2	/* give ranges their place on the host's disk */
+#define VMEMSTORE_REQ_DISCARD		3	/* take it away; their contents become zeros */
 #define VMEMSTORE_REQ_COMMIT		8	/* the same in two parts, a mark in between */
 
 /*
  * A request is one descriptor chain: a device-readable vmemstore_req followed
  * by nr_ranges vmemstore_range, then a device-writable vmemstore_resp.
- * A FLUSH with nr_ranges == 0 flushes the whole store.
+ * A FLUSH with nr_ranges == 0 flushes the whole store; the others need a range.
  */
 struct vmemstore_req {
 	__le32 type;		/* VMEMSTORE_REQ_* */
@@ -96,8 +102,9 @@ struct vmemstore_range {
 /* struct vmemstore_resp.status */
 #define VMEMSTORE_S_OK			0
 #define VMEMSTORE_S_IOERR		1	/* the host failed to write back; sticky */
-#define VMEMSTORE_S_UNSUPP		2	/* unknown request type */
+#define VMEMSTORE_S_UNSUPP		2	/* request type unknown, or not offered */
 #define VMEMSTORE_S_INVALID		3	/* malformed request or range outside the store */
+#define VMEMSTORE_S_NOSPC		4	/* PROVISION: the host has no room */
 
 struct vmemstore_resp {
 	__le32 status;		/* VMEMSTORE_S_* */

@@ -136,6 +136,11 @@ static void vmemstore_pci_instance_init(Object *obj)
         { "flush-errors", &stats->errors },
         { "invalid-requests", &stats->invalid },
         { "refused-writes", &dev->vdev.region.refused },
+        { "lost-pages", &dev->vdev.faults.lost },
+        { "provision-requests", &dev->vdev.space.provisions },
+        { "provision-no-space", &dev->vdev.space.no_space },
+        { "discard-requests", &dev->vdev.space.discards },
+        { "discard-bytes", &dev->vdev.space.discarded },
     };
 
     virtio_instance_init_common(obj, &dev->vdev, sizeof(dev->vdev),

@@ -13,6 +13,7 @@
 #include "standard-headers/linux/virtio_ids.h"
 
 #include "compat.h"
+#include "event.h"
 #include "hw/core/cpu.h"
 #include "trace.h"
 #include "vmemstore.h"
@@ -20,7 +21,10 @@
 /* A request on its way; the element must come first for virtqueue_pop(). */
 typedef struct VMemStoreRequest {
     VirtQueueElement elem;
-    VMemStoreFlush flush;
+    uint32_t type;              /* VMEMSTORE_REQ_* */
+    uint32_t status;            /* of what is not a flush */
+    VMemStoreFlush flush;       /* its spans are those of any request */
+    VMemStoreJob job;           /* unless it is a flush */
 } VMemStoreRequest;
 
 /* ---- requests ---- */
@@ -105,6 +109,20 @@ static uint32_t parse_commit(const VMemStore *s, VMemStoreRequest *req)
            VMEMSTORE_S_OK : VMEMSTORE_S_INVALID;
 }
 
+static uint32_t parse_space(const VMemStore *s, VMemStoreRequest *req,
+                            uint32_t nr_ranges, bool offered)
+{
+    if (!offered) {
+        return VMEMSTORE_S_UNSUPP;
+    }
+    if (nr_ranges == 0 || nr_ranges > VMEMSTORE_MAX_RANGES) {
+        return VMEMSTORE_S_INVALID;
+    }
+    req->flush.nr_spans = nr_ranges;
+    return copy_ranges(s, req, sizeof(struct vmemstore_req)) ?
+           VMEMSTORE_S_OK : VMEMSTORE_S_INVALID;
+}
+
 /* Copy the request out of guest memory, where it may change, and check it. */
 static uint32_t parse_request(const VMemStore *s, VMemStoreRequest *req)
 {
@@ -114,7 +132,7 @@ static uint32_t parse_request(const VMemStore *s, VMemStoreRequest *req)
 
     req->flush = (VMemStoreFlush) { 0 };
     iov_to_buf(req->elem.out_sg, req->elem.out_num, 0, &header, sizeof(header));
-    type = le32_to_cpu(header.type);
+    req->type = type = le32_to_cpu(header.type);
     nr_ranges = le32_to_cpu(header.nr_ranges);
 
     if (length < sizeof(header)) {
@@ -123,6 +141,10 @@ static uint32_t parse_request(const VMemStore *s, VMemStoreRequest *req)
         status = parse_flush(s, req, nr_ranges);
     } else if (type == VMEMSTORE_REQ_COMMIT) {
         status = parse_commit(s, req);
+    } else if (type == VMEMSTORE_REQ_PROVISION) {
+        status = parse_space(s, req, nr_ranges, s->mapping.thin);
+    } else if (type == VMEMSTORE_REQ_DISCARD) {
+        status = parse_space(s, req, nr_ranges, s->mapping.discards);
     } else {
         status = VMEMSTORE_S_UNSUPP;
     }
@@ -170,6 +192,15 @@ static bool start_flush(VMemStore *s, VMemStoreFlush *flush)
     return true;
 }
 
+static bool start_request(VMemStore *s, VMemStoreRequest *req)
+{
+    if (req->type == VMEMSTORE_REQ_FLUSH || req->type == VMEMSTORE_REQ_COMMIT) {
+        return start_flush(s, &req->flush);
+    }
+    vmemstore_worker_submit(s->worker, &req->job);
+    return true;
+}
+
 /* Takes one request off the queue; false when there is no more to do. */
 static bool handle_request(VMemStore *s)
 {
@@ -189,7 +220,7 @@ static bool handle_request(VMemStore *s)
     }
     status = parse_request(s, req);
     if (status == VMEMSTORE_S_OK) {
-        return start_flush(s, &req->flush);
+        return start_request(s, req);
     }
     qatomic_inc(&s->stats.invalid);
     push_response(s, req, status);
@@ -227,7 +258,9 @@ static void flush_complete(void *opaque, VMemStoreFlush *flush, bool cancelled)
         virtqueue_detach_element(s->vq, &req->elem, 0);
         g_free(req);
     } else {
-        push_response(s, req, flush->err ? VMEMSTORE_S_IOERR : VMEMSTORE_S_OK);
+        /* What is in a page that was lost cannot be flushed. */
+        push_response(s, req, flush->err || qatomic_read(&s->faults.lost) ?
+                      VMEMSTORE_S_IOERR : VMEMSTORE_S_OK);
     }
     s->busy = was_busy;
 }
@@ -242,13 +275,24 @@ static void flush_notify(void *opaque)
     s->busy = was_busy;
 }
 
+/* Data was lost, for good: tell the guest and the user. */
+static void report_loss(VMemStore *s, const char *reason)
+{
+    VirtIODevice *vdev = VIRTIO_DEVICE(s);
+
+    if (s->state & VMEMSTORE_STATE_IO_ERROR) {
+        return;
+    }
+    trace_vmemstore_io_error(reason);
+    s->state |= VMEMSTORE_STATE_IO_ERROR;
+    virtio_notify_config(vdev);
+    /* Its parent is what the user made: the device on its bus. */
+    vmemstore_event_error(DEVICE(vdev)->parent_bus->parent, reason);
+}
+
 static void flush_failed(void *opaque)
 {
-    VMemStore *s = opaque;
-
-    trace_vmemstore_io_error();
-    s->state |= VMEMSTORE_STATE_IO_ERROR;
-    virtio_notify_config(VIRTIO_DEVICE(s));
+    report_loss(opaque, "a flush failed");
 }
 
 static const VMemStoreFlusherOps flusher_ops = {
@@ -256,6 +300,78 @@ static const VMemStoreFlusherOps flusher_ops = {
     .notify = flush_notify,
     .failed = flush_failed,
 };
+
+/* ---- what the worker and the handler of faults call ---- */
+
+static uint32_t space_status(VMemStore *s, int err)
+{
+    switch (-err) {
+    case 0:
+        return VMEMSTORE_S_OK;
+    case ENOSPC:
+        qatomic_inc(&s->space.no_space);
+        return VMEMSTORE_S_NOSPC;
+    case EOPNOTSUPP:
+        return VMEMSTORE_S_UNSUPP;
+    default:
+        return VMEMSTORE_S_IOERR;
+    }
+}
+
+static void space_run(void *opaque, VMemStoreJob *job)
+{
+    VMemStore *s = opaque;
+    VMemStoreRequest *req = container_of(job, VMemStoreRequest, job);
+    VMemStoreSpan *spans = req->flush.spans;
+    uint32_t nr = req->flush.nr_spans, block = s->mapping.block;
+    int err;
+
+    if (req->type == VMEMSTORE_REQ_PROVISION) {
+        nr = vmemstore_space_widen(spans, nr, block);
+        qatomic_inc(&s->space.provisions);
+        err = vmemstore_space_provision(s->mapping.fd, spans, nr);
+    } else {
+        nr = vmemstore_space_narrow(spans, nr, block);
+        qatomic_inc(&s->space.discards);
+        for (uint32_t i = 0; i < nr; i++) {
+            qatomic_add(&s->space.discarded, spans[i].length);
+        }
+        err = vmemstore_space_discard(s->mapping.fd, spans, nr);
+    }
+    trace_vmemstore_space_done(req->type, nr, err);
+    req->status = space_status(s, err);
+}
+
+static void space_complete(void *opaque, VMemStoreJob *job, bool cancelled)
+{
+    VMemStore *s = opaque;
+    VMemStoreRequest *req = container_of(job, VMemStoreRequest, job);
+    bool was_busy = s->busy;
+
+    s->busy = true;
+    if (cancelled) {
+        virtqueue_detach_element(s->vq, &req->elem, 0);
+        g_free(req);
+    } else {
+        push_response(s, req, req->status);
+        virtio_notify(VIRTIO_DEVICE(s), s->vq);
+    }
+    s->busy = was_busy;
+}
+
+static const VMemStoreWorkerOps worker_ops = {
+    .run = space_run,
+    .complete = space_complete,
+};
+
+static void page_lost(EventNotifier *notifier)
+{
+    VMemStore *s = container_of(notifier, VMemStore, faults.notifier);
+
+    if (event_notifier_test_and_clear(notifier)) {
+        report_loss(s, "the host could not provide a page of the file");
+    }
+}
 
 /* ---- virtio ---- */
 
@@ -271,6 +387,12 @@ static uint64_t vmemstore_get_features(VirtIODevice *vdev, uint64_t features,
     if (s->cow) {
         virtio_add_feature(&features, VMEMSTORE_F_COW);
     }
+    if (s->mapping.thin) {
+        virtio_add_feature(&features, VMEMSTORE_F_PROVISION);
+    }
+    if (s->mapping.discards) {
+        virtio_add_feature(&features, VMEMSTORE_F_DISCARD);
+    }
     return features;
 }
 
@@ -283,6 +405,7 @@ static void vmemstore_get_config(VirtIODevice *vdev, uint8_t *data)
         .state = cpu_to_le32(s->state),
         .flush_granule = cpu_to_le32(s->mapping.granule),
         .max_ranges = cpu_to_le32(VMEMSTORE_MAX_RANGES),
+        .space_granule = cpu_to_le32(s->mapping.block),
     };
 
     memcpy(config.generation, s->mapping.generation, sizeof(config.generation));
@@ -294,6 +417,7 @@ static void vmemstore_reset(VirtIODevice *vdev)
     VMemStore *s = VMEMSTORE(vdev);
 
     vmemstore_flusher_cancel(s->flusher);
+    vmemstore_worker_cancel(s->worker);
 }
 
 /* ---- life ---- */
@@ -380,7 +504,12 @@ static void start_device(VMemStore *s)
 
     vmemstore_region_init(&s->region, OBJECT(s), &s->mapping);
     vmemstore_mapping_advise(&s->mapping);
+    if (vmemstore_faults_watch(&s->faults, s->mapping.base, s->mapping.size,
+                               s->mapping.granule)) {
+        event_notifier_set_handler(&s->faults.notifier, page_lost);
+    }
     s->flusher = vmemstore_flusher_new(&config);
+    s->worker = vmemstore_worker_new(&worker_ops, s);
     /*
      * QEMU has a table of virtio device names and stops at an id that is not
      * in it, so this device borrows an id inside QEMU.  The guest sees the real
@@ -396,6 +525,7 @@ static void close_store(VMemStore *s)
 {
     vmemstore_shadow_close(s->shadow);
     s->shadow = NULL;
+    vmemstore_faults_forget(&s->faults);
     vmemstore_mapping_close(&s->mapping);
 }
 
@@ -409,7 +539,9 @@ static void vmemstore_realize(DeviceState *dev, Error **errp)
         .cow = s->cow,
     };
 
-    if (!check_options(s, errp) || !open_trace_file(s, errp)) {
+    if (!check_options(s, errp) ||
+        !vmemstore_prealloc_parse(s->prealloc, &file.prealloc, errp) ||
+        !open_trace_file(s, errp)) {
         return;
     }
     if (!vmemstore_mapping_open(&s->mapping, &file, errp)) {
@@ -438,6 +570,11 @@ static void vmemstore_unrealize(DeviceState *dev)
 
     vmemstore_flusher_destroy(s->flusher);
     s->flusher = NULL;
+    vmemstore_worker_destroy(s->worker);
+    s->worker = NULL;
+    if (s->faults.watched) {
+        event_notifier_set_handler(&s->faults.notifier, NULL);
+    }
     virtio_delete_queue(s->vq);
     virtio_cleanup(vdev);
     vmemstore_del_blocker(&s->migration_blocker);
@@ -469,6 +606,7 @@ VMEMSTORE_PROPERTIES vmemstore_properties[] = {
     DEFINE_PROP_SIZE("size", VMemStore, size, 0),
     DEFINE_PROP_BOOL("readonly", VMemStore, readonly, false),
     DEFINE_PROP_BOOL("cow", VMemStore, cow, false),
+    DEFINE_PROP_STRING("prealloc", VMemStore, prealloc),
     DEFINE_PROP_UINT32("flush-threads", VMemStore, flush_threads, 4),
     DEFINE_PROP_STRING("x-trace-file", VMemStore, trace_path),
     DEFINE_PROP_UINT64("x-fail-flush", VMemStore, fail_flush, 0),

@@ -7,15 +7,25 @@
 
 #include <linux/types.h>
 #include "hw/virtio/virtio.h"
+#include "fault.h"
 #include "flush.h"
 #include "mapping.h"
 #include "region.h"
+#include "worker.h"
 
 #define TYPE_VMEMSTORE "vmemstore-device"
 OBJECT_DECLARE_SIMPLE_TYPE(VMemStore, VMEMSTORE)
 
 /* Descriptors in the request queue, hence also the bound of flushes in flight. */
 #define VMEMSTORE_QUEUE_SIZE 128
+
+/* Since realize. */
+typedef struct VMemStoreSpaceStats {
+    uint64_t provisions;        /* PROVISION requests executed */
+    uint64_t no_space;          /* ... answered with NOSPC */
+    uint64_t discards;          /* DISCARD requests executed */
+    uint64_t discarded;         /* bytes in them, after narrowing */
+} VMemStoreSpaceStats;
 
 struct VMemStore {
     VirtIODevice parent_obj;
@@ -25,6 +35,7 @@ struct VMemStore {
     uint64_t size;
     bool readonly;
     bool cow;
+    char *prealloc;
     uint32_t flush_threads;
     char *trace_path;
     uint64_t fail_flush;
@@ -36,7 +47,10 @@ struct VMemStore {
     VMemStoreRegion region;     /* the store; placed into a BAR by the transport */
     VirtQueue *vq;
     VMemStoreFlusher *flusher;
+    VMemStoreWorker *worker;    /* provisions and discards */
+    VMemStoreFaults faults;
     VMemStoreStats stats;
+    VMemStoreSpaceStats space;
     uint32_t state;             /* VMEMSTORE_STATE_* */
     int trace_fd;
     VMemStoreShadow *shadow;    /* test: what a power cut would leave; or NULL */

@@ -26,7 +26,7 @@ struct QTestState {
     FILE *to;
     FILE *from;
     FILE *monitor;      /* QMP, one JSON object per line */
-    bool capable;       /* past its greeting */
+    GString *events;    /* lines that came before an answer */
     char *line;         /* the last answer */
     size_t line_size;
 };
@@ -43,6 +43,37 @@ static char *command_line(const char *args, int monitor)
                            "-mon chardev=qmp,mode=control "
                            "-display none %s", qemu, plugin ? "-plugin " : "",
                            plugin ? plugin : "", monitor, args);
+}
+
+/* ---- the monitor ---- */
+
+static void monitor_line(QTestState *s)
+{
+    if (getline(&s->line, &s->line_size, s->monitor) < 0) {
+        g_error("QEMU ended in the middle of the test");
+    }
+}
+
+/* The next line that is an answer; events in between are kept. */
+static const char *monitor_answer(QTestState *s)
+{
+    for (;;) {
+        monitor_line(s);
+        if (g_str_has_prefix(s->line, "{\"return\"") ||
+            g_str_has_prefix(s->line, "{\"error\"")) {
+            return s->line;
+        }
+        g_string_append(s->events, s->line);
+    }
+}
+
+static const char *monitor_command(QTestState *s, const char *json)
+{
+    /* Between writing and reading, and reading and writing (fopen(3)). */
+    fseek(s->monitor, 0, SEEK_CUR);
+    fprintf(s->monitor, "%s\n", json);
+    g_assert(fflush(s->monitor) == 0);
+    return monitor_answer(s);
 }
 
 QTestState *qtest_init(const char *args)
@@ -74,7 +105,10 @@ QTestState *qtest_init(const char *args)
     s->to = fdopen(in[1], "w");
     s->from = fdopen(out[0], "r");
     s->monitor = fdopen(qmp[0], "r+");
+    s->events = g_string_new(NULL);
     g_assert(s->to && s->from && s->monitor);
+    /* Before that there are no events. */
+    monitor_command(s, "{\"execute\": \"qmp_capabilities\"}");
     return s;
 }
 
@@ -87,6 +121,7 @@ static int end_by_signal(QTestState *s, int signal)
     fclose(s->to);
     fclose(s->from);
     fclose(s->monitor);
+    g_string_free(s->events, TRUE);
     free(s->line);
     g_free(s);
     return status;
@@ -202,27 +237,16 @@ void qtest_memwrite(QTestState *s, uint64_t addr, const void *data, size_t size)
     answer(s);
 }
 
-/* ---- the monitor ---- */
-
-/* The next line that is an answer; events in between are skipped. */
-static const char *monitor_answer(QTestState *s)
+void qtest_qmp_eventwait(QTestState *s, const char *event)
 {
+    g_autofree char *wanted = g_strdup_printf("\"event\": \"%s\"", event);
+
+    if (strstr(s->events->str, wanted)) {
+        return;
+    }
     do {
-        if (getline(&s->line, &s->line_size, s->monitor) < 0) {
-            g_error("QEMU ended in the middle of the test");
-        }
-    } while (!g_str_has_prefix(s->line, "{\"return\"") &&
-             !g_str_has_prefix(s->line, "{\"error\""));
-    return s->line;
-}
-
-static const char *monitor_command(QTestState *s, const char *json)
-{
-    /* Between writing and reading, and reading and writing (fopen(3)). */
-    fseek(s->monitor, 0, SEEK_CUR);
-    fprintf(s->monitor, "%s\n", json);
-    g_assert(fflush(s->monitor) == 0);
-    return monitor_answer(s);
+        monitor_line(s);
+    } while (!strstr(s->line, wanted));
 }
 
 char *qtest_hmp(QTestState *s, const char *format, ...)
@@ -233,10 +257,6 @@ char *qtest_hmp(QTestState *s, const char *format, ...)
     g_autofree char *text = NULL;
     va_list ap;
 
-    if (!s->capable) {
-        monitor_command(s, "{\"execute\": \"qmp_capabilities\"}");
-        s->capable = true;
-    }
     va_start(ap, format);
     command = g_strdup_vprintf(format, ap);
     va_end(ap);

@@ -25,6 +25,9 @@ void qtest_kill(QTestState *s);
 char *qtest_hmp(QTestState *s, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Wait for a QMP event; one that has come before a command's answer counts. */
+void qtest_qmp_eventwait(QTestState *s, const char *event);
+
 void qtest_outl(QTestState *s, uint16_t addr, uint32_t value);
 uint32_t qtest_inl(QTestState *s, uint16_t addr);
 

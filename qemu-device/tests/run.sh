@@ -12,7 +12,7 @@ build=$(cd "${BUILD:-../build}" && pwd) || exit 1
 so=$build/vmemstore.so
 logs=$build/qemu-device
 dir=$(mktemp -d "$build/vmemstore-test.XXXXXX") || exit 1
-trap 'rm -rf "$dir"' EXIT
+trap 'umount "$dir/small" 2> /dev/null; rm -rf "$dir"' EXIT
 trap 'exit 1' INT TERM
 cd "$dir" || exit 1
 
@@ -201,7 +201,7 @@ refused "flush-threads=0 is refused" "file=new.img,flush-threads=0" "must be 1 t
 # tap_of SUFFIX PROGRAM: take over the results of a test program
 tap_of() {
     log=$logs/$(basename "$2").log
-    timeout 300 "$2" --tap > tap.out 2>> "$log"
+    timeout 120 "$2" --tap > tap.out 2>> "$log"
     status=$?
     : > out
     while read -r result number name; do
@@ -227,6 +227,38 @@ tap_of "" "$logs/flush-test"
 VMEMSTORE_TEST_OPTIONS=,flush-in-vcpu=on
 tap_of " (flushes in the vCPU thread)" "$logs/vmemstore-test"
 tap_of " (flushes in the vCPU thread)" "$logs/flush-test"
+
+# --- small disks, which get filled up ---
+
+unset VMEMSTORE_TEST_OPTIONS
+
+# small_disk NAME COMMAND...: run the tests of space on the file system that the command mounts at $small
+small_disk() {
+    kind=$1
+    shift
+    small=$dir/small
+    mkdir -p "$small"
+    if [ "$(id -u)" != 0 ] || ! "$@" > out 2>&1; then
+        ok "tests of space on a small $kind # SKIP cannot mount one: $(head -1 out)"
+        return
+    fi
+    VMEMSTORE_TEST_DIR=$small VMEMSTORE_TEST_SMALL=1
+    export VMEMSTORE_TEST_DIR VMEMSTORE_TEST_SMALL
+    tap_of " ($kind)" "$logs/space-test"
+    umount "$small"
+    unset VMEMSTORE_TEST_SMALL
+    VMEMSTORE_TEST_DIR=$dir
+}
+
+# mount_image MKFS SIZE: a file with a file system in it
+mount_image() {
+    rm -f small.img
+    truncate -s "$2" small.img && $1 small.img && mount -o loop small.img "$small"
+}
+
+small_disk tmpfs mount -t tmpfs -o size=64M tmpfs "$dir/small"
+small_disk ext4 mount_image "mkfs.ext4 -q -F -m 0" 80M
+small_disk xfs mount_image "mkfs.xfs -q -f" 320M
 
 # --- folios ---
 

@@ -285,13 +285,14 @@ uint32_t run_request(Driver *d, const void *request, size_t length)
     return response_status(d, 0);
 }
 
-uint32_t flush(Driver *d, uint32_t nr, const uint64_t *ranges)
+uint32_t ranges_request(Driver *d, uint32_t type, uint32_t nr,
+                        const uint64_t *ranges)
 {
     size_t length = sizeof(struct vmemstore_req) +
                     nr * sizeof(struct vmemstore_range);
     g_autofree uint8_t *request = g_malloc(length);
     struct vmemstore_req header = {
-        .type = VMEMSTORE_REQ_FLUSH, .nr_ranges = nr,
+        .type = type, .nr_ranges = nr,
     };
 
     /* The machine that runs the tests is little-endian, as the interface is. */
@@ -301,4 +302,9 @@ uint32_t flush(Driver *d, uint32_t nr, const uint64_t *ranges)
                nr * sizeof(struct vmemstore_range));
     }
     return run_request(d, request, length);
+}
+
+uint32_t flush(Driver *d, uint32_t nr, const uint64_t *ranges)
+{
+    return ranges_request(d, VMEMSTORE_REQ_FLUSH, nr, ranges);
 }

@@ -105,7 +105,10 @@ uint32_t response_status(Driver *d, unsigned slot);
 /* Offer that request, ring, wait, and return its status. */
 uint32_t run_request(Driver *d, const void *request, size_t length);
 
-/* A flush of @nr ranges given as offset, length pairs; returns the status. */
+/* A request of @nr ranges given as offset, length pairs; returns the status. */
+uint32_t ranges_request(Driver *d, uint32_t type, uint32_t nr,
+                        const uint64_t *ranges);
+/* The same for a flush. */
 uint32_t flush(Driver *d, uint32_t nr, const uint64_t *ranges);
 
 #endif /* TESTDRIVER_H */

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * event.c - QMP events of the device (see event.h)
+ */
+#include "qemu/osdep.h"
+#include "qapi/qapi-emit-events.h"
+#include "qapi/qmp-event.h"
+#include "qapi/qmp/qdict.h"
+
+#include "event.h"
+
+void vmemstore_event_error(DeviceState *dev, const char *reason)
+{
+    QDict *event = qmp_event_build_dict("VMEMSTORE_ERROR");
+    QDict *data = qdict_new();
+    g_autofree char *path = object_get_canonical_path(OBJECT(dev));
+
+    if (dev->id) {
+        qdict_put_str(data, "device", dev->id);
+    }
+    qdict_put_str(data, "qom-path", path);
+    qdict_put_str(data, "reason", reason);
+    qdict_put(event, "data", data);
+    /* The name in the dictionary is sent; the number only decides on throttling. */
+    qapi_event_emit(QAPI_EVENT_RESUME, event);
+    qobject_unref(event);
+}

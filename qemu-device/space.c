@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * space.c - the blocks of the file on the host's disk (see space.h)
+ */
+#include "qemu/osdep.h"
+#include "qemu/error-report.h"
+#include "qemu/timer.h"
+#include "qemu/units.h"
+#include "qapi/error.h"
+
+#include <linux/falloc.h>
+#include <sys/vfs.h>
+
+#include "space.h"
+
+/* Zeros are written in pieces of this, ... */
+#define PIECE (1 * MiB)
+/* ... and leave the page cache after so many bytes. */
+#define BATCH (64 * MiB)
+
+#define REPORT_NS (5 * NANOSECONDS_PER_SECOND)
+
+bool vmemstore_prealloc_parse(const char *text, VMemStorePrealloc *prealloc,
+                              Error **errp)
+{
+    static const char *const names[] = { "off", "falloc", "full" };
+
+    *prealloc = VMEMSTORE_PREALLOC_FALLOC;
+    if (!text) {
+        return true;
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        if (g_str_equal(text, names[i])) {
+            *prealloc = (VMemStorePrealloc)i;
+            return true;
+        }
+    }
+    error_setg(errp, "vmemstore: prealloc= must be off, falloc or full");
+    return false;
+}
+
+static int allocate(int fd, int mode, uint64_t offset, uint64_t length)
+{
+    int ret;
+
+    do {
+        ret = fallocate(fd, mode, offset, length);
+    } while (ret < 0 && errno == EINTR);
+    return ret < 0 ? -errno : 0;
+}
+
+/* Spares the host a full disk for the moment that allocating in vain takes. */
+static bool fits_at_all(int fd, uint64_t size)
+{
+    struct statfs fs;
+    struct stat st;
+
+    if (fstatfs(fd, &fs) < 0 || fstat(fd, &st) < 0) {
+        return true;
+    }
+    return size / fs.f_bsize <=
+           fs.f_bfree + (uint64_t)st.st_blocks * 512 / fs.f_bsize;
+}
+
+static bool has_no_holes(int fd, uint64_t size)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == 0 && (uint64_t)st.st_size == size &&
+           (uint64_t)st.st_blocks * 512 >= size;
+}
+
+/*
+ * Give every block its place on the disk: a store into a hole of a full file
+ * system would be lost.
+ */
+static int allocate_all(int fd, uint64_t size)
+{
+    int err;
+
+    if (!fits_at_all(fd, size)) {
+        return -ENOSPC;
+    }
+    err = allocate(fd, 0, 0, size);
+    return err == -EOPNOTSUPP && has_no_holes(fd, size) ? 0 : err;
+}
+
+/* ---- prealloc=full ---- */
+
+static int write_zeros(int fd, uint64_t offset, uint64_t length)
+{
+    g_autofree uint8_t *zeros = g_malloc0(PIECE);
+
+    while (length) {
+        ssize_t done = pwrite(fd, zeros, MIN(length, PIECE), offset);
+
+        if (done < 0 && errno != EINTR) {
+            return -errno;
+        }
+        if (done > 0) {
+            offset += done;
+            length -= done;
+        }
+    }
+    return 0;
+}
+
+/* To the disk and out of the cache, which would fill with zeros. */
+static int settle(int fd, uint64_t offset, uint64_t length)
+{
+    if (fdatasync(fd) < 0) {
+        return -errno;
+    }
+    posix_fadvise(fd, offset, length, POSIX_FADV_DONTNEED);
+    return 0;
+}
+
+static int fill_hole(int fd, const char *path, uint64_t start, uint64_t end,
+                     uint64_t size, int64_t *reported)
+{
+    int err = 0;
+
+    for (uint64_t at = start; at < end && !err; at += BATCH) {
+        uint64_t length = MIN(BATCH, end - at);
+
+        err = write_zeros(fd, at, length);
+        if (!err) {
+            err = settle(fd, at, length);
+        }
+        if (get_clock() - *reported > REPORT_NS) {
+            *reported = get_clock();
+            info_report("vmemstore: prealloc=full: '%s' is written up to %" PRIu64
+                        " of %" PRIu64 " MiB", path, (at + length) / MiB,
+                        size / MiB);
+        }
+    }
+    return err;
+}
+
+/*
+ * Write zeros wherever nothing was written: blocks that are merely allocated
+ * count as holes, too.  Nobody else writes: the file is locked.
+ */
+static int fill_holes(int fd, const char *path, uint64_t size)
+{
+    int64_t reported = get_clock();
+    uint64_t at = 0;
+
+    /* Data on its way to the disk would be taken for a hole. */
+    if (fdatasync(fd) < 0) {
+        return -errno;
+    }
+    while (at < size) {
+        off_t hole = lseek(fd, at, SEEK_HOLE), data;
+        int err;
+
+        if (hole < 0) {
+            return -errno;
+        }
+        if ((uint64_t)hole >= size) {
+            break;
+        }
+        data = lseek(fd, hole, SEEK_DATA);
+        if (data < 0 && errno != ENXIO) {
+            return -errno;
+        }
+        at = data < 0 ? size : MIN((uint64_t)data, size);
+        err = fill_hole(fd, path, hole, at, size, &reported);
+        if (err) {
+            return err;
+        }
+    }
+    return 0;
+}
+
+/* ---- prealloc=off ---- */
+
+/* Punching behind the end of the file changes nothing, but tells. */
+static bool prepare_thin(int fd, const char *path, uint64_t size, Error **errp)
+{
+    int err = allocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, size,
+                       PIECE);
+
+    if (!err && ftruncate(fd, size) < 0) {
+        err = -errno;
+    }
+    if (err) {
+        error_setg(errp, "vmemstore: prealloc=off does not work with '%s': its "
+                   "file system cannot allocate blocks on demand (%s): leave it "
+                   "out", path, strerror(-err));
+    }
+    return !err;
+}
+
+bool vmemstore_space_prepare(int fd, const char *path, uint64_t size,
+                             VMemStorePrealloc prealloc, Error **errp)
+{
+    int err;
+
+    if (prealloc == VMEMSTORE_PREALLOC_OFF) {
+        return prepare_thin(fd, path, size, errp);
+    }
+    err = allocate_all(fd, size);
+    if (!err && prealloc == VMEMSTORE_PREALLOC_FULL) {
+        err = fill_holes(fd, path, size);
+    }
+    if (!err) {
+        return true;
+    }
+    if (err == -ENOSPC || err == -EDQUOT || err == -EFBIG) {
+        error_setg(errp, "vmemstore: no room for the %" PRIu64 " MiB of '%s' "
+                   "(%s): free space, use a smaller file, or prealloc=off",
+                   size / MiB, path, strerror(-err));
+    } else {
+        error_setg(errp, "vmemstore: cannot allocate the blocks of '%s': %s: use "
+                   "a file without holes", path, strerror(-err));
+    }
+    return false;
+}
+
+/* ---- requests ---- */
+
+uint32_t vmemstore_space_widen(VMemStoreSpan *spans, uint32_t nr,
+                               uint64_t block)
+{
+    for (uint32_t i = 0; i < nr; i++) {
+        uint64_t end = ROUND_UP(spans[i].offset + spans[i].length, block);
+
+        spans[i].offset = ROUND_DOWN(spans[i].offset, block);
+        spans[i].length = end - spans[i].offset;
+    }
+    return nr;
+}
+
+uint32_t vmemstore_space_narrow(VMemStoreSpan *spans, uint32_t nr,
+                                uint64_t block)
+{
+    uint32_t left = 0;
+
+    for (uint32_t i = 0; i < nr; i++) {
+        uint64_t start = ROUND_UP(spans[i].offset, block);
+        uint64_t end = ROUND_DOWN(spans[i].offset + spans[i].length, block);
+
+        if (end > start) {
+            spans[left++] = (VMemStoreSpan) { start, end - start };
+        }
+    }
+    return left;
+}
+
+int vmemstore_space_provision(int fd, const VMemStoreSpan *spans, uint32_t nr)
+{
+    int err = 0;
+
+    for (uint32_t i = 0; i < nr && !err; i++) {
+        err = allocate(fd, FALLOC_FL_KEEP_SIZE, spans[i].offset,
+                       spans[i].length);
+    }
+    return err == -EDQUOT ? -ENOSPC : err;
+}
+
+int vmemstore_space_discard(int fd, const VMemStoreSpan *spans, uint32_t nr)
+{
+    int err = 0;
+
+    for (uint32_t i = 0; i < nr && !err; i++) {
+        err = allocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                       spans[i].offset, spans[i].length);
+    }
+    return err;
+}
