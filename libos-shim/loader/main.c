@@ -24,7 +24,8 @@
 
 struct vmemos *fs;
 
-static uint64_t served, first_instruction;
+static uint64_t served;
+static uint64_t started, mounted, first_instruction;	/* ns from the PVH entry */
 static bool trace;
 
 /* ---- The table of calls ---- */
@@ -87,7 +88,8 @@ static void print_stats(void)
 	struct vmemos_counters c;
 
 	vmemos_get_counters(fs, &c);
-	say("vmemos: %lu us from the PVH entry to the program\n", first_instruction / 1000);
+	say("vmemos: us from the PVH entry: %lu platform up, %lu mounted, %lu in the program\n",
+	    started / 1000, mounted / 1000, first_instruction / 1000);
 	say("vmemos: %lu system calls, %lu page faults, %lu pages of memory\n", served,
 	    vm_counters.faults, vm_counters.pages);
 	say("vmemos: exits: %lu doorbells, %lu console\n", exits.doorbells, exits.console);
@@ -133,10 +135,12 @@ int vmemos_main(struct vmemos_platform *p, int argc, char **argv)
 {
 	uint64_t entry, stack;
 
+	started = clock_since_boot();
 	if (argc == 0)
 		fatal("no program name on the command line (-append): [OPTION... --] NAME [ARG...]");
 	trace = platform_option("trace", NULL);
 	mount_root(p);
+	mounted = clock_since_boot();
 	fd_init();
 	page_fault_hook = vm_fault;
 	elf_load(argc, argv, &entry, &stack);

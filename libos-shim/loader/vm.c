@@ -146,11 +146,22 @@ static void vma_insert(struct vma *v)
 	}
 }
 
-/* A hole of len bytes, as high as possible; 0: none. */
-static uint64_t find_hole(uint64_t len)
+static bool valid_range(uint64_t start, uint64_t len)
+{
+	return start % PAGE_SIZE == 0 && len && len <= PROGRAM_TOP && start >= PROGRAM_MIN &&
+	       start + len <= PROGRAM_TOP &&
+	       (start + len <= VMEMOS_BASE || start >= 2 * VMEMOS_BASE);
+}
+
+/* A hole of len bytes at the hint, or as high as possible; 0: none. */
+static uint64_t find_hole(uint64_t hint, uint64_t len)
 {
 	uint64_t best = 0, low = MMAP_TOP / 2;
-	struct vma *v = vma_from(low);
+	struct vma *v = vma_from(hint);
+
+	if (valid_range(hint, len) && (!v || v->start >= hint + len))
+		return hint;
+	v = vma_from(low);
 
 	for (;; v = v->next) {
 		if (low <= MMAP_TOP && (v && v->start < MMAP_TOP ? v->start : MMAP_TOP) - low >= len)
@@ -209,13 +220,6 @@ static void protect_page(uint64_t *pte, uint64_t va, void *ctx)
 }
 
 /* ---- Mapping and unmapping ---- */
-
-static bool valid_range(uint64_t start, uint64_t len)
-{
-	return start % PAGE_SIZE == 0 && len && len <= PROGRAM_TOP && start >= PROGRAM_MIN &&
-	       start + len <= PROGRAM_TOP &&
-	       (start + len <= VMEMOS_BASE || start >= 2 * VMEMOS_BASE);
-}
 
 static int unmap(uint64_t start, uint64_t len)
 {
@@ -291,7 +295,7 @@ SYSCALL(mmap)
 		if (v && v->start < addr + len)
 			return -EEXIST;
 	} else if (!(flags & MAP_FIXED)) {
-		addr = find_hole(len);
+		addr = find_hole(addr, len);
 		if (!addr)
 			return -ENOMEM;
 	}
@@ -352,7 +356,7 @@ static void move_page(uint64_t *pte, uint64_t va, void *ctx)
 /* Move the mapping to where it has room for new_len; -ENOMEM. */
 static int64_t move_mapping(struct vma *v, uint64_t new_len)
 {
-	struct move m = { .from = v->start, .to = find_hole(new_len) };
+	struct move m = { .from = v->start, .to = find_hole(0, new_len) };
 	uint64_t end = v->end;		/* v may be merged with its new neighbour */
 	unsigned int flags = v->shared ? MAP_SHARED : MAP_PRIVATE;
 	int err;

@@ -82,9 +82,9 @@ void platform_exit(int status)
 {
 	static const struct { uint16_t limit; uint64_t base; } __attribute__((packed)) no_idt;
 
-	if (status > 127)
+	if (status > 126)
 		say("vmemos: exit status %d\n", status);
-	outl(DEBUG_EXIT, (uint32_t)status);
+	outl(DEBUG_EXIT, (uint32_t)status + 1);
 	/* No such device.  A triple fault resets every machine. */
 	say("vmemos: exit status %d (no isa-debug-exit device: resetting)\n", status);
 	__asm__ volatile("lidt %0; int3" : : "m"(no_idt));

@@ -78,8 +78,9 @@ void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /*
  * End the machine.  isa-debug-exit at port 0xf4, which works on all machine
- * types, makes QEMU exit with status * 2 + 1, mod 256; above 127 the console
- * tells the status, too.  Without the device: a reset (-no-reboot ends QEMU).
+ * types, makes QEMU exit with status * 2 + 3, so never with 1, which is an
+ * error of its own; above 126 the console tells the status.  Without the
+ * device: a reset (-no-reboot ends QEMU).
  */
 void platform_exit(int status) __attribute__((noreturn));
 /* One line that says what to do, and status 125: the program never ran. */
