@@ -294,6 +294,40 @@ static void remember_copy(struct walk *w, uint64_t lblk, uint64_t pblk, uint64_t
 	r->copy_blocks += nr;
 }
 
+/*
+ * Some blocks of an extent belong to another inode: the longest run of others
+ * stays, copies of the rest are made later.  Until then what lies there must
+ * not be used for anything: it is claimed, and the next round frees it.
+ */
+static bool share_extent(struct walk *w, struct vmem_extent *e)
+{
+	struct repair *r = w->r;
+	uint64_t lblk = ext_lblk(e), len = ext_len(e), pblk = ext_pblk(e), i, run = 0, best = 0, at = 0;
+
+	for (i = 0; i < len; i++) {
+		run = vmem_repair_claimed(r, pblk + i, 1) ? 0 : run + 1;
+		if (run > best) {
+			best = run;
+			at = i + 1 - run;
+		}
+	}
+	if (!best) {
+		remember_copy(w, lblk, pblk, len);
+		return false;
+	}
+	vmem_repair_claim(r, pblk, len);
+	if (at)
+		remember_copy(w, lblk, pblk, at);
+	if (at + best < len)
+		remember_copy(w, lblk + at + best, pblk + at + best, len - at - best);
+	*e = make_extent(lblk + at, best, pblk + at);
+	touched(r, e, sizeof(*e));
+	w->changed = true;
+	w->end = lblk + at + best;
+	w->blocks += best;
+	return true;
+}
+
 /* Keep an extent?  It may become shorter.  next: where the one after it starts. */
 static bool keep_extent(struct walk *w, struct vmem_extent *e, uint64_t next)
 {
@@ -323,10 +357,8 @@ static bool keep_extent(struct walk *w, struct vmem_extent *e, uint64_t next)
 		touched(r, e, sizeof(*e));
 		w->changed = true;
 	}
-	if (vmem_repair_claimed(r, pblk, end - lblk)) {
-		remember_copy(w, lblk, pblk, end - lblk);
-		return false;
-	}
+	if (vmem_repair_claimed(r, pblk, end - lblk))
+		return share_extent(w, e);
 	vmem_repair_claim(r, pblk, end - lblk);
 	w->blocks += end - lblk;
 	return true;
