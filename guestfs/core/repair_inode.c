@@ -110,32 +110,35 @@ static void clear_inode(struct repair *r, uint64_t ino, struct vmem_dinode *di, 
 	touched(r, di, sizeof(*di));
 }
 
-/* What this kind of inode does not use. */
+/* What this kind of inode does not use.  Stores only what changes: the copy grows by it. */
 static bool zero_unused(struct vmem_dinode *di)
 {
-	struct vmem_dinode old = *di;
-	uint32_t type = vmem_get16(di->mode) & MODE_TYPE;
-	bool extents = vmem_get16(di->format) == VMEM_FMT_EXTENTS;
+	struct vmem_dinode n = *di;
+	uint32_t type = vmem_get16(n.mode) & MODE_TYPE;
+	bool extents = vmem_get16(n.format) == VMEM_FMT_EXTENTS;
 
-	di->flags = vmem_le32_of(0);
-	di->reserved0 = vmem_le32_of(0);
-	memset(di->reserved1, 0, sizeof(di->reserved1));
-	di->xattr = vmem_le64_of(0);
+	n.flags = vmem_le32_of(0);
+	n.reserved0 = vmem_le32_of(0);
+	memset(n.reserved1, 0, sizeof(n.reserved1));
+	n.xattr = vmem_le64_of(0);
 	if (!is_device(type))
-		di->rdev = vmem_le32_of(0);
+		n.rdev = vmem_le32_of(0);
 	if (type != MODE_DIR)
-		di->parent = vmem_le32_of(0);
+		n.parent = vmem_le32_of(0);
 	else
-		di->u.dir.reserved = vmem_le32_of(0);
+		n.u.dir.reserved = vmem_le32_of(0);
 	if (!extents) {
-		di->depth = vmem_le16_of(0);
-		di->nr_ext = vmem_le16_of(0);
+		n.depth = vmem_le16_of(0);
+		n.nr_ext = vmem_le16_of(0);
 		if (type != MODE_DIR)
-			di->blocks = vmem_le64_of(0);
+			n.blocks = vmem_le64_of(0);
 	}
-	if (vmem_get16(di->format) == VMEM_FMT_NONE)
-		di->size = vmem_le64_of(0);
-	return memcmp(&old, di, sizeof(old)) != 0;
+	if (vmem_get16(n.format) == VMEM_FMT_NONE)
+		n.size = vmem_le64_of(0);
+	if (!memcmp(&n, di, sizeof(n)))
+		return false;
+	*di = n;
+	return true;
 }
 
 /* A short target; false when there is none. */
@@ -490,16 +493,46 @@ static uint32_t walk_entries(struct walk *w, struct vmem_extent *e, uint32_t cou
 	return w->r->error ? count : left;
 }
 
-/* Depth and number of entries in the inode, as what they lead to says. */
+static uint64_t size_in_blocks(const struct vmem_dinode *di)
+{
+	return (vmem_get64(di->size) >> VMEM_BLOCK_SHIFT) +
+	       !!(vmem_get64(di->size) & VMEM_BLOCK_MASK);
+}
+
+/* Do extents in the inode itself, and nothing else, explain what it says of its size? */
+static bool extents_add_up(const struct repair *r, const struct vmem_dinode *di)
+{
+	uint32_t nr = vmem_get16(di->nr_ext), i;
+	uint64_t sum = 0, next = 0;
+
+	if (vmem_get16(di->depth) || nr > VMEM_INLINE_EXTENTS)
+		return false;
+	for (i = 0; i < nr; i++) {
+		const struct vmem_extent *e = &di->u.ext[i];
+
+		if (ext_lblk(e) < next || !vmem_repair_block_ok(r, ext_pblk(e), ext_len(e)))
+			return false;
+		sum += ext_len(e);
+		next = ext_lblk(e) + ext_len(e);
+	}
+	return sum == vmem_get64(di->blocks) && next <= size_in_blocks(di);
+}
+
+/*
+ * Depth and number of entries in the inode, as what they lead to says.  Blocks
+ * of data are looked at only when there is a doubt: they are many.
+ */
 static void fix_tree_root(struct repair *r, uint64_t ino, struct vmem_dinode *di)
 {
 	const struct vmem_extent *e = di->u.ext;
-	uint32_t depth = vmem_get16(di->depth), nr = vmem_get16(di->nr_ext), filled = 0, i;
+	uint32_t depth = vmem_get16(di->depth), nr = vmem_get16(di->nr_ext), filled = 0, level, i;
 	uint64_t first = ext_pblk(&e[0]);
-	const struct vmem_node *node = (const struct vmem_node *)(void *)block_ptr(r,
-		vmem_repair_block_ok(r, first, 1) ? first : 0);
-	uint32_t level = vmem_get16(node->level);
+	const struct vmem_node *node;
 
+	if (extents_add_up(r, di))
+		return;
+	node = (const struct vmem_node *)(void *)block_ptr(r, vmem_repair_block_ok(r, first, 1) ? first : 0);
+	level = vmem_get16(node->level);
 	if (vmem_repair_head(r, first, VMEM_EXT_NODE_MAGIC, level, ino) == HEAD_PERFECT &&
 	    level < VMEM_EXT_MAX_DEPTH && (nr || depth)) {
 		if (depth != level + 1 && (depth == 0 || depth > VMEM_EXT_MAX_DEPTH ||
@@ -528,12 +561,6 @@ static void fix_tree_root(struct repair *r, uint64_t ino, struct vmem_dinode *di
 	di->depth = vmem_le16_of(depth);
 	di->nr_ext = vmem_le16_of(nr);
 	vmem_repair_seal(r, ino, di);
-}
-
-static uint64_t size_in_blocks(const struct vmem_dinode *di)
-{
-	return (vmem_get64(di->size) >> VMEM_BLOCK_SHIFT) +
-	       !!(vmem_get64(di->size) & VMEM_BLOCK_MASK);
 }
 
 /*

@@ -13,7 +13,8 @@
 
 const char *const harness_name = "repair";
 
-static uint8_t *noted, *snapshot;	/* of the base in use, per block; blocks that were damaged */
+/* Of the largest base: blocks that were told, blocks that were damaged, and what was in them. */
+static uint8_t *noted, *damaged, *snapshot;
 static uint64_t nr_noted;
 static bool no_space;
 static char last_report[512];
@@ -70,34 +71,53 @@ static int repair(struct vmem_repair_result *r)
 	return err;
 }
 
+static void allocate(void)
+{
+	uint64_t most = 0;
+	unsigned int i;
+
+	for (i = 0; i < NR_BASES; i++)
+		if (bases[i].nr_blocks > most)
+			most = bases[i].nr_blocks;
+	noted = calloc(1, most);
+	damaged = calloc(1, most);
+	snapshot = malloc(most * BLOCK);
+	if (!noted || !damaged || !snapshot)
+		abort();
+}
+
 /* The damaged image, as far as it is not the base's. */
 static void take_snapshot(void)
 {
 	const struct base *b = world.base;
 	uint64_t i;
 
-	free(noted);
-	free(snapshot);
-	noted = calloc(1, b->nr_blocks);
-	snapshot = malloc(b->nr_blocks * BLOCK);
-	if (!noted || !snapshot)
-		abort();
+	if (!noted)
+		allocate();
+	memset(noted, 0, b->nr_blocks);
+	memcpy(damaged, b->touched, b->nr_blocks);
 	for (i = 0; i < b->nr_blocks; i++)
-		if (b->touched[i])
+		if (damaged[i])
 			memcpy(snapshot + i * BLOCK, b->work + i * BLOCK, BLOCK);
 }
 
-/* damaged: the blocks in the snapshot. */
-static void check_notes(const uint8_t *damaged)
+/* A run of blocks that were neither told nor damaged is compared at once. */
+static void check_notes(void)
 {
 	const struct base *b = world.base;
-	uint64_t i;
+	uint64_t i, end;
 
-	for (i = 0; i < b->nr_blocks; i++) {
+	for (i = 0; i < b->nr_blocks; i = end) {
 		const uint8_t *was = (damaged[i] ? snapshot : b->image) + i * BLOCK;
 
-		if (!noted[i] && memcmp(was, b->work + i * BLOCK, BLOCK))
-			broken("block %llu changed, but the caller was not told", (unsigned long long)i);
+		end = i + 1;
+		if (noted[i])
+			continue;
+		while (!damaged[i] && end < b->nr_blocks && !damaged[end] && !noted[end])
+			end++;
+		if (memcmp(was, b->work + i * BLOCK, (end - i) * BLOCK))
+			broken("something changed in %llu blocks from %llu, but the caller was not told",
+			       (unsigned long long)(end - i), (unsigned long long)i);
 	}
 }
 
@@ -135,7 +155,6 @@ void fuzz_one(const struct fuzz_input *in)
 {
 	struct fuzz_header head = in->head;
 	struct vmem_repair_result r;
-	uint8_t *damaged;
 	bool needs_check;
 	int err;
 
@@ -146,10 +165,6 @@ void fuzz_one(const struct fuzz_input *in)
 	world.fail_at = 0;
 	intact_note();
 	take_snapshot();
-	damaged = malloc(world.base->nr_blocks);
-	if (!damaged)
-		abort();
-	memcpy(damaged, world.base->touched, world.base->nr_blocks);
 	no_space = false;
 	world.allocs = 0;
 	world.fail_at = in->head.fail_alloc;
@@ -162,7 +177,7 @@ void fuzz_one(const struct fuzz_input *in)
 		broken("the repair gives %d without a reason: %s", err, last_report);
 	if (err == 0) {
 		world.fail_at = 0;
-		check_notes(damaged);
+		check_notes();
 		if (world_check(&needs_check) || needs_check)
 			broken("the check finds something after the repair");
 		repair_again();
@@ -171,5 +186,4 @@ void fuzz_one(const struct fuzz_input *in)
 		world_end();
 		use_it();
 	}
-	free(damaged);
 }
