@@ -66,6 +66,7 @@ children() {
 run_slice() { # name seconds
 	log=$out/long-$1.log
 	mkdir -p "$out/corpus/$1"
+	rm -f "$out/times-$1"
 	code=0
 	(
 		code=0
@@ -76,8 +77,10 @@ run_slice() { # name seconds
 		exit $code
 	) || code=$?
 	runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
-	printf '%s\t%s\t%s\t%s\n' "$(date -u +%FT%TZ)" "$(children "$out/times-$1")" "${runs:-0}" \
-		"$(sources)" >>"$out/total/$1.tsv"
+	# A slice that was killed without a word counts for nothing.
+	[ -z "$runs" ] || [ ! -s "$out/times-$1" ] ||
+		printf '%s\t%s\t%s\t%s\n' "$(date -u +%FT%TZ)" "$(children "$out/times-$1")" "$runs" \
+			"$(sources)" >>"$out/total/$1.tsv"
 	return $code
 }
 
@@ -88,9 +91,12 @@ for name in $names; do
 		left=$((target - used + 1))
 		[ "$left" -lt "$slice" ] || left=$slice
 		echo "$name: $used of $target CPU seconds, $(total "$name" 3) executions; next slice: $left s"
-		run_slice "$name" "$left" || {
+		code=0
+		run_slice "$name" "$left" || code=$?
+		[ $code != 72 ] || { echo "interrupted; go on by the same command" >&2; exit 1; }
+		[ $code = 0 ] || {
 			status=1
-			grep -aE '^broken|runtime error|^SUMMARY|Test unit written|interrupted' "$out/long-$name.log" || :
+			grep -aE '^broken|runtime error|^SUMMARY|Test unit written' "$out/long-$name.log" || :
 			break
 		}
 	done
