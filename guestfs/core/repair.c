@@ -36,6 +36,13 @@ void vmem_repair_fixed(struct repair *r, bool safe, const char *fmt, ...)
 	va_end(ap);
 }
 
+void vmem_repair_step(struct repair *r, const char *what, uint64_t done, uint64_t total)
+{
+	/* Names come by the million. */
+	if (r->p->progress && (total || done % 1024 == 0))
+		r->p->progress(r->p->ctx, what, done, total);
+}
+
 void *vmem_repair_alloc(struct repair *r, size_t size)
 {
 	void *p = r->env->alloc(r->env, size);
@@ -244,7 +251,10 @@ static const struct vmem_root *newest_root(const struct repair *r)
 	return best;
 }
 
-/* Two clean roots whose log is empty: whatever lies in it has another seed. */
+/*
+ * Two clean roots whose log is empty: whatever lies in it has another seed.
+ * seq + 1 is that of the root that says that the image is being repaired.
+ */
 static void write_roots(struct repair *r)
 {
 	const struct vmem_root *newest = newest_root(r);
@@ -275,7 +285,7 @@ static void write_roots(struct repair *r)
 	memcpy(root.uuid, r->sb.uuid, VMEM_UUID_LEN);
 	memset(root.reserved, 0, sizeof(root.reserved));
 	for (i = 0; i < VMEM_NR_ROOTS; i++) {
-		root.seq = vmem_le64_of(seq + 1 + i);
+		root.seq = vmem_le64_of(seq + 2 + i);
 		root.csum = vmem_le32_of(vmem_root_csum(r->crc, &root));
 		vmem_put(r->store, VMEM_ROOT_BLOCK(i) * (uint64_t)VMEM_BLOCK_SIZE, &root, sizeof(root));
 	}
@@ -510,6 +520,11 @@ static void repair_root_dir(struct repair *r)
 	info->flags = R_USED | R_DIR;
 }
 
+static const char *const stage_name[] = {
+	[STAGE_FIELDS] = "repairing inodes", [STAGE_SOUND] = "finding nodes",
+	[STAGE_MENDED] = "repairing nodes", [STAGE_DATA] = "repairing extents",
+};
+
 typedef void (*inode_fn)(struct repair *r, uint64_t ino, struct vmem_dinode *di,
 			 struct rinode *info, enum stage stage);
 
@@ -520,8 +535,7 @@ static void for_inodes(struct repair *r, inode_fn fn, enum stage stage)
 	for (ag = 0; ag < r->nr_ags; ag++) {
 		struct rgroup *g = &r->groups[ag];
 
-		if (r->p->progress)
-			r->p->progress(r->p->ctx, ag, r->nr_ags);
+		vmem_repair_step(r, stage_name[stage], ag, r->nr_ags);
 		for (i = 0; i < g->inited && !r->error; i++)
 			if (vmem_get16(table_of(r, ag)[i].mode))
 				fn(r, (uint64_t)ag * r->inodes_per_ag + i, &table_of(r, ag)[i],
@@ -560,7 +574,7 @@ static void repair_offline(struct repair *r)
 
 	if (!map)
 		return;
-	for_inodes(r, one_inode_fields, STAGE_SOUND);
+	for_inodes(r, one_inode_fields, STAGE_FIELDS);
 	repair_root_dir(r);
 	for (stage = STAGE_SOUND; stage <= STAGE_DATA; stage++)
 		for_inodes(r, one_inode_tree, stage);
@@ -632,8 +646,7 @@ static void on_check_progress(void *ctx, uint64_t done, uint64_t total)
 {
 	struct judge *j = ctx;
 
-	if (j->r->p->progress)
-		j->r->p->progress(j->r->p->ctx, done, total);
+	vmem_repair_step(j->r, "checking", done, total);
 }
 
 static int64_t check(struct repair *r, bool tell, bool *needs_check)

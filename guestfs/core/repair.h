@@ -31,8 +31,11 @@ struct vmem_repair_params {
 	/* Each change, and last the reason of a refusal: one line, fmt as for vmem_env.log. */
 	void (*report)(void *ctx, const char *fmt, va_list ap);
 
-	/* Now and then: groups of groups done.  May be NULL. */
-	void (*progress)(void *ctx, uint64_t done, uint64_t total);
+	/*
+	 * Now and then: what is being done, and how much of it; total 0 when
+	 * that is not known.  May be NULL.
+	 */
+	void (*progress)(void *ctx, const char *what, uint64_t done, uint64_t total);
 };
 
 struct vmem_repair_result {

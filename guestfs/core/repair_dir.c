@@ -482,7 +482,8 @@ static void for_dirs(struct repair *r, dir_fn fn)
 	struct rinode *info;
 	uint32_t ag, i;
 
-	for (ag = 0; ag < r->nr_ags; ag++)
+	for (ag = 0; ag < r->nr_ags; ag++) {
+		vmem_repair_step(r, "repairing names", ag, r->nr_ags);
 		for (i = 0; i < r->groups[ag].inited && !r->error; i++) {
 			uint64_t ino = (uint64_t)ag * r->inodes_per_ag + i;
 			struct vmem_dinode *di = vmem_repair_inode(r, ino, &info);
@@ -490,6 +491,7 @@ static void for_dirs(struct repair *r, dir_fn fn)
 			if (di && info->flags & R_DIR)
 				fn(r, ino, di, info);
 		}
+	}
 }
 
 static void fix_dir(struct repair *r, uint64_t ino, struct vmem_dinode *di, struct rinode *info)

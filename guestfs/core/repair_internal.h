@@ -86,6 +86,8 @@ struct repair {
 
 __attribute__((format(printf, 3, 4)))
 void vmem_repair_fixed(struct repair *r, bool safe, const char *fmt, ...);
+/* Tell of progress. */
+void vmem_repair_step(struct repair *r, const char *what, uint64_t done, uint64_t total);
 void *vmem_repair_alloc(struct repair *r, size_t size);
 void vmem_repair_free(struct repair *r, void *p, size_t size);
 
@@ -118,6 +120,7 @@ void vmem_repair_fix_head(struct repair *r, uint64_t block, uint32_t magic, uint
 /* ---- repair_inode.c ---- */
 
 enum stage {
+	STAGE_FIELDS,	/* inodes by themselves */
 	STAGE_SOUND,	/* claim nodes whose head is right */
 	STAGE_MENDED,	/* claim others that are still recognised */
 	STAGE_DATA,	/* claim data */

@@ -84,10 +84,12 @@ static int add_name(struct repair *r, struct vmem_inode *dir, struct vmem_name n
 static int add_names(struct repair *r, struct vmem_fs *fs)
 {
 	struct vmem_inode dir;
+	uint64_t done = 0;
 	struct rname *n;
 	int err = 0;
 
 	for (n = r->names; n && !err; n = n->next) {
+		vmem_repair_step(r, "adding names", done++, 0);
 		if (!n->ino)
 			continue;
 		err = vmem_iget(fs, n->dir, &dir);
@@ -136,6 +138,7 @@ static int connect_lost(struct repair *r, struct vmem_fs *fs)
 		return 0;
 	err = open_lost_found(fs, &lf);
 	for (l = r->lost; l && !err; l = l->next) {
+		vmem_repair_step(r, "filling lost+found", r->res->connected, 0);
 		vmem_repair_fixed(r, false, "inode %u: no name leads to it: now in lost+found", l->ino);
 		r->res->connected++;
 		err = add_name(r, &lf, name_of(buf, number_name(buf, l->ino, 0)), l->ino, true);
@@ -241,8 +244,10 @@ int vmem_repair_mounted(struct repair *r)
 
 	if (err)
 		return err;
-	for (c = r->copies; c && !err; c = c->next)
+	for (c = r->copies; c && !err; c = c->next) {
+		vmem_repair_step(r, "copying blocks", r->res->copied, 0);
 		err = copy_blocks(r, fs, c);
+	}
 	if (!err)
 		err = add_names(r, fs);
 	if (!err)

@@ -7,39 +7,46 @@
  * for good.  What then lies there is walked by vmem_check().
  *
  * A repair happens in a private mapping.  Only when the result is consistent
- * are the blocks that changed stored, so that a refusal changes nothing.
+ * are the blocks that changed stored (fsck_store.c), so that a refusal changes
+ * nothing.
  */
 #define _GNU_SOURCE
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "check.h"
+#include "fsck_store.h"
 #include "hash.h"
 #include "repair.h"
 #include "toolenv.h"
 
-/* Exit codes of e2fsck(8). */
+/* Exit codes of e2fsck(8); 2 (reboot) and 128 (shared library) cannot occur. */
 #define EXIT_CLEAN	0
 #define EXIT_CORRECTED	1
 #define EXIT_ERRORS	4
+#define EXIT_CANCELLED	32
 
 #define MAX_LINES	1000u	/* findings shown without -v */
 
 static const char usage_text[] =
-	"Usage: fsck.vmemfs [-n | -p | -y] [-fqv] FILE|/dev/pmemN\n"
+	"Usage: fsck.vmemfs [-n | -p | -y] [-Cfqv] FILE|/dev/pmemN\n"
 	"Check a vmemfs that is not mounted, and repair it.\n\n"
 	"  -n, --no-changes  change nothing (default); an unclean image is recovered in memory\n"
 	"  -p, --preen       recover an unclean image for good, and repair what loses nothing;\n"
 	"                    nothing to do on a clean one\n"
 	"  -y, --yes         check and repair everything; what has no name goes to lost+found\n"
 	"  -f, --force       with -p: check also a clean image\n"
+	"  -C, --progress    show progress from the start (else after two seconds)\n"
 	"  -q, --quiet       no summary\n"
 	"  -v, --verbose     all findings, and what the recovery says\n"
 	"  -V, --version     version of this program\n"
 	"  -h, --help        this text\n\n"
-	"Exit status: 0 clean, 1 corrected, 4 errors are left, 8 could not check, 16 usage\n";
+	"Exit status: 0 clean, 1 corrected, 4 something is left to correct,\n"
+	"8 could not check or write, 16 usage, 32 cancelled\n";
 
 struct options {
 	const char *path;
@@ -54,10 +61,40 @@ struct fsck {
 	struct vmem_check_result result;
 	uint64_t lines;
 
-	struct vmem_store copy;		/* private: what is repaired */
-	uint8_t *changed;		/* a bit per block of it */
+	struct fsck_copy copy;		/* what is repaired */
 	bool needs_yes;			/* -p met what only -y repairs */
 };
+
+/* ---- Cancelling ---------------------------------------------------------- */
+
+/* At any time but while a repair is stored: the image is then as good as before. */
+static void on_cancel(int sig)
+{
+	static const char text[] = "\nfsck.vmemfs: cancelled; no repair was made\n";
+
+	(void)sig;
+	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+		_exit(EXIT_CANCELLED | TOOL_EXIT_FAILED);
+	_exit(EXIT_CANCELLED);
+}
+
+static void allow_cancel(bool allow)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(allow ? SIG_UNBLOCK : SIG_BLOCK, &set, NULL);
+}
+
+static void catch_signals(void)
+{
+	struct sigaction act = { .sa_handler = on_cancel };
+
+	sigaction(SIGINT, &act, NULL);
+	sigaction(SIGTERM, &act, NULL);
+}
 
 /* ---- Findings ------------------------------------------------------------ */
 
@@ -126,9 +163,19 @@ static int recover(struct fsck *f)
 	if (!(image_state(f) & VMEM_STATE_MOUNTED))
 		return 0;
 	err = settle(f, false, &f->recovery);
-	if (err)
+	if (err == -ENOMEM)
+		tool_error("out of memory");
+	else if (err == -EIO)
+		tool_error("cannot write %s: run fsck.vmemfs again", f->o->path);
+	else if (err)
 		printf("%s: the log cannot be replayed: %s\n", f->o->path, strerror(-err));
 	return err;
+}
+
+/* Nothing that the medium says: the tool itself could not go on. */
+static bool is_operational(int err)
+{
+	return err == -ENOMEM || err == -EIO;
 }
 
 /* ---- Summary ------------------------------------------------------------- */
@@ -149,12 +196,15 @@ static void say_recovery(const struct fsck *f)
 static void say_summary(const struct fsck *f, bool clean)
 {
 	const struct vmem_check_result *r = &f->result;
+	const char *state = clean ? "clean" : "DAMAGED";
 
 	if (f->o->quiet)
 		return;
 	say_recovery(f);
+	if (!clean && !f->lines && f->result.needs_check)
+		state = "consistent, not allowed to be mounted";
 	printf("%s: %s, %llu files, %llu directories, %llu symlinks, %llu others, %llu/%llu inodes, %llu/%llu blocks\n",
-	       f->o->path, clean ? "clean" : "DAMAGED", (unsigned long long)r->files,
+	       f->o->path, state, (unsigned long long)r->files,
 	       (unsigned long long)r->dirs, (unsigned long long)r->symlinks,
 	       (unsigned long long)r->others, (unsigned long long)r->used_inodes,
 	       (unsigned long long)r->nr_inodes, (unsigned long long)r->used_blocks,
@@ -163,6 +213,11 @@ static void say_summary(const struct fsck *f, bool clean)
 
 static int say_damage(const struct fsck *f)
 {
+	if (!f->lines && f->result.needs_check) {
+		printf("%s: asks for a check before the next mount: fsck.vmemfs -p allows it\n",
+		       f->o->path);
+		return EXIT_ERRORS;
+	}
 	printf("%s: %llu problems found; %s\n", f->o->path, (unsigned long long)f->lines,
 	       f->o->yes ? "not repaired: mount it read-only and copy what is needed" :
 	       f->needs_yes ? "nothing was changed: some can only be repaired with losses or guesses, by fsck.vmemfs -y" :
@@ -202,15 +257,15 @@ static int check_only(struct fsck *f)
 	if (tool_open(&f->img, f->o->path, TOOL_SNAPSHOT))
 		return TOOL_EXIT_FAILED;
 	err = recover(f);
-	if (err == -ENOMEM)
+	if (is_operational(err))
 		return TOOL_EXIT_FAILED;
 	/* Without the log the walk still tells what is wrong. */
 	status = walk(f);
 	if (err && status == EXIT_CLEAN)
 		status = EXIT_ERRORS;
-	if (status == EXIT_CLEAN && f->result.needs_check && !f->o->quiet)
-		printf("%s: asks for a check before the next mount: fsck.vmemfs -p allows it\n",
-		       f->o->path);
+	/* Nothing is wrong, but until it is told so no mount accepts it. */
+	if (status == EXIT_CLEAN && f->result.needs_check)
+		status = EXIT_ERRORS;
 	return status;
 }
 
@@ -228,138 +283,51 @@ static void on_report(void *ctx, const char *fmt, va_list ap)
 	putchar('\n');
 }
 
-static void on_repair_progress(void *ctx, uint64_t done, uint64_t total)
+static void on_repair_progress(void *ctx, const char *what, uint64_t done, uint64_t total)
 {
 	(void)ctx;
-	tool_progress("repairing", done, total);
-}
-
-static void note_change(struct vmem_store *store, const void *addr, size_t len)
-{
-	struct fsck *f = store->ctx;
-	uint64_t off = (uint64_t)((const uint8_t *)addr - store->base);
-	uint64_t block = off >> VMEM_BLOCK_SHIFT, end = (off + len + VMEM_BLOCK_MASK) >> VMEM_BLOCK_SHIFT;
-
-	for (; block < end; block++)
-		f->changed[block / 8] = (uint8_t)(f->changed[block / 8] | 1u << block % 8);
-}
-
-static void no_drain(struct vmem_store *store)
-{
-	(void)store;
+	tool_progress(what, done, total);
 }
 
 static bool open_copy(struct fsck *f)
 {
 	uint64_t size = f->img.store.size;
+	/* Only pages that are stored to become memory of our own. */
 	void *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE,
 			  f->img.fd, 0);
 
-	f->changed = calloc(1, size / VMEM_BLOCK_SIZE / 8 + 1);
-	if (base == MAP_FAILED || !f->changed) {
-		tool_error("no memory for a copy of %s: %s", f->o->path, strerror(errno));
+	if (base == MAP_FAILED) {
+		tool_error("cannot map a copy of %s: %s", f->o->path, strerror(errno));
 		return false;
 	}
 	madvise(base, size, MADV_RANDOM);
-	f->copy = f->img.store;
-	f->copy.base = base;
-	f->copy.backing = VMEM_BACKING_DAX;	/* the core then tells each store */
-	f->copy.ctx = f;
-	f->copy.flush = NULL;
-	f->copy.writeback = note_change;
-	f->copy.drain = no_drain;
-	return true;
+	if (!fsck_copy_init(&f->copy, &f->img.store, base))
+		return true;
+	munmap(base, size);
+	tool_error("out of memory");
+	return false;
 }
 
 static void close_copy(struct fsck *f)
 {
-	if (f->copy.base)
-		munmap(f->copy.base, f->copy.size);
-	free(f->changed);
-	f->copy.base = NULL;
-	f->changed = NULL;
+	if (!f->copy.changed)
+		return;
+	munmap(f->copy.store.base, f->copy.store.size);
+	fsck_copy_free(&f->copy);
 }
 
-static void store_block(struct fsck *f, uint64_t block, const void *src)
-{
-	struct vmem_store *store = &f->img.store;
-	uint8_t *to = store->base + (block << VMEM_BLOCK_SHIFT);
-
-	memcpy(to, src, VMEM_BLOCK_SIZE);
-	if (store->writeback)
-		store->writeback(store, to, VMEM_BLOCK_SIZE);
-}
-
-/* Changed blocks in [first, end); then all of it is durable. */
-static bool store_changed(struct fsck *f, uint64_t first, uint64_t end)
-{
-	struct vmem_store *store = &f->img.store;
-	struct vmem_range all = { 0, store->size };
-	uint64_t block;
-
-	for (block = first; block < end; block++) {
-		if (!f->changed[block / 8] && block % 8 == 0) {
-			block += 7;
-			continue;
-		}
-		if (f->changed[block / 8] >> block % 8 & 1)
-			store_block(f, block, f->copy.base + (block << VMEM_BLOCK_SHIFT));
-	}
-	if (store->drain)
-		store->drain(store);
-	if (!store->flush || !store->flush(store, &all, 1))
-		return true;
-	tool_error("cannot write %s: run fsck.vmemfs again", f->o->path);
-	return false;
-}
-
-/* Until the repair is complete, a mount must refuse: the root asks for a check. */
-static bool store_marker(struct fsck *f)
-{
-	struct vmem_store *store = &f->img.store;
-	unsigned int i, newest = VMEM_NR_ROOTS;
-	struct vmem_root root = { .seq = vmem_le64_of(0) };
-	uint64_t end = VMEM_ROOT_BLOCK(VMEM_NR_ROOTS);
-
-	for (i = 0; i < VMEM_NR_ROOTS; i++) {
-		const struct vmem_root *r = (const struct vmem_root *)(const void *)
-			(store->base + VMEM_ROOT_BLOCK(i) * VMEM_BLOCK_SIZE);
-
-		if (vmem_get64(r->magic) == VMEM_ROOT_MAGIC &&
-		    vmem_get32(r->csum) == vmem_root_csum(f->env->crc32c, r) &&
-		    (newest == VMEM_NR_ROOTS || vmem_get64(r->seq) > vmem_get64(root.seq))) {
-			root = *r;
-			newest = i;
-		}
-	}
-	if (newest == VMEM_NR_ROOTS || vmem_get64(root.seq) > UINT64_MAX / 4)
-		return true;
-	root.seq = vmem_le64_of(vmem_get64(root.seq) + 1);
-	root.state = vmem_le32_of(vmem_get32(root.state) | VMEM_STATE_NEEDS_CHECK);
-	root.csum = vmem_le32_of(vmem_root_csum(f->env->crc32c, &root));
-	i = 1 - newest;
-	memcpy(store->base + VMEM_ROOT_BLOCK(i) * VMEM_BLOCK_SIZE, &root, sizeof(root));
-	if (store->writeback)
-		store->writeback(store, store->base + VMEM_ROOT_BLOCK(i) * VMEM_BLOCK_SIZE, sizeof(root));
-	return store_changed(f, end, end);
-}
-
-/*
- * Marker, everything but superblocks and roots, roots and backup, superblock;
- * each durable before the next.  The log is not stored: it is empty under the
- * new roots, and must stay as it is under the old ones.
- */
 static bool store_repair(struct fsck *f)
 {
-	const struct vmem_superblock *sb = (const struct vmem_superblock *)(const void *)f->copy.base;
-	uint64_t log = vmem_get64(sb->log_start), log_end = log + vmem_get64(sb->log_blocks);
-	uint64_t backup = vmem_get64(sb->backup);
+	int err;
 
-	return store_marker(f) &&
-	       store_changed(f, VMEM_DESC_START, log) && store_changed(f, log_end, backup) &&
-	       store_changed(f, VMEM_ROOT_BLOCK(0), VMEM_DESC_START) &&
-	       store_changed(f, backup, backup + 1) &&
-	       store_changed(f, VMEM_SB_BLOCK, VMEM_SB_BLOCK + 1);
+	allow_cancel(false);
+	err = fsck_copy_store(&f->copy, &f->img.store, f->env->crc32c);
+	if (!err && tool_sync(&f->img, f->o->path))
+		err = -EIO;
+	allow_cancel(true);
+	if (err)
+		tool_error("the repair of %s could not be written: run fsck.vmemfs again", f->o->path);
+	return !err;
 }
 
 static enum vmem_domain natural_domain(enum vmem_backing backing)
@@ -373,7 +341,7 @@ static int repair(struct fsck *f)
 {
 	struct vmem_repair_result result;
 	struct vmem_repair_params params = {
-		.store = &f->copy, .env = f->env, .ctx = f,
+		.store = &f->copy.store, .env = f->env, .ctx = f,
 		.domain = natural_domain(f->img.store.backing),
 		.report = on_report, .progress = on_repair_progress,
 	};
@@ -416,14 +384,19 @@ static int correct(struct fsck *f)
 		return -1;
 	}
 	err = recover(f);
+	if (is_operational(err))
+		return TOOL_EXIT_FAILED;
 	status = walk(f);
-	if (err == -ENOMEM || status == TOOL_EXIT_FAILED)
+	if (status == TOOL_EXIT_FAILED)
 		return TOOL_EXIT_FAILED;
 	if (err || status == EXIT_ERRORS) {
 		status = repair(f);
 	} else if (f->result.needs_check) {
-		if (settle(f, true, NULL))
+		err = settle(f, true, NULL);
+		if (err) {
+			tool_error("cannot clear the request for a check: %s", strerror(-err));
 			return TOOL_EXIT_FAILED;
+		}
 		if (!f->o->quiet)
 			printf("%s: consistent; it may be mounted again\n", f->o->path);
 		status = EXIT_CORRECTED;
@@ -441,7 +414,7 @@ static int parse_options(struct options *o, int argc, char **argv)
 {
 	static const struct option longopts[] = {
 		{ "no-changes", 0, NULL, 'n' }, { "preen", 0, NULL, 'p' },
-		{ "yes", 0, NULL, 'y' },
+		{ "yes", 0, NULL, 'y' }, { "progress", 0, NULL, 'C' },
 		{ "force", 0, NULL, 'f' }, { "quiet", 0, NULL, 'q' },
 		{ "verbose", 0, NULL, 'v' }, { "version", 0, NULL, 'V' },
 		{ "help", 0, NULL, 'h' }, { NULL, 0, NULL, 0 },
@@ -449,7 +422,7 @@ static int parse_options(struct options *o, int argc, char **argv)
 	bool no_changes = false;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "npayfqvVh", longopts, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "npayCfqvVh", longopts, NULL)) != -1) {
 		switch (c) {
 		case 'n':
 			no_changes = true;
@@ -460,6 +433,9 @@ static int parse_options(struct options *o, int argc, char **argv)
 			break;
 		case 'y':
 			o->yes = true;
+			break;
+		case 'C':
+			tool_progress_now();
 			break;
 		case 'f':
 			o->force = true;
@@ -498,6 +474,7 @@ int main(int argc, char **argv)
 	if (status)
 		return status < 0 ? 0 : status;
 	f.env = tool_init("fsck.vmemfs", o.verbose);
+	catch_signals();
 	status = o.preen || o.yes ? correct(&f) : check_only(&f);
 	if (status >= 0 && status != TOOL_EXIT_FAILED) {
 		say_summary(&f, status != EXIT_ERRORS);

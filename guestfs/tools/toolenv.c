@@ -144,26 +144,38 @@ void tool_error(const char *fmt, ...)
 }
 
 static int64_t progress_start, progress_last;
+static const char *progress_what;
+static bool progress_now;
+
+void tool_progress_now(void)
+{
+	progress_now = true;
+}
 
 void tool_progress(const char *what, uint64_t done, uint64_t total)
 {
-	int64_t now = env_now(NULL), every = 10;
-	bool tty = isatty(STDERR_FILENO);
+	static int is_terminal = -1;
+	bool tty, shown = progress_last != 0;
+	int64_t now = env_now(NULL), every;
 
+	if (is_terminal < 0)
+		is_terminal = isatty(STDERR_FILENO);
+	tty = is_terminal;
+	every = tty ? 200 : progress_now ? 1000 : 10000;
 	if (!progress_start)
 		progress_start = now;
-	if (tty)
-		every = 0;
-	if (now - progress_start < 2000000000 ||
-	    (progress_last && now - progress_last < every * 1000000000 + 200000000))
+	if (!progress_now && now - progress_start < 2000000000)
+		return;
+	if (shown && now - progress_last < every * 1000000 && (what == progress_what || !progress_now))
 		return;
 	progress_last = now;
+	progress_what = what;
 	fprintf(stderr, "%s%s: %s: ", tty ? "\r" : "", tool_name, what);
 	if (total)
 		fprintf(stderr, "%llu%%", (unsigned long long)(done * 100 / total));
 	else
 		fprintf(stderr, "%llu", (unsigned long long)done);
-	fputs(tty ? "   " : "\n", stderr);
+	fputs(tty ? "\033[K" : "\n", stderr);
 }
 
 void tool_progress_end(void)
@@ -216,7 +228,7 @@ static int store_flush(struct vmem_store *store, const struct vmem_range *ranges
 
 static void store_writeback(struct vmem_store *store, const void *addr, size_t len)
 {
-	const struct tool_image *img = store->ctx;
+	struct tool_image *img = store->ctx;
 
 	/*
 	 * Not pmem although the backing is: /dev/pmemN in a guest, seen through
@@ -225,7 +237,7 @@ static void store_writeback(struct vmem_store *store, const void *addr, size_t l
 	if (img->is_pmem)
 		pmem_flush(addr, len);
 	else if (pmem_msync(addr, len))
-		tool_error("writing back failed: %s", strerror(errno));
+		img->failed = true;
 }
 
 static void store_drain(struct vmem_store *store)
@@ -475,7 +487,9 @@ void tool_close(struct tool_image *img)
 
 int tool_sync(struct tool_image *img, const char *path)
 {
-	if (fsync(img->fd) == 0)
+	if (img->failed)
+		errno = EIO;
+	else if (fsync(img->fd) == 0)
 		return 0;
 	tool_error("cannot write back %s: %s", path, strerror(errno));
 	return -1;

@@ -27,6 +27,8 @@ void tool_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
  */
 void tool_progress(const char *what, uint64_t done, uint64_t total);
 void tool_progress_end(void);
+/* From the start, and every second elsewhere, too: someone asked for it. */
+void tool_progress_now(void);
 
 /* "512", "64K", "1M", "2G", "1T" to bytes; false when it is not a size. */
 bool tool_parse_size(const char *text, uint64_t *bytes);
@@ -43,6 +45,7 @@ struct tool_image {
 	size_t mapped;			/* bytes */
 	bool by_libpmem;
 	bool is_pmem;			/* a CPU cache flush makes stores durable */
+	bool failed;			/* a write-back failed: tool_sync() tells */
 };
 
 /*

@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -48,7 +49,9 @@ struct field {
 
 /* ---- The image ----------------------------------------------------------- */
 
-static const struct vmem_env *env;
+static struct vmem_env test_env;
+static const struct vmem_env *env = &test_env;
+static uint64_t seed;			/* of the names' hash key, so of the shape of directories */
 static struct vmem_store store = { .size = STORE_SIZE, .backing = VMEM_BACKING_VOLATILE };
 static uint8_t *pristine, *damaged;
 static struct vmem_check_result result;
@@ -162,6 +165,18 @@ static void fill_others(struct vmem_inode *root)
 	assert_int_equal(vmem_iput(&vi), 0);
 }
 
+static void seeded_random(const struct vmem_env *e, void *buf, size_t len)
+{
+	static uint64_t x;
+	uint8_t *p = buf;
+
+	(void)e;
+	for (x += seed; len; len--) {
+		x = x * 6364136223846793005ull + 1442695040888963407ull;
+		*p++ = (uint8_t)(x >> 56);
+	}
+}
+
 static int make_image(void **state)
 {
 	struct vmem_mkfs_params params = { .ag_blocks = AG_BLOCKS, .label = "damage" };
@@ -170,7 +185,8 @@ static int make_image(void **state)
 	struct vmem_fs *fs;
 
 	(void)state;
-	env = tool_init("test_checker", false);
+	test_env = *tool_init("test_checker", false);
+	test_env.random = seeded_random;
 	store.base = aligned_alloc(VMEM_BLOCK_SIZE, STORE_SIZE);
 	pristine = malloc(STORE_SIZE);
 	damaged = malloc(STORE_SIZE);
@@ -251,14 +267,19 @@ static struct vmem_node *dir_leaf(unsigned int i)
 	return (struct vmem_node *)block(vmem_get64(idx[i].block));
 }
 
-/* The first entry in use of a leaf. */
+/* An entry of a leaf that is in use, as the one behind it is, with names of the same length. */
 static struct vmem_dirent *some_dirent(struct vmem_node *leaf)
 {
-	struct vmem_dirent *de = (struct vmem_dirent *)(leaf + 1);
+	struct vmem_dirent *de = (struct vmem_dirent *)(leaf + 1), *next;
+	uint8_t *end = (uint8_t *)leaf + VMEM_BLOCK_SIZE;
 
-	while (!vmem_get32(de->ino))
-		de = (struct vmem_dirent *)((uint8_t *)de + vmem_get16(de->rec_len));
-	return de;
+	for (;; de = next) {
+		next = (struct vmem_dirent *)((uint8_t *)de + vmem_get16(de->rec_len));
+		if ((uint8_t *)next >= end)
+			fail_msg("no two such entries in the leaf");
+		if (vmem_get32(de->ino) && vmem_get32(next->ino) && de->name_len == next->name_len)
+			return de;
+	}
 }
 
 /* ---- Making checksums right again ---------------------------------------- */
@@ -1080,17 +1101,17 @@ static void a_store_that_is_too_small(void **state)
 /* Whatever lies there, the checker ends; the sanitizers watch. */
 static void random_damage_ends(void **state)
 {
-	uint64_t seed = 42, meta_end = vmem_get64(superblock()->agmeta0) + 2 + 16;
+	uint64_t x = 42, meta_end = vmem_get64(superblock()->agmeta0) + 2 + 16;
 	unsigned int round, i;
 
 	(void)state;
 	for (round = 0; round < 400; round++) {
 		restore();
 		for (i = 0; i < 1 + round % 20; i++) {
-			seed = seed * 6364136223846793005ull + 1442695040888963407ull;
-			store.base[(seed >> 20) % (meta_end * VMEM_BLOCK_SIZE)] =
-				(uint8_t)(seed >> 8);
-			block(1100 + (seed >> 33) % 900)[(seed >> 13) % 64] = (uint8_t)seed;
+			x = x * 6364136223846793005ull + 1442695040888963407ull;
+			store.base[(x >> 20) % (meta_end * VMEM_BLOCK_SIZE)] =
+				(uint8_t)(x >> 8);
+			block(1100 + (x >> 33) % 900)[(x >> 13) % 64] = (uint8_t)x;
 		}
 		fix_superblock();
 		if (check_image() > 0 && round % 4 == 0) {
@@ -1105,7 +1126,8 @@ static void random_damage_ends(void **state)
 		      (unsigned long long)(repairs - refusals), (unsigned long long)refusals);
 }
 
-int main(void)
+/* usage: test_checker [TEST [SEED]] */
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_sound_image_has_no_problem),
@@ -1131,5 +1153,9 @@ int main(void)
 		cmocka_unit_test(random_damage_ends),
 	};
 
+	seed = argc > 2 ? strtoull(argv[2], NULL, 0) : (uint64_t)time(NULL);
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	print_message("seed %llu\n", (unsigned long long)seed);
 	return cmocka_run_group_tests_name("checker", tests, make_image, free_image);
 }

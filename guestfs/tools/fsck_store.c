@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+/* fsck_store.c - see fsck_store.h */
+#include <stdlib.h>
+
+#include "fsck_store.h"
+#include "persist.h"
+
+/* ---- The copy ------------------------------------------------------------ */
+
+static void note_change(struct vmem_store *store, const void *addr, size_t len)
+{
+	struct fsck_copy *c = store->ctx;
+	uint64_t off = (uint64_t)((const uint8_t *)addr - store->base);
+	uint64_t block = off >> VMEM_BLOCK_SHIFT, end = (off + len + VMEM_BLOCK_MASK) >> VMEM_BLOCK_SHIFT;
+
+	for (; block < end; block++)
+		c->changed[block / 8] = (uint8_t)(c->changed[block / 8] | 1u << block % 8);
+}
+
+static void no_drain(struct vmem_store *store)
+{
+	(void)store;
+}
+
+int fsck_copy_init(struct fsck_copy *c, const struct vmem_store *image, uint8_t *base)
+{
+	c->changed = calloc(1, image->size / VMEM_BLOCK_SIZE / 8 + 1);
+	if (!c->changed)
+		return -ENOMEM;
+	c->store = *image;
+	c->store.base = base;
+	c->store.backing = VMEM_BACKING_DAX;	/* the core then tells each store */
+	c->store.ctx = c;
+	c->store.flush = NULL;
+	c->store.writeback = note_change;
+	c->store.drain = no_drain;
+	return 0;
+}
+
+void fsck_copy_free(struct fsck_copy *c)
+{
+	free(c->changed);
+	c->changed = NULL;
+}
+
+/* ---- Into the image ------------------------------------------------------ */
+
+/* Everything stored before is durable. */
+static int settle(struct vmem_store *image)
+{
+	struct vmem_range all = { 0, image->size };
+
+	if (image->drain)
+		image->drain(image);
+	return image->flush && image->flush(image, &all, 1) ? -EIO : 0;
+}
+
+/* Changed blocks in [first, end). */
+static int store_blocks(const struct fsck_copy *c, struct vmem_store *image, uint64_t first,
+			uint64_t end)
+{
+	bool any = false;
+	uint64_t block;
+
+	for (block = first; block < end; block++) {
+		if (!c->changed[block / 8] && block % 8 == 0) {
+			block += 7;
+			continue;
+		}
+		if (!(c->changed[block / 8] >> block % 8 & 1))
+			continue;
+		vmem_put(image, block << VMEM_BLOCK_SHIFT, c->store.base + (block << VMEM_BLOCK_SHIFT),
+			 VMEM_BLOCK_SIZE);
+		any = true;
+	}
+	return any ? settle(image) : 0;
+}
+
+static const struct vmem_root *root_of(const struct vmem_store *store, unsigned int slot)
+{
+	return (const struct vmem_root *)(const void *)(store->base +
+							VMEM_ROOT_BLOCK(slot) * VMEM_BLOCK_SIZE);
+}
+
+/* The slot that a mount would use, or VMEM_NR_ROOTS. */
+static unsigned int newest_slot(const struct fsck_copy *c, const struct vmem_store *image,
+				vmem_crc_fn crc)
+{
+	const struct vmem_superblock *sb = (const struct vmem_superblock *)(const void *)c->store.base;
+	unsigned int i, newest = VMEM_NR_ROOTS;
+
+	for (i = 0; i < VMEM_NR_ROOTS; i++) {
+		const struct vmem_root *r = root_of(image, i);
+
+		if (vmem_get64(r->magic) == VMEM_ROOT_MAGIC &&
+		    vmem_get32(r->csum) == vmem_root_csum(crc, r) &&
+		    !memcmp(r->uuid, sb->uuid, VMEM_UUID_LEN) &&
+		    vmem_get64(r->tail) < UINT64_MAX / 2 && vmem_get64(r->seq) < UINT64_MAX / 4 &&
+		    (newest == VMEM_NR_ROOTS ||
+		     vmem_get64(r->seq) > vmem_get64(root_of(image, newest)->seq)))
+			newest = i;
+	}
+	return newest;
+}
+
+/* Until the repair is complete, a mount must refuse: the root asks for a check. */
+static int store_marker(const struct fsck_copy *c, struct vmem_store *image, vmem_crc_fn crc)
+{
+	unsigned int newest = newest_slot(c, image, crc);
+	struct vmem_root root;
+
+	if (newest == VMEM_NR_ROOTS)
+		return 0;	/* without a root nothing can be mounted */
+	root = *root_of(image, newest);
+	root.seq = vmem_le64_of(vmem_get64(root.seq) + 1);
+	root.state = vmem_le32_of(vmem_get32(root.state) | VMEM_STATE_NEEDS_CHECK);
+	root.csum = vmem_le32_of(vmem_root_csum(crc, &root));
+	vmem_put(image, VMEM_ROOT_BLOCK(1 - newest) * (uint64_t)VMEM_BLOCK_SIZE, &root, sizeof(root));
+	return settle(image);
+}
+
+int fsck_copy_store(const struct fsck_copy *c, struct vmem_store *image, vmem_crc_fn crc)
+{
+	const struct vmem_superblock *sb = (const struct vmem_superblock *)(const void *)c->store.base;
+	uint64_t log = vmem_get64(sb->log_start), log_end = log + vmem_get64(sb->log_blocks);
+	uint64_t backup = vmem_get64(sb->backup);
+	int err = store_marker(c, image, crc);
+
+	if (!err)
+		err = store_blocks(c, image, VMEM_DESC_START, log);
+	if (!err)
+		err = store_blocks(c, image, log_end, backup);
+	if (!err)
+		err = store_blocks(c, image, VMEM_ROOT_BLOCK(0), VMEM_DESC_START);
+	if (!err)
+		err = store_blocks(c, image, backup, backup + 1);
+	if (!err)
+		err = store_blocks(c, image, VMEM_SB_BLOCK, VMEM_SB_BLOCK + 1);
+	return err;
+}
