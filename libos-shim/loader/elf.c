@@ -177,6 +177,7 @@ const char *elf_symbol(uint64_t address, uint64_t *offset)
 		for (; k--; symbols++) {
 			start = bias + symbols->st_value;
 			if (ELF64_ST_TYPE(symbols->st_info) != STT_FUNC || start > address ||
+			    (symbols->st_size && address - start >= symbols->st_size) ||
 			    start < best || symbols->st_name >= names->sh_size)
 				continue;
 			best = start;

@@ -114,36 +114,38 @@ static void vma_drop_file(struct open_file *of)
 	open_file_put(of);
 }
 
-static bool mergeable(const struct vma *a, const struct vma *b)
+/* Make one of v and the mapping behind it, if they are alike. */
+static bool vma_join_next(struct vma *v)
 {
-	return a->end == b->start && a->prot == b->prot && !a->of && !b->of &&
-	       a->shared == b->shared;
+	struct vma *n = v->next;
+
+	if (!n || v->end != n->start || v->prot != n->prot || v->shared != n->shared ||
+	    v->of != n->of || (v->of && n->off != v->off + (v->end - v->start)))
+		return false;
+	v->end = n->end;
+	v->next = n->next;
+	if (n->of) {			/* v holds it, too */
+		n->of->refs--;
+		n->of->maps--;
+	}
+	n->next = free_vmas;
+	free_vmas = n;
+	return true;
 }
 
 static void vma_insert(struct vma *v)
 {
-	struct vma **link = &vmas, *other;
+	struct vma **link = &vmas, *prev = NULL;
 
-	while (*link && (*link)->end < v->start)
-		link = &(*link)->next;
-	if (*link && mergeable(*link, v)) {
-		(*link)->end = v->end;
-		v->next = free_vmas;
-		free_vmas = v;
-		v = *link;
-	} else {
-		if (*link && (*link)->end <= v->start)
-			link = &(*link)->next;
-		v->next = *link;
-		*link = v;
+	while (*link && (*link)->start < v->start) {
+		prev = *link;
+		link = &prev->next;
 	}
-	other = v->next;
-	if (other && mergeable(v, other)) {
-		v->end = other->end;
-		v->next = other->next;
-		other->next = free_vmas;
-		free_vmas = other;
-	}
+	v->next = *link;
+	*link = v;
+	vma_join_next(v);
+	if (prev)
+		vma_join_next(prev);
 }
 
 static bool valid_range(uint64_t start, uint64_t len)
@@ -334,6 +336,9 @@ SYSCALL(mprotect)
 		else
 			for_each_page(v->start, v->end, protect_page, v);
 	}
+	for (v = vmas; v; v = v->next)
+		while (vma_join_next(v))
+			;
 	return 0;
 }
 

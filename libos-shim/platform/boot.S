@@ -81,8 +81,7 @@ high:
 	mov $gdt_pointer_high, %rax
 	lgdt (%rax)
 	mov $boot_stack_top, %rsp
-	xor %ebp, %ebp
-	push %rbp			/* ends the backtrace */
+	xor %ebp, %ebp			/* ends the backtrace */
 	call platform_start
 	ud2
 

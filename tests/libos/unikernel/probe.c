@@ -1,0 +1,448 @@
+// SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+/*
+ * probe.c - an ordinary static Linux program that looks at what the loader serves
+ *
+ *	probe			each property, as TAP; natively it must pass, too
+ *	probe fault KIND	do something forbidden, in the function that is named
+ *	probe ops N		N durable overwrites of 4 KiB
+ *	probe names N		N files made and removed
+ *	probe orphan		write an unlinked file, say so, and wait
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PAGE 4096
+#define BAD ((void *)0x123456789000)
+
+static const char *failed;
+
+#define CHECK(expr) do { \
+	if (!(expr)) { \
+		static char text_[256]; \
+		snprintf(text_, sizeof(text_), "line %d: %s (errno %d)", __LINE__, #expr, errno); \
+		failed = text_; \
+		return; \
+	} \
+} while (0)
+
+static int new_file(const char *name, size_t size)
+{
+	int fd = open(name, O_RDWR | O_CREAT | O_TRUNC, 0644);
+
+	return fd < 0 || ftruncate(fd, (off_t)size) ? -1 : fd;
+}
+
+/* ---- Mappings of files ---- */
+
+static void shared_stores_are_the_file(void)
+{
+	char buf[8];
+	int fd = new_file("f", 10 * PAGE);
+	char *p = mmap(NULL, 10 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	char *q = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 3 * PAGE);
+
+	CHECK(p != MAP_FAILED && q != MAP_FAILED);
+	memcpy(p + 3 * PAGE, "stored", 6);
+	CHECK(!memcmp(q, "stored", 6));
+	CHECK(pread(fd, buf, 6, 3 * PAGE) == 6 && !memcmp(buf, "stored", 6));
+	CHECK(pwrite(fd, "WRITTEN", 7, 3 * PAGE) == 7);
+	CHECK(!memcmp(p + 3 * PAGE, "WRITTEN", 7) && !memcmp(q, "WRITTEN", 7));
+	CHECK(msync(p, 10 * PAGE, MS_SYNC) == 0);
+	CHECK(close(fd) == 0);
+	p[9 * PAGE] = 'x';		/* the mapping outlives the descriptor */
+	CHECK(munmap(p, 10 * PAGE) == 0 && munmap(q, PAGE) == 0);
+	fd = open("f", O_RDONLY);
+	CHECK(pread(fd, buf, 1, 9 * PAGE) == 1 && buf[0] == 'x');
+	CHECK(mmap(NULL, PAGE, PROT_WRITE, MAP_SHARED, fd, 0) == MAP_FAILED && errno == EACCES);
+	CHECK(close(fd) == 0 && unlink("f") == 0);
+}
+
+static void read_maps_see_later_writes_and_growth(void)
+{
+	int fd = new_file("f", 4 * PAGE);
+	char *p = mmap(NULL, 64 * PAGE, PROT_READ, MAP_SHARED, fd, 0);
+	struct stat st;
+
+	CHECK(p != MAP_FAILED && p[PAGE] == 0);
+	CHECK(fstat(fd, &st) == 0 && st.st_blocks == 0);	/* reading filled no hole */
+	CHECK(pwrite(fd, "now", 3, PAGE) == 3 && !memcmp(p + PAGE, "now", 3));
+	CHECK(pwrite(fd, "grown", 5, 40 * PAGE + 10) == 5 && !memcmp(p + 40 * PAGE + 10, "grown", 5));
+	CHECK(p[39 * PAGE] == 0);
+	CHECK(ftruncate(fd, 2 * PAGE) == 0 && !memcmp(p + PAGE, "now", 3));
+	CHECK(ftruncate(fd, 41 * PAGE) == 0 && p[40 * PAGE + 10] == 0);
+	CHECK(munmap(p, 64 * PAGE) == 0 && close(fd) == 0 && unlink("f") == 0);
+}
+
+static void private_maps_are_copies(void)
+{
+	char c;
+	int fd = new_file("f", 2 * PAGE);
+	char *p;
+
+	CHECK(pwrite(fd, "A", 1, 0) == 1);
+	p = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	CHECK(p != MAP_FAILED && p[0] == 'A');
+	p[0] = 'B';
+	CHECK(pread(fd, &c, 1, 0) == 1 && c == 'A');
+	CHECK(munmap(p, 2 * PAGE) == 0 && close(fd) == 0 && unlink("f") == 0);
+}
+
+static void mapped_files_can_be_cut_and_unlinked(void)
+{
+	int fd = new_file("f", 8 * PAGE);
+	char *p = mmap(NULL, 8 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	CHECK(p != MAP_FAILED);
+	memset(p, 'x', 8 * PAGE);
+	CHECK(ftruncate(fd, PAGE + 100) == 0);
+	CHECK(p[PAGE + 99] == 'x');
+	CHECK(ftruncate(fd, 8 * PAGE) == 0);
+	CHECK(p[PAGE + 99] == 'x' && p[PAGE + 100] == 0 && p[7 * PAGE] == 0);
+	p[7 * PAGE] = 'y';
+	CHECK(unlink("f") == 0 && p[7 * PAGE] == 'y' && close(fd) == 0 && p[7 * PAGE] == 'y');
+	CHECK(munmap(p, 8 * PAGE) == 0);
+}
+
+static void parts_of_maps_can_go(void)
+{
+	int fd = new_file("f", 16 * PAGE);
+	char *p = mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0), *q, c;
+
+	CHECK(p != MAP_FAILED);
+	memset(p, 'a', 16 * PAGE);
+	CHECK(munmap(p + 4 * PAGE, 4 * PAGE) == 0);
+	p[3 * PAGE] = 'b';
+	p[8 * PAGE] = 'c';
+	CHECK(munmap(p, 4 * PAGE) == 0);
+	q = mremap(p + 8 * PAGE, 8 * PAGE, 4 * PAGE, 0);
+	CHECK(q == p + 8 * PAGE);
+	q = mremap(q, 4 * PAGE, 8 * PAGE, MREMAP_MAYMOVE);
+	CHECK(q != MAP_FAILED && q[0] == 'c' && q[7 * PAGE] == 'a');
+	CHECK(pread(fd, &c, 1, 3 * PAGE) == 1 && c == 'b');
+	CHECK(munmap(q, 8 * PAGE) == 0 && close(fd) == 0 && unlink("f") == 0);
+}
+
+/* ---- Memory ---- */
+
+static void anonymous_memory_is_zero_and_moves(void)
+{
+	char *p = mmap(NULL, 65 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *q;
+	int i;
+
+	CHECK(p != MAP_FAILED);
+	for (i = 0; i < 64; i++) {
+		CHECK(p[i * PAGE] == 0);
+		p[i * PAGE] = (char)i;
+	}
+	CHECK(mprotect(p + PAGE, PAGE, PROT_NONE) == 0);
+	CHECK(mprotect(p + PAGE, PAGE, PROT_READ) == 0 && p[PAGE] == 1);
+	CHECK(mprotect(p, 64 * PAGE, PROT_READ | PROT_WRITE) == 0);
+	CHECK(mprotect(p + 64 * PAGE, PAGE, PROT_READ) == 0);	/* in the way */
+	q = mremap(p, 64 * PAGE, 256 * PAGE, MREMAP_MAYMOVE);
+	CHECK(q != MAP_FAILED);
+	for (i = 0; i < 64; i++)
+		CHECK(q[i * PAGE] == (char)i);
+	CHECK(q[200 * PAGE] == 0);
+	CHECK(madvise(q, PAGE, MADV_DONTNEED) == 0 && q[0] == 0);
+	CHECK(munmap(q, 256 * PAGE) == 0 && munmap(p + 64 * PAGE, PAGE) == 0);
+	for (i = 0; i < 2000; i++) {	/* memory comes back */
+		p = mmap(NULL, 256 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		CHECK(p != MAP_FAILED);
+		p[(i % 256) * PAGE] = 1;
+		CHECK(munmap(p, 256 * PAGE) == 0);
+	}
+	p = sbrk(0);
+	CHECK(sbrk(100 * PAGE) == p && memset(p, 1, 100 * PAGE) && sbrk(-100 * PAGE));
+	CHECK(sbrk(PAGE) == p && p[0] == 0);
+}
+
+/* A system call may change rax, rcx and r11, and nothing below the stack pointer. */
+static void calls_keep_registers_and_the_red_zone(void)
+{
+	uint64_t bad = 0;
+
+	__asm__ volatile(
+		"mov $0x1122334455667788, %%r8; movq %%r8, %%xmm0; movq %%r8, %%xmm15\n"
+		"mov %%r8, -8(%%rsp); mov %%r8, -128(%%rsp)\n"
+		"mov $1, %%rdi; mov $2, %%rsi; mov $3, %%rdx; mov $4, %%r10; mov $5, %%r9\n"
+		"std; mov %1, %%eax; syscall; pushfq; pop %%rcx; cld\n"
+		"sub $1, %%rdi; sub $2, %%rsi; sub $3, %%rdx; sub $4, %%r10; sub $5, %%r9\n"
+		"or %%rdi, %0; or %%rsi, %0; or %%rdx, %0; or %%r10, %0; or %%r9, %0\n"
+		"xor $0x400, %%rcx; and $0x400, %%rcx; or %%rcx, %0\n"	/* DF is kept */
+		"movq %%xmm0, %%rcx; xor %%r8, %%rcx; or %%rcx, %0\n"
+		"movq %%xmm15, %%rcx; xor %%r8, %%rcx; or %%rcx, %0\n"
+		"mov -128(%%rsp), %%rcx; xor %%r8, %%rcx; or %%rcx, %0\n"
+		: "+&b"(bad) : "i"(SYS_getpid)
+		: "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "xmm0", "xmm15", "memory", "cc");
+	CHECK(bad == 0);
+}
+
+/* ---- Files ---- */
+
+static void files_behave(void)
+{
+	struct iovec iov[2] = { { "ab", 2 }, { "cde", 3 } };
+	char buf[16] = "";
+	struct stat st;
+	int fd = open("f", O_RDWR | O_CREAT | O_EXCL, 0600), other;
+
+	CHECK(fd >= 0 && open("f", O_CREAT | O_EXCL, 0600) < 0 && errno == EEXIST);
+	CHECK(writev(fd, iov, 2) == 5);
+	other = dup(fd);
+	CHECK(lseek(other, 0, SEEK_CUR) == 5 && lseek(fd, 1, SEEK_SET) == 1);
+	CHECK(read(other, buf, 10) == 4 && !memcmp(buf, "bcde", 4));	/* one position */
+	CHECK(fcntl(fd, F_SETFL, O_APPEND) == 0 && lseek(fd, 0, SEEK_SET) == 0);
+	CHECK(write(fd, "!", 1) == 1 && fstat(fd, &st) == 0 && st.st_size == 6);
+	CHECK(dup2(fd, 100) == 100 && close(fd) == 0 && close(other) == 0);
+	CHECK(pread(100, buf, 16, 0) == 6 && !memcmp(buf, "abcde!", 6));
+	CHECK(link("f", "g") == 0 && rename("f", "h") == 0 && symlink("h", "s") == 0);
+	CHECK(stat("s", &st) == 0 && st.st_nlink == 2 && lstat("s", &st) == 0 && S_ISLNK(st.st_mode));
+	CHECK(readlink("s", buf, 16) == 1 && buf[0] == 'h');
+	CHECK(chmod("h", 0640) == 0 && stat("g", &st) == 0 && (st.st_mode & 07777) == 0640);
+	CHECK(unlink("g") == 0 && unlink("h") == 0 && unlink("s") == 0);
+	CHECK(pread(100, buf, 16, 0) == 6 && fstat(100, &st) == 0 && st.st_nlink == 0);
+	CHECK(close(100) == 0 && close(100) < 0 && errno == EBADF);
+}
+
+static void directories_list_each_name_once(void)
+{
+	char name[32], cwd[PATH_MAX];
+	bool seen[500] = { false };
+	struct dirent *e;
+	DIR *dir;
+	int i;
+
+	CHECK(mkdir("d", 0755) == 0 && chdir("d") == 0);
+	for (i = 0; i < 500; i++) {
+		snprintf(name, sizeof(name), "name%d", i);
+		CHECK(close(open(name, O_CREAT | O_WRONLY, 0644)) == 0);
+	}
+	dir = opendir(".");
+	CHECK(dir);
+	for (i = 0; (e = readdir(dir));) {
+		if (e->d_name[0] == '.')
+			continue;
+		CHECK(!seen[atoi(e->d_name + 4)]);
+		seen[atoi(e->d_name + 4)] = true;
+		i++;
+	}
+	CHECK(i == 500 && closedir(dir) == 0);
+	CHECK(getcwd(cwd, sizeof(cwd)) && strlen(cwd) >= 2 && !strcmp(cwd + strlen(cwd) - 2, "/d"));
+	for (i = 0; i < 500; i++) {
+		snprintf(name, sizeof(name), "name%d", i);
+		CHECK(unlink(name) == 0);
+	}
+	CHECK(chdir("..") == 0 && rmdir("d") == 0);
+}
+
+static void bad_arguments_are_errors(void)
+{
+	int fd = new_file("f", 0);
+
+	CHECK(write(fd, BAD, 10) < 0 && errno == EFAULT);
+	CHECK(open(BAD, O_RDONLY) < 0 && errno == EFAULT);
+	CHECK(stat("f", BAD) < 0 && errno == EFAULT);
+	CHECK(read(fd, (void *)-5000l, 10) <= 0);
+	CHECK(open("nowhere/f", O_RDONLY) < 0 && errno == ENOENT);
+	CHECK(open("f/g", O_RDONLY) < 0 && errno == ENOTDIR);
+	CHECK(lseek(fd, -1, SEEK_SET) < 0 && errno == EINVAL);
+	CHECK(mmap(NULL, 0, PROT_READ, MAP_SHARED, fd, 0) == MAP_FAILED && errno == EINVAL);
+	CHECK(munmap((void *)1, PAGE) < 0 && errno == EINVAL);
+	CHECK(close(fd) == 0 && unlink("f") == 0);
+}
+
+static void time_passes(void)
+{
+	struct timespec a, b, nap = { 0, 20000000 };
+	long ns;
+
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	CHECK(nanosleep(&nap, NULL) == 0);
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	ns = (b.tv_sec - a.tv_sec) * 1000000000l + b.tv_nsec - a.tv_nsec;
+	CHECK(ns >= 20000000 && ns < 20000000000l);
+	CHECK(time(NULL) > 1700000000);
+}
+
+static void doubles_and_wide_vectors_work(void)
+{
+	volatile double x = 2;
+	char text[32];
+
+	snprintf(text, sizeof(text), "%.6f", x * 1.618034);
+	CHECK(!strcmp(text, "3.236068"));
+#ifdef __x86_64__
+	if (__builtin_cpu_supports("avx2")) {
+		uint64_t in[4] = { 1, 2, 3, 4 }, out[4];
+
+		__asm__ volatile("vmovdqu %1, %%ymm3; vpaddq %%ymm3, %%ymm3, %%ymm4; vmovdqu %%ymm4, %0"
+				 : "=m"(out) : "m"(in) : "xmm3", "xmm4");
+		CHECK(out[0] == 2 && out[3] == 8);
+	}
+#endif
+}
+
+/* ---- Faults ---- */
+
+static __attribute__((noinline)) void fault_null(void) { *(volatile int *)8 = 1; }
+static __attribute__((noinline)) void fault_code(void) { *(volatile char *)(uintptr_t)fault_null = 1; }
+static __attribute__((noinline)) void fault_invalid(void) { __asm__ volatile("ud2"); }
+static __attribute__((noinline)) void fault_divide(void)
+{
+	__asm__ volatile("xor %%edx, %%edx; mov $1, %%eax; xor %%ecx, %%ecx; div %%ecx"
+			 : : : "eax", "ecx", "edx");
+}
+static __attribute__((noinline)) void fault_stack(void)
+{
+	volatile char big[100000];
+
+	big[0] = 1;
+	fault_stack();
+	big[1] = big[0];
+}
+static __attribute__((noinline)) void fault_no_stack(void) { __asm__ volatile("mov $8, %rsp; push %rax"); }
+static __attribute__((noinline)) void fault_jump(void) { __asm__ volatile("mov $0x10, %eax; jmp *%rax"); }
+static __attribute__((noinline)) void fault_data_as_code(void)
+{
+	static char bytes[16] = "\xc3";
+
+	((void (*)(void))(uintptr_t)bytes)();
+}
+static __attribute__((noinline)) void fault_general(void)
+{
+	__asm__ volatile("mov $0x8000000000000000, %rax; mov (%rax), %rax");
+}
+static __attribute__((noinline)) void fault_beyond(void)
+{
+	int fd = new_file("f", PAGE);
+	volatile char *p = mmap(NULL, 4 * PAGE, PROT_READ, MAP_SHARED, fd, 0);
+
+	p[2 * PAGE];
+}
+static __attribute__((noinline)) void fault_read_only(void)
+{
+	int fd = new_file("f", PAGE);
+	volatile char *p = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0);
+
+	p[0] = 1;
+}
+static __attribute__((noinline)) void fault_tables(void)
+{
+	/* The page tables are the machine's, not the program's: lose them all. */
+	__asm__ volatile("xor %eax, %eax; mov %rax, %cr3; mov (%rax), %rax");
+}
+
+static int do_fault(const char *kind)
+{
+	static const struct { const char *kind; void (*fn)(void); } kinds[] = {
+		{ "null", fault_null }, { "code", fault_code }, { "invalid", fault_invalid },
+		{ "divide", fault_divide }, { "stack", fault_stack }, { "no_stack", fault_no_stack },
+		{ "jump", fault_jump }, { "data_as_code", fault_data_as_code },
+		{ "general", fault_general }, { "beyond", fault_beyond },
+		{ "read_only", fault_read_only }, { "tables", fault_tables },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (!strcmp(kinds[i].kind, kind))
+			kinds[i].fn();
+	return 0;
+}
+
+/* ---- What operations cost ---- */
+
+static int durable_writes(int n)
+{
+	static char page[PAGE];
+	int fd = new_file("ops", 0), i;
+
+	for (i = 0; i < 16; i++)
+		if (write(fd, page, PAGE) != PAGE)
+			return 1;
+	if (fsync(fd))
+		return 1;
+	for (i = 0; i < n; i++)
+		if (pwrite(fd, page, PAGE, i % 16 * PAGE) != PAGE || fdatasync(fd))
+			return 1;
+	return close(fd) || unlink("ops");
+}
+
+static int names(int n)
+{
+	char name[32];
+	int i;
+
+	for (i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "n%d", i);
+		if (close(open(name, O_CREAT | O_WRONLY, 0644)) || unlink(name))
+			return 1;
+	}
+	return 0;
+}
+
+static int orphan(void)
+{
+	static char page[PAGE] = "kept";
+	int fd = new_file("orphan", 0), i;
+
+	for (i = 0; i < 64; i++)
+		if (write(fd, page, PAGE) != PAGE)
+			return 1;
+	unlink("orphan");
+	puts("orphan written");
+	fflush(stdout);
+	for (;;)
+		sleep(1);
+}
+
+int main(int argc, char **argv)
+{
+#define P(name) { #name, name }
+	static const struct { const char *name; void (*test)(void); } tests[] = {
+		P(shared_stores_are_the_file), P(read_maps_see_later_writes_and_growth),
+		P(private_maps_are_copies), P(mapped_files_can_be_cut_and_unlinked),
+		P(parts_of_maps_can_go), P(anonymous_memory_is_zero_and_moves),
+		P(calls_keep_registers_and_the_red_zone), P(files_behave),
+		P(directories_list_each_name_once), P(bad_arguments_are_errors), P(time_passes),
+		P(doubles_and_wide_vectors_work),
+	};
+	int bad = 0;
+	size_t i;
+
+	if (argc > 2 && !strcmp(argv[1], "fault"))
+		return do_fault(argv[2]);
+	if (argc > 2 && !strcmp(argv[1], "ops"))
+		return durable_writes(atoi(argv[2]));
+	if (argc > 2 && !strcmp(argv[1], "names"))
+		return names(atoi(argv[2]));
+	if (argc > 1 && !strcmp(argv[1], "orphan"))
+		return orphan();
+	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
+		failed = NULL;
+		tests[i].test();
+		printf("%s %s%s%s\n", failed ? "not ok" : "ok", tests[i].name, failed ? ": " : "",
+		       failed ? failed : "");
+		bad |= failed != NULL;
+	}
+	return bad;
+}
