@@ -57,7 +57,7 @@ static int fill(long from)
 		char sql[128];
 
 		sqlite3_snprintf(sizeof(sql), sql,
-				 "INSERT INTO rows VALUES(%ld, 'row %ld', randomblob(%ld))",
+				 "INSERT OR REPLACE INTO rows VALUES(%ld, 'row %ld', randomblob(%ld))",
 				 from, from, 20 + from % 300);
 		err = run(sql);
 		if (!err)

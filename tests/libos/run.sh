@@ -1,0 +1,213 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+#
+# libos/run.sh - the library in a process of the host; prints TAP
+#
+# usage: tests/libos/run.sh [NAME...]		parts: programs negative kv sqlite unikraft
+#
+# After each program fsck.vmemfs looks at the image that it left.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+top=$(cd "$here/../.." && pwd)
+out=$top/build/tests-libos
+sqlite=$top/build/libos/sqlite
+native=$top/build/libos/sqlite-native
+kills=${KILLS:-12}
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/libos-test.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+count=0
+failed=0
+
+result() {
+	count=$((count + 1))
+	if [ "$1" -eq 0 ]; then
+		echo "ok $count - $2"
+	else
+		echo "not ok $count - $2"
+		failed=1
+		[ ! -s "$work/out" ] || tail -n 20 "$work/out" | sed 's/^/# /'
+	fi
+}
+
+# build DIR [WORD...]: make there, or tell why not
+build() {
+	dir=$1
+	shift
+	make -s -j2 -C "$dir" "$@" >"$work/build.log" 2>&1 || {
+		cat "$work/build.log" >&2
+		echo "the tests do not build: see above" >&2
+		exit 2
+	}
+}
+
+image() {
+	rm -f "$2"
+	"$top/build/tools/mkfs.vmemfs" -q -s "$1" "$2"
+}
+
+# The image holds together, the host's tools say.
+fsck() {
+	"$top/build/tools/fsck.vmemfs" -n "$1" >"$work/fsck" 2>&1 || {
+		sed 's/^/# /' "$work/fsck"
+		return 1
+	}
+}
+
+# program IMAGE NAME [WORD...]: its own TAP, renumbered, and the check of the image
+program() {
+	store=$1
+	name=$2
+	shift 2
+	status=0
+	"$out/$name" "$store" "$@" >"$work/out" 2>&1 || status=$?
+	while IFS= read -r line; do
+		case $line in
+		"ok - "* | "not ok - "*)
+			good=0
+			[ "${line#ok}" != "$line" ] || good=1
+			result $good "$name: ${line#*- }"
+			;;
+		esac
+	done <"$work/out"
+	[ $status -eq 0 ] || result 1 "$name $*: ends with status $status"
+	check=0
+	fsck "$store" || check=1
+	[ $check -eq 0 ] || result 1 "$name $*: leaves a whole image"
+}
+
+programs() {
+	store=$work/disk.img
+	image 64M "$store"
+	for name in files paths areas space threads; do
+		program "$store" $name
+	done
+	program "$store" pointers make
+	program "$store" pointers walk
+	# A boot that just ends has not freed its locks; that is the point.
+	ASAN_OPTIONS=detect_leaks=0 program "$store" crash leave
+	program "$store" crash find
+	program "$store" tree write 7 tree
+	program "$store" tree verify tree
+	image 8M "$work/small.img"
+	program "$work/small.img" durable
+}
+
+# Each must fail: the test would notice what it is for.
+negative() {
+	store=$work/disk.img
+	image 8M "$store"
+	for property in "fsync makes a file durable on the host" \
+		"persist makes an area durable, by one flush" "fsync, sync and release take areas along"; do
+		bad=0
+		ASAN_OPTIONS=detect_leaks=0 "$out/durable" "$store" noflush "$property" >"$work/out" 2>&1 || bad=1
+		result $((1 - bad)) "with fsync as a no-op the test fails: $property"
+	done
+	image 64M "$store"
+	ASAN_OPTIONS=detect_leaks=0 "$out/crash" "$store" leave >"$work/out" 2>&1
+	bad=0
+	VMEM_BREAK=ORPHANS_KEPT ASAN_OPTIONS=detect_leaks=0 "$out/crash" "$store" find >"$work/out" 2>&1 || bad=1
+	result $((1 - bad)) "with orphans kept the test fails: the storage of unlinked files is free after a crash"
+	image 64M "$store"
+	ASAN_OPTIONS=detect_leaks=0 VMEM_BREAK=ORPHAN "$out/crash" "$store" leave >"$work/out" 2>&1
+	bad=0
+	ASAN_OPTIONS=detect_leaks=0 "$out/crash" "$store" find >"$work/out" 2>&1 || bad=1
+	result $((1 - bad)) "with orphans not noted the test fails: the storage of unlinked files is free after a crash"
+}
+
+# kill_loop NAME TIMES COMMAND...: fill, be killed, check; {} is fill's or check's number
+kill_loop() {
+	what=$1
+	times=$2
+	shift 2
+	acked=0
+	lost=0
+	i=0
+	while [ $i -lt "$times" ]; do
+		"$@" fill $((acked + 1)) >"$work/acks" 2>"$work/out" &
+		pid=$!
+		# At random after the first acknowledgement; now and then in the mount.
+		tries=0
+		while [ $((i % 5)) -ne 4 ] && ! grep -q '^ack' "$work/acks" && [ $tries -lt 3000 ]; do
+			sleep 0.02
+			tries=$((tries + 1))
+		done
+		sleep "0.$(printf '%02d' $((i * 37 % 50)))"
+		kill -9 $pid 2>/dev/null || lost=$((lost + 1))
+		wait $pid 2>/dev/null || :
+		last=$(sed -n 's/^ack \([0-9]*\)$/\1/p' "$work/acks" | tail -n 1)
+		acked=${last:-$acked}
+		# A check with half of the kills, else the next fill recovers.
+		if [ $((i % 2)) -eq 1 ] || [ $i -eq $((times - 1)) ]; then
+			"$@" check "$acked" >"$work/out" 2>&1 || lost=$((lost + 1))
+			fsck "$store" || lost=$((lost + 1))
+		fi
+		[ $lost -eq 0 ] || break
+		i=$((i + 1))
+	done
+	result $lost "$what: $times SIGKILLs lose none of $acked acknowledged rows"
+}
+
+kv() {
+	store=$work/kv.img
+	image 64M "$store"
+	status=0
+	"$out/kv" "$store" set color blue >"$work/out" 2>&1 || status=$?
+	"$out/kv" "$store" set color green >>"$work/out" 2>&1 || status=$?
+	[ "$("$out/kv" "$store" get color)" = green ] || status=1
+	[ "$("$out/kv" "$store" list)" = color=green ] || status=1
+	result $status "kv: what one process set another one finds, by pointers in the store"
+	fsck "$store" || result 1 "kv leaves a whole image"
+	image 64M "$store"
+	kill_loop kv "$kills" "$out/kv" "$store"
+}
+
+
+hash_of() {
+	sed -n 's/^Verification Hash: //p' "$1"
+}
+
+sqlite() {
+	build "$top/libos-shim/sqlite"
+	build "$top/libos-shim/sqlite" native
+	store=$work/sqlite.img
+	image 128M "$store"
+	(cd "$work" && "$native/speedtest1" --size 5 --verify native.db) >"$work/native" 2>&1
+	want=$(hash_of "$work/native")
+	for options in "" "--journal wal" "--mmap 100000000" "--journal wal --mmap 100000000"; do
+		status=0
+		# shellcheck disable=SC2086
+		"$sqlite/speedtest1" "$store" --size 5 --verify $options test.db >"$work/out" 2>&1 || status=1
+		[ -n "$want" ] && [ "$(hash_of "$work/out")" = "$want" ] || status=1
+		case $options in
+		*mmap*) grep -q 'pages read in the store [1-9]' "$work/out" || status=1 ;;
+		esac
+		fsck "$store" || status=1
+		result $status "sqlite: speedtest1 ${options:-(rollback journal)}: hash as on the host's own files"
+	done
+	for mode in "PRAGMA journal_mode=delete" "PRAGMA journal_mode=wal"; do
+		image 64M "$store"
+		kill_loop "sqlite, $mode" "$kills" sqlite_kill
+	done
+}
+
+# A function cannot be killed: exec.
+sqlite_kill() {
+	if [ "$1" = fill ]; then
+		exec "$sqlite/sql" "$store" rows.db fill "$2" "$mode"
+	fi
+	"$sqlite/sql" "$store" rows.db check "$2" "$mode"
+}
+
+[ -x "$top/build/tools/mkfs.vmemfs" ] || build "$top/guestfs/tools"
+build "$here"
+[ $# -gt 0 ] || set -- programs negative kv sqlite
+for part; do
+	case $part in
+	programs | negative | kv | sqlite) $part ;;
+	*) echo "no such part: $part" >&2 && exit 2 ;;
+	esac
+done
+echo "1..$count"
+exit $failed
