@@ -3,7 +3,7 @@
 #
 # libos/run.sh - the library in a process of the host; prints TAP
 #
-# usage: tests/libos/run.sh [NAME...]		parts: programs negative kv sqlite unikraft
+# usage: tests/libos/run.sh [NAME...]		parts: programs negative kv same sqlite
 #
 # After each program fsck.vmemfs looks at the image that it left.
 set -eu
@@ -164,6 +164,36 @@ kv() {
 }
 
 
+# One store: written by the library, recovered and verified by Linux, and back.
+same() {
+	store=$work/same.img
+	image 64M "$store"
+	status=0
+	"$out/tree" "$store" write 3 by-shim >"$work/out" 2>&1 || status=$?
+	ASAN_OPTIONS=detect_leaks=0 "$out/crash" "$store" leave >>"$work/out" 2>&1 || status=$?
+	result $status "same store: a process writes a tree, and is killed"
+	fsck "$store" && status=0 || status=1
+	"$top/tests/vm/run-vm" --store "$store" --modules "vmemstore nd_pmem vmemfs" --add /usr/bin/cksum --mem 256 \
+		--timeout 300 --log "$work/console" "$here/guest-same.sh" >"$work/out" 2>&1 || status=$?
+	[ "$(grep -c '^linux: ' "$work/out")" -eq 4 ] || status=1
+	result $status "same store: Linux recovers it, verifies the tree, and writes one of its own"
+	fsck "$store" && status=0 || status=1
+	for dir in by-linux by-shim; do
+		"$out/tree" "$store" verify $dir >"$work/out" 2>&1 || status=1
+	done
+	result $status "same store: a process recovers it and verifies both trees"
+	fsck "$store" && status=0 || status=1
+	contents "$store" by-shim/file5 | cksum | cut -d' ' -f1,2 >"$work/sum"
+	contents "$store" by-shim/sums | grep ' by-shim/file5$' | cut -d' ' -f1,2 | cmp -s - "$work/sum" || status=1
+	result $status "same store: the host's tools check it and read it"
+}
+
+# contents IMAGE PATH: by the host's tools
+contents() {
+	ino=$("$top/build/tools/dump.vmemfs" -r -t "$1" | awk -v path="/$2" '$NF == path { print $1 }')
+	"$top/build/tools/dump.vmemfs" -r -c "$ino" "$1"
+}
+
 hash_of() {
 	sed -n 's/^Verification Hash: //p' "$1"
 }
@@ -183,8 +213,10 @@ sqlite() {
 		case $options in
 		*mmap*) grep -q 'pages read in the store [1-9]' "$work/out" || status=1 ;;
 		esac
+		contents "$store" test.db >"$work/test.db"
+		[ "$("$native/shell" "$work/test.db" 'PRAGMA integrity_check')" = ok ] || status=1
 		fsck "$store" || status=1
-		result $status "sqlite: speedtest1 ${options:-(rollback journal)}: hash as on the host's own files"
+		result $status "sqlite: speedtest1 ${options:-(rollback journal)}: hash and integrity as on the host's own files"
 	done
 	for mode in "PRAGMA journal_mode=delete" "PRAGMA journal_mode=wal"; do
 		image 64M "$store"
@@ -202,10 +234,10 @@ sqlite_kill() {
 
 [ -x "$top/build/tools/mkfs.vmemfs" ] || build "$top/guestfs/tools"
 build "$here"
-[ $# -gt 0 ] || set -- programs negative kv sqlite
+[ $# -gt 0 ] || set -- programs negative kv same sqlite
 for part; do
 	case $part in
-	programs | negative | kv | sqlite) $part ;;
+	programs | negative | kv | same | sqlite) $part ;;
 	*) echo "no such part: $part" >&2 && exit 2 ;;
 	esac
 done
