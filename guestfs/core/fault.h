@@ -17,6 +17,7 @@
 	F(APPLIED_EARLY, "home counts as up to date before it is") \
 	F(REPLAY_OLD,	"recovery replays what is home already") \
 	F(DATA_LATE,	"a record counts before the data that it links is flushed") \
+	F(MARK_EARLY,	"a commit record counts before its group's data is flushed") \
 	F(HOME_EARLY,	"a checkpoint writes home before the log is flushed") \
 	F(TAIL_EARLY,	"the tail of the log moves on before home is flushed") \
 	F(RECOVERY_EARLY, "recovery writes home what only the page cache has") \

@@ -152,6 +152,7 @@ struct vmem_fs {
 	uint64_t stored_round;		/* number of the set `stored`; lock */
 	uint64_t stored_flushed;	/* sets below this number are host-durable */
 	struct vmem_rangeset *home;	/* rode in records: at the checkpoint */
+	struct vmem_rangeset *log_set;	/* of the running commit */
 	struct vmem_rangeset *ckpt_set;	/* of the running checkpoint */
 	struct vmem_logged *logged;	/* VMEM_LOGGED_MAX; purged by a checkpoint */
 	unsigned int nr_logged;
@@ -283,7 +284,17 @@ void vmem_bits_apply(uint8_t *map, uint32_t first, uint32_t nr, bool set);
 
 void vmem_ranges_add(struct vmem_rangeset *set, uint64_t off, uint64_t len);
 void vmem_ranges_sort(struct vmem_rangeset *set);
+/*
+ * Flush the union of the sets by one request and empty them.  The first set
+ * gathers the others, so it must be able to hold a merged union.
+ */
 int vmem_flush_sets(struct vmem_fs *fs, struct vmem_rangeset *const *sets, unsigned int nr);
+/*
+ * The same, then the mark, then the ranges of `second`: store.commit.
+ * -EOPNOTSUPP: not possible; the ranges are still in the sets.
+ */
+int vmem_commit_sets(struct vmem_fs *fs, struct vmem_rangeset *const *sets, unsigned int nr,
+		     struct vmem_rangeset *second, uint64_t mark_off, uint64_t mark_value);
 
 /* ---- journal.c ---- */
 

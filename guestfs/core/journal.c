@@ -28,42 +28,72 @@ static uint64_t applied_off(const struct vmem_fs *fs)
 
 /* ---- Appending ---- */
 
-/* Store a record whose body is in buf; returns its position. */
+/* Fill in the head of a record that is to lie at lsn. */
+static void seal(const struct vmem_fs *fs, struct vmem_rec *rec, uint64_t lsn, uint32_t len,
+		 unsigned int type)
+{
+	rec->lsn = vmem_le64_of(lsn);
+	rec->len = vmem_le32_of(len);
+	rec->type = vmem_le16_of(type);
+	rec->reserved = vmem_le32_of(0);
+	rec->csum = vmem_le32_of(vmem_rec_csum(fs->crc, fs->seed, rec,
+					       type == VMEM_REC_PAD ? sizeof(*rec) : len));
+}
+
+/* Store a sealed record, its LSN last. */
+static void store_record(struct vmem_fs *fs, const struct vmem_rec *rec)
+{
+	uint64_t lsn = vmem_get64(rec->lsn), off = vmem_ring_off(fs, lsn);
+	size_t body = vmem_get16(rec->type) == VMEM_REC_PAD ? sizeof(*rec) : vmem_get32(rec->len);
+
+	vmem_put(fs->store, off + 8, (const uint8_t *)rec + 8, body - 8);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	vmem_put64(fs->store, off, lsn);
+}
+
+/* The record at the head is the newest of its group. */
+static void chain_record(struct vmem_fs *fs, const struct vmem_rec *rec)
+{
+	uint32_t len = vmem_get32(rec->len);
+
+	fs->chain = fs->crc(fs->chain, &rec->csum, sizeof(rec->csum));
+	fs->head += len;
+	fs->stats.record_bytes += len;
+}
+
+/* Append the record in buf; its body is there. */
 static uint64_t put_record(struct vmem_fs *fs, uint8_t *buf, uint32_t len, unsigned int type,
 			   uint32_t nr_deltas)
 {
 	struct vmem_rec *rec = (struct vmem_rec *)(void *)buf;
-	uint64_t lsn = fs->head, off = vmem_ring_off(fs, lsn);
-	size_t body = type == VMEM_REC_PAD ? sizeof(*rec) : len;
+	uint64_t lsn = fs->head;
 
-	rec->lsn = vmem_le64_of(lsn);
-	rec->len = vmem_le32_of(len);
-	rec->type = vmem_le16_of(type);
 	rec->nr_deltas = vmem_le16_of(nr_deltas);
-	rec->reserved = vmem_le32_of(0);
 	rec->time = vmem_le64_of((uint64_t)vmem_now(fs));
-	rec->csum = vmem_le32_of(vmem_rec_csum(fs->crc, fs->seed, rec, body));
-
-	vmem_put(fs->store, off + 8, buf + 8, body - 8);
-	__atomic_thread_fence(__ATOMIC_RELEASE);
-	vmem_put64(fs->store, off, lsn);
-	fs->chain = fs->crc(fs->chain, &rec->csum, sizeof(rec->csum));
-	fs->head += len;
-	fs->stats.record_bytes += len;
+	seal(fs, rec, lsn, len, type);
+	store_record(fs, rec);
+	chain_record(fs, rec);
 	return lsn;
 }
 
-static uint64_t append(struct vmem_fs *fs, uint8_t *buf, uint32_t len, unsigned int type,
-		       uint32_t nr_deltas)
+/* The next len bytes of the log shall be in one piece. */
+static void skip_end_of_ring(struct vmem_fs *fs, uint32_t len)
 {
 	uint64_t room = fs->log_size - fs->head % fs->log_size;
-	uint64_t lsn;
 
 	if (room < len) {
 		uint8_t pad[sizeof(struct vmem_rec)] __attribute__((aligned(8)));
 
 		put_record(fs, pad, (uint32_t)room, VMEM_REC_PAD, 0);
 	}
+}
+
+static uint64_t append(struct vmem_fs *fs, uint8_t *buf, uint32_t len, unsigned int type,
+		       uint32_t nr_deltas)
+{
+	uint64_t lsn;
+
+	skip_end_of_ring(fs, len);
 	lsn = put_record(fs, buf, len, type, nr_deltas);
 	fs->stats.records++;
 	if (!VMEM_BROKEN(FENCE_RECORD))
@@ -311,68 +341,160 @@ static void add_log_range(struct vmem_fs *fs, struct vmem_rangeset *set, uint64_
 	}
 }
 
-static void put_commit_record(struct vmem_fs *fs, uint64_t start, uint64_t covers, uint32_t chain)
+struct commit_record {
+	struct vmem_rec rec;
+	struct vmem_rec_commit c;
+};
+
+static struct commit_record commit_record(uint64_t start, uint64_t covers, uint32_t chain)
 {
-	struct {
-		struct vmem_rec rec;
-		struct vmem_rec_commit c;
-	} r = { 0 };
+	struct commit_record r = { 0 };
 
 	r.c.start = vmem_le64_of(start);
 	r.c.covers = vmem_le64_of(covers);
 	r.c.chain = vmem_le32_of(chain);
+	return r;
+}
+
+static void put_commit_record(struct vmem_fs *fs, uint64_t start, uint64_t covers, uint32_t chain)
+{
+	struct commit_record r = commit_record(start, covers, chain);
+
 	append(fs, (uint8_t *)&r, sizeof(r), VMEM_REC_COMMIT, 0);
 	fs->stats.commits++;
 }
 
+/* One 8-byte store that makes a commit record count. */
+struct mark {
+	uint64_t off, value;
+};
+
 /*
- * Close the running group: flush what its records link, then write the
- * commit record, then flush the log.  commit_lock is held; fs->lock too if
- * `locked`, else it is taken for moments only, and records that arrive
- * during the first flush belong to the next group.
+ * Append a commit record that does not count yet, but over which the log goes
+ * on: it is inside a PAD record.  The mark gives that the length of its head
+ * alone, and the checksum of that, so that the next record is the commit.
  */
-static int close_group(struct vmem_fs *fs, bool locked)
+static struct mark put_hidden_commit(struct vmem_fs *fs, uint64_t start, uint64_t covers,
+				     uint32_t chain)
 {
-	struct vmem_rangeset *linked, *stored, *sets[2];
-	uint64_t start, covers, end, round;
+	struct vmem_rec shown = { .time = vmem_le64_of((uint64_t)vmem_now(fs)) }, hiding = shown;
+	struct commit_record r = commit_record(start, covers, chain);
+	struct mark mark;
+
+	skip_end_of_ring(fs, sizeof(shown) + sizeof(r));
+	seal(fs, &shown, fs->head, sizeof(shown), VMEM_REC_PAD);
+	seal(fs, &hiding, fs->head, sizeof(hiding) + sizeof(r), VMEM_REC_PAD);
+	r.rec.time = shown.time;
+	seal(fs, &r.rec, fs->head + sizeof(shown), sizeof(r), VMEM_REC_COMMIT);
+
+	mark.off = vmem_ring_off(fs, fs->head) + offsetof(struct vmem_rec, csum);
+	mark.value = vmem_get32(shown.csum) | (uint64_t)vmem_get32(shown.len) << 32;
+	store_record(fs, &r.rec);
+	vmem_fence(fs->store);
+	store_record(fs, VMEM_BROKEN(MARK_EARLY) ? &shown : &hiding);
+	vmem_fence(fs->store);
+	/* As they will be, so that the group that begins here can be closed, too. */
+	chain_record(fs, &shown);
+	chain_record(fs, &r.rec);
+	fs->stats.records += 2;
+	fs->stats.commits++;
+	return mark;
+}
+
+/* What a commit takes with it, and what its record will say. */
+struct group {
+	struct vmem_rangeset *sets[2];	/* what its records link; what was stored in place */
+	uint64_t start, covers, round;
 	uint32_t chain;
+};
+
+/* The next record begins another group. */
+static struct group take_group(struct vmem_fs *fs)
+{
+	struct group g = {
+		.sets = { swap_set(&fs->linked, &fs->linked_spare),
+			  swap_set(&fs->stored, &fs->stored_spare) },
+		.start = fs->group_start,
+		.covers = fs->head,
+		.round = ++fs->stored_round,
+		.chain = fs->chain,
+	};
+
+	fs->group_start = g.covers;
+	fs->chain = fs->seed;
+	return g;
+}
+
+/*
+ * By two flushes: what the records link, then, with the commit record behind
+ * them, the log.  Records that arrive during the first belong to the next
+ * group.  Without links the first is left out.
+ */
+static int close_by_flushes(struct vmem_fs *fs, const struct group *g, bool locked, uint64_t *end)
+{
 	int err = 0;
 
-	if (!locked)
-		vmem_lock(fs, fs->lock);
-	linked = swap_set(&fs->linked, &fs->linked_spare);
-	stored = swap_set(&fs->stored, &fs->stored_spare);
-	round = ++fs->stored_round;
-	sets[0] = linked;
-	sets[1] = stored;
-	start = fs->group_start;
-	covers = fs->head;
-	chain = fs->chain;
-	fs->group_start = covers;
-	fs->chain = fs->seed;
-
-	if (linked->nr) {
+	if (g->sets[0]->nr) {
 		if (!locked)
 			vmem_unlock(fs, fs->lock);
-		err = vmem_flush_sets(fs, sets, 2);
+		err = vmem_flush_sets(fs, g->sets, 2);
 		if (!locked)
 			vmem_lock(fs, fs->lock);
 	}
 	if (!err)
-		put_commit_record(fs, start, covers, chain);
-	end = fs->head;
+		put_commit_record(fs, g->start, g->covers, g->chain);
+	*end = fs->head;
 	if (!locked)
 		vmem_unlock(fs, fs->lock);
 	if (err)
 		return err;
+	add_log_range(fs, g->sets[0], fs->flushed, *end);
+	return vmem_flush_sets(fs, g->sets, 2);
+}
 
-	add_log_range(fs, linked, fs->flushed, end);
-	err = vmem_flush_sets(fs, sets, 2);
+/* By one request, which makes the commit record count between its parts. */
+static int close_by_mark(struct vmem_fs *fs, const struct group *g, bool locked, uint64_t *end)
+{
+	struct mark mark = put_hidden_commit(fs, g->start, g->covers, g->chain);
+	struct vmem_rangeset *log = fs->log_set;
+	int err;
+
+	*end = fs->head;
+	if (!locked)
+		vmem_unlock(fs, fs->lock);
+	add_log_range(fs, log, fs->flushed, *end);
+	err = vmem_commit_sets(fs, g->sets, 2, log, mark.off, mark.value);
+	if (err != -EOPNOTSUPP)
+		return err;
+	err = vmem_flush_sets(fs, g->sets, 2);
+	if (err)
+		return err;
+	vmem_put64(fs->store, mark.off, mark.value);
+	return vmem_flush_sets(fs, &log, 1);
+}
+
+/*
+ * Close the running group.  commit_lock is held; fs->lock too if `locked`,
+ * else it is taken for moments only.
+ */
+static int close_group(struct vmem_fs *fs, bool locked)
+{
+	struct group g;
+	uint64_t end;
+	int err;
+
+	if (!locked)
+		vmem_lock(fs, fs->lock);
+	g = take_group(fs);
+	if (g.sets[0]->nr && fs->store->commit)
+		err = close_by_mark(fs, &g, locked, &end);
+	else
+		err = close_by_flushes(fs, &g, locked, &end);
 	if (err)
 		return err;
 	fs->flushed = end;
-	__atomic_store_n(&fs->stored_flushed, round, __ATOMIC_RELEASE);
-	__atomic_store_n(&fs->committed, covers, __ATOMIC_RELEASE);
+	__atomic_store_n(&fs->stored_flushed, g.round, __ATOMIC_RELEASE);
+	__atomic_store_n(&fs->committed, g.covers, __ATOMIC_RELEASE);
 	return 0;
 }
 

@@ -85,29 +85,62 @@ void vmem_ranges_add(struct vmem_rangeset *set, uint64_t off, uint64_t len)
 	set->nr++;
 }
 
-/*
- * Flush the union of the sets by one request and empty them.  The first set
- * gathers the others, so it must be able to hold a merged union.
- */
-int vmem_flush_sets(struct vmem_fs *fs, struct vmem_rangeset *const *sets, unsigned int nr)
+/* Move everything into the first set, which must be able to hold a merged union. */
+static struct vmem_rangeset *unite(struct vmem_rangeset *const *sets, unsigned int nr)
 {
 	struct vmem_rangeset *all = sets[0];
 	unsigned int i, k;
-	int err;
 
 	for (k = 1; k < nr; k++) {
 		for (i = 0; i < sets[k]->nr; i++)
 			vmem_ranges_add(all, sets[k]->r[i].offset, sets[k]->r[i].length);
 		sets[k]->nr = 0;
 	}
+	vmem_ranges_sort(all);
+	return all;
+}
+
+static void count_flush(struct vmem_fs *fs, const struct vmem_range *r, unsigned int nr)
+{
+	unsigned int i;
+
+	vmem_count(&fs->stats.flushes, 1);
+	vmem_count(&fs->stats.flush_ranges, nr);
+	for (i = 0; i < nr; i++)
+		vmem_count(&fs->stats.flush_bytes, r[i].length);
+}
+
+int vmem_flush_sets(struct vmem_fs *fs, struct vmem_rangeset *const *sets, unsigned int nr)
+{
+	struct vmem_rangeset *all = unite(sets, nr);
+	int err;
+
 	if (!all->nr)
 		return fs->error == -EIO ? -EIO : 0;
-	vmem_ranges_sort(all);
-	vmem_count(&fs->stats.flushes, 1);
-	vmem_count(&fs->stats.flush_ranges, all->nr);
-	for (i = 0; i < all->nr; i++)
-		vmem_count(&fs->stats.flush_bytes, all->r[i].length);
+	count_flush(fs, all->r, all->nr);
 	err = fs->store->flush(fs->store, all->r, all->nr);
 	all->nr = 0;
+	return err ? vmem_io_failed(fs) : 0;
+}
+
+int vmem_commit_sets(struct vmem_fs *fs, struct vmem_rangeset *const *sets, unsigned int nr,
+		     struct vmem_rangeset *second, uint64_t mark_off, uint64_t mark_value)
+{
+	struct vmem_rangeset *first = unite(sets, nr);
+	struct vmem_parts parts = {
+		.ranges = first->r, .nr_first = first->nr, .nr = first->nr + second->nr,
+		.mark_offset = mark_off, .mark_value = mark_value,
+	};
+	int err;
+
+	if (!first->nr || parts.nr > VMEM_RANGES_MAX)
+		return -EOPNOTSUPP;
+	memcpy(first->r + first->nr, second->r, second->nr * sizeof(second->r[0]));
+	err = fs->store->commit(fs->store, &parts);
+	if (err == -EOPNOTSUPP)
+		return err;
+	count_flush(fs, parts.ranges, parts.nr);
+	first->nr = 0;
+	second->nr = 0;
 	return err ? vmem_io_failed(fs) : 0;
 }

@@ -309,7 +309,8 @@ static void fs_free(struct vmem_fs *fs)
 	const struct vmem_env *env = fs->env;
 	void *locks[] = { fs->lock, fs->ckpt_lock, fs->commit_lock, fs->dirty_lock };
 	struct vmem_rangeset *sets[] = { fs->linked, fs->linked_spare, fs->stored,
-					 fs->stored_spare, fs->home, fs->ckpt_set };
+					 fs->stored_spare, fs->home, fs->log_set,
+					 fs->ckpt_set };
 	size_t i;
 
 	if (fs->buckets)
@@ -332,7 +333,8 @@ static bool alloc_parts(struct vmem_fs *fs)
 {
 	const struct vmem_env *env = fs->env;
 	struct vmem_rangeset **sets[] = { &fs->linked, &fs->linked_spare, &fs->stored,
-					  &fs->stored_spare, &fs->home, &fs->ckpt_set };
+					  &fs->stored_spare, &fs->home, &fs->log_set,
+					  &fs->ckpt_set };
 	void **locks[] = { &fs->lock, &fs->ckpt_lock, &fs->commit_lock, &fs->dirty_lock };
 	bool ok = true;
 	size_t i;

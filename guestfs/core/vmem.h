@@ -38,6 +38,15 @@ struct vmem_range {
 	uint64_t length;	/* bytes */
 };
 
+/* Ranges in two parts, and a mark in between. */
+struct vmem_parts {
+	const struct vmem_range *ranges;
+	unsigned int nr_first;	/* of the first part, > 0 */
+	unsigned int nr;	/* of both, > nr_first */
+	uint64_t mark_offset;	/* bytes from the start of the store, a multiple of 8 */
+	uint64_t mark_value;	/* stored there, little-endian, by one 8-byte store */
+};
+
 /* What backs the store; decides which domains a mount can offer. */
 enum vmem_backing {
 	VMEM_BACKING_PAGE_CACHE = 1,	/* host page cache: domains guest, host */
@@ -66,6 +75,16 @@ struct vmem_store {
 	 */
 	int (*flush)(struct vmem_store *store, const struct vmem_range *ranges,
 		     unsigned int nr);
+
+	/*
+	 * Make the first part host-durable, then store the mark, then make the
+	 * second part durable; return when all is.  The store itself must make
+	 * the mark, between the parts: one request in place of two flushes.
+	 * Called as flush is.  NULL: the core flushes twice.  0 or -EIO, and
+	 * then nothing is known about the mark; -EOPNOTSUPP: not this one,
+	 * nothing has happened.
+	 */
+	int (*commit)(struct vmem_store *store, const struct vmem_parts *parts);
 
 	/* Write back the cache lines of [addr, addr+len); NULL unless DAX. */
 	void (*writeback)(struct vmem_store *store, const void *addr, size_t len);
@@ -168,7 +187,7 @@ struct vmem_statfs {
 struct vmem_stats {
 	uint64_t records, record_bytes;	/* appended to the log */
 	uint64_t commits;		/* groups closed */
-	uint64_t flushes;		/* store.flush calls */
+	uint64_t flushes;		/* store.flush and store.commit calls */
 	uint64_t flush_ranges, flush_bytes;
 	uint64_t checkpoints;
 	uint64_t carried;		/* writes whose data rode in the record */

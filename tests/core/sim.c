@@ -225,8 +225,29 @@ static int store_flush(struct vmem_store *store, const struct vmem_range *r, uns
 	return err;
 }
 
+static int store_commit(struct vmem_store *store, const struct vmem_parts *parts)
+{
+	struct sim *sim = store->ctx;
+	vmem_le64 mark = vmem_le64_of(parts->mark_value);
+	int err = store_flush(store, parts->ranges, parts->nr_first);
+
+	sim->commits++;
+	if (err)
+		return err;
+	*(volatile uint64_t *)(void *)(store->base + parts->mark_offset) = mark.raw;
+	if (store->recorded)
+		store->recorded(store, parts->mark_offset, sizeof(mark));
+	return store_flush(store, parts->ranges + parts->nr_first, parts->nr - parts->nr_first);
+}
+
+void sim_use_commits(struct sim *sim)
+{
+	sim->store.commit = store_commit;
+}
+
 void sim_forget_flushes(struct sim *sim)
 {
+	sim->commits = 0;
 	sim->flushes = 0;
 }
 

@@ -52,6 +52,7 @@ struct sim {
 	struct sim_page *pages;
 	unsigned int flushes;		/* since the last sim_forget_flushes() */
 	struct sim_request requests[SIM_REQUESTS];
+	unsigned int commits;		/* in two parts; each part is a flush, too */
 	bool flush_fails;
 	void (*on_flush)(void *arg);	/* called at the start of each flush */
 	void *on_flush_arg;
@@ -88,6 +89,8 @@ void sim_use_threads(struct sim *sim);
 /* Everything the core allocated is gone, as after a crash. */
 void sim_forget_memory(struct sim *sim);
 void sim_forget_flushes(struct sim *sim);
+/* The store takes commits in two parts from the next mount on. */
+void sim_use_commits(struct sim *sim);
 
 /* The bytes [off, off+len) were stored by somebody else than the core. */
 void sim_stored(struct sim *sim, uint64_t off, size_t len);

@@ -147,6 +147,65 @@ static void new_data_outside_the_log_is_flushed_before_the_log(void **state)
 	finish(&c);
 }
 
+static void a_commit_in_two_parts_is_one_request(void **state)
+{
+	struct vmem_stats before, after;
+	struct vmem_inode vi;
+	struct ctx c;
+	uint64_t data;
+	unsigned int i;
+
+	(void)state;
+	fresh(&c);
+	sim_use_commits(c.sim);
+	make(&c.root, "file", S_FILE, &vi);
+	/* Several, so that one finds the end of the ring. */
+	for (i = 0; i < 40; i++) {
+		write_pattern(&vi, i * 5 * BLOCK, 5 * BLOCK, 1);
+		data = where(&vi, i * 5 * BLOCK);
+		sim_forget_flushes(c.sim);
+		vmem_get_stats(c.fs, &before);
+		assert_int_equal(vmem_fsync(&vi, false), 0);
+		vmem_get_stats(c.fs, &after);
+		assert_int_equal(after.flushes - before.flushes, 1);
+		assert_int_equal(c.sim->commits, 1);
+		assert_true(sim_request_has(c.sim, 0, data));
+		assert_true(in_log(&c, &c.sim->requests[1].r[0]));
+	}
+	fail_and_mount(&c, SIM_HOST);
+	open_name(&c.root, "file", &vi);
+	expect_pattern(&vi, 0, 40 * 5 * BLOCK, 1);
+	put(&vi);
+	finish(&c);
+}
+
+static int refuse_commit(struct vmem_store *store, const struct vmem_parts *parts)
+{
+	(void)store;
+	(void)parts;
+	return -EOPNOTSUPP;
+}
+
+static void a_store_that_refuses_a_commit_gets_two_flushes(void **state)
+{
+	struct vmem_inode vi;
+	struct ctx c;
+
+	(void)state;
+	fresh(&c);
+	c.sim->store.commit = refuse_commit;
+	make(&c.root, "file", S_FILE, &vi);
+	write_pattern(&vi, 0, 5 * BLOCK, 1);
+	sim_forget_flushes(c.sim);
+	assert_int_equal(vmem_fsync(&vi, false), 0);
+	assert_int_equal(flushes_of(&c), 2);
+	fail_and_mount(&c, SIM_HOST);
+	open_name(&c.root, "file", &vi);
+	expect_pattern(&vi, 0, 5 * BLOCK, 1);
+	put(&vi);
+	finish(&c);
+}
+
 static void operations_on_names_are_flushed_by_the_log_alone(void **state)
 {
 	struct vmem_inode vi, dir;
@@ -388,6 +447,8 @@ int main(void)
 		cmocka_unit_test(fsync_of_an_overwrite_adds_only_the_log_for_its_times),
 		cmocka_unit_test(a_small_append_after_an_fsync_needs_the_log_alone),
 		cmocka_unit_test(new_data_outside_the_log_is_flushed_before_the_log),
+		cmocka_unit_test(a_commit_in_two_parts_is_one_request),
+		cmocka_unit_test(a_store_that_refuses_a_commit_gets_two_flushes),
 		cmocka_unit_test(operations_on_names_are_flushed_by_the_log_alone),
 		cmocka_unit_test(no_operation_but_fsync_flushes),
 		cmocka_unit_test(the_guest_domain_never_flushes_between_mount_and_unmount),

@@ -672,6 +672,8 @@ static void run_seed(enum vmem_domain domain, uint64_t seed, unsigned int *failu
 	up(&w->c, domain, STORE_SIZE, seed % 3 ? 64 : 0);
 	w->c.sim->rng = seed * 0x9e3779b97f4a7c15ull + domain;
 	w->c.sim->snapshots = true;
+	if (domain == VMEM_DOMAIN_HOST && seed % 4)
+		sim_use_commits(w->c.sim);
 	model_init(&w->m, VMEM_ROOT_INO);
 	for (w->step = 0; w->step < STEPS; w->step++)
 		one_step(w);

@@ -94,6 +94,46 @@ static void waiters_for_fsync_share_one_commit(void **state)
 }
 
 /*
+ * A commit is under way, its record is in the log but does not count yet.  What
+ * is done then stands behind it, and must be there when the VM is killed.
+ */
+static void what_returns_during_a_commit_survives_a_kill(void **state)
+{
+	struct gate gate = { 0, 0 };
+	struct vmem_inode vi;
+	struct syncer s;
+	uint8_t *image;
+	struct ctx c;
+
+	(void)state;
+	up_threaded(&c, VMEM_DOMAIN_HOST, 16 * MiB);
+	sim_use_commits(c.sim);
+	make(&c.root, "file", S_FILE, &s.vi);
+	write_pattern(&s.vi, 0, 5 * BLOCK, 1);
+	c.sim->on_flush = wait_at_gate;
+	c.sim->on_flush_arg = &gate;
+	start(&s);
+	while (!atomic_load(&gate.arrived))
+		nap();
+	make(&c.root, "meanwhile", S_FILE, &vi);
+	put(&vi);
+	image = sim_failed_image(c.sim, SIM_GUEST);
+	atomic_store(&gate.open, 1);
+	join(&s);
+	c.sim->on_flush = NULL;
+	put(&s.vi);
+	down(&c);
+	sim_restart(c.sim, image, SIM_GUEST);
+	again(&c);
+	open_name(&c.root, "file", &vi);
+	expect_pattern(&vi, 0, 5 * BLOCK, 1);
+	put(&vi);
+	open_name(&c.root, "meanwhile", &vi);
+	put(&vi);
+	finish(&c);
+}
+
+/*
  * A commit has taken its ranges and is flushing.  A file whose record it
  * covers is overwritten and fsynced: its bytes are not among those ranges.
  */
@@ -255,6 +295,8 @@ static void threads_on_their_own_files_do_not_disturb_each_other(void **state)
 	unsigned int i;
 
 	up_threaded(&c, domain_of(state), 16 * MiB);
+	if (c.domain == VMEM_DOMAIN_HOST)
+		sim_use_commits(c.sim);
 	for (i = 0; i <= WORKERS; i++) {
 		struct vmem_inode dir;
 
@@ -304,6 +346,8 @@ static void lookups_see_a_name_throughout(void **state)
 	unsigned int i;
 
 	up_threaded(&c, domain_of(state), 16 * MiB);
+	if (c.domain == VMEM_DOMAIN_HOST)
+		sim_use_commits(c.sim);
 	make(&c.root, "stays", S_FILE, &vi);
 	put(&vi);
 	make(&c.root, "dir", S_DIR, &dir);
@@ -328,6 +372,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(waiters_for_fsync_share_one_commit),
+		cmocka_unit_test(what_returns_during_a_commit_survives_a_kill),
 		cmocka_unit_test(an_overwrite_during_a_commit_is_durable_when_its_fsync_returns),
 		cmocka_unit_test(a_failed_commit_is_an_error_to_every_waiter),
 		EACH_DOMAIN(threads_on_their_own_files_do_not_disturb_each_other),

@@ -19,8 +19,9 @@ LOG = "log"                     # some blocks of the log, few of them
 LOG_MAX = 2                     # a small record and its commit record: blocks
 DIR = "t/"
 
-# Case: what it shows, and the requests: each a set of blocks of files, as
-# (name, first block, blocks), and LOG where the log must be flushed with it.
+# Case: what it shows, and the parts of requests: each a set of blocks of files,
+# as (name, first block, blocks), and LOG where the log must be flushed with it.
+# A part of the log alone behind another is the second part of a commit.
 CASES = {
     "overwrite-fdatasync": ("overwriting 4 KiB and fdatasync flush that block by one request",
                             [[("over", 2, 1)]]),
@@ -34,7 +35,7 @@ CASES = {
     "overwrite-twice": ("a second fdatasync flushes nothing", [[("over", 4, 1)]]),
     "overwrite-o-dsync": ("O_DSYNC flushes the blocks written", [[("over", 9, 2)]]),
     "append-small": ("a small append and fsync flush the log alone, by one request", [[LOG]]),
-    "append-large": ("a large append and fsync flush the new blocks, then the log",
+    "append-large": ("a large append and fsync flush the new blocks, then the log, by one request",
                      [[("large", 0, 256)], [LOG]]),
     "append-unaligned": ("so they do when the append begins within a block",
                          [[("unaligned", 0, 257)], [LOG]]),
@@ -121,10 +122,18 @@ class Image:
         return {blocks[first + i] for i in range(count)}
 
 
+def parts_of(line):
+    """A flush has one part, a commit two: each as a line of its own."""
+    kind, status, *ranges = line.split()
+    parts = " ".join(ranges).split(" | ")
+    assert len(parts) == {"flush": 1, "commit": 2}[kind]
+    return [f"flush {status} {part}" for part in parts]
+
+
 def request_blocks(line):
     """Blocks that a line of the trace names; None for the whole store."""
     blocks = set()
-    for word in line.split()[2:]:
+    for word in line.replace(" |", "").split()[2:]:
         if word == "all":
             return None
         offset, length = map(int, word.split("+"))
@@ -139,7 +148,7 @@ def read_trace(path):
     with open(path, encoding="utf-8") as lines:
         for line in lines:
             words = line.split()
-            if words[0] == "flush":
+            if words[0] in ("flush", "commit"):
                 everything.append(line)
                 for requests in opened.values():
                     requests.append(line)
@@ -171,10 +180,12 @@ def same_request(image, line, expected):
 
 def check_case(image, name, requests):
     sentence, expected = CASES[name]
-    details = [f"request {i}: {why}" for i, (line, e) in enumerate(zip(requests, expected))
+    parts = [part for line in requests for part in parts_of(line)]
+    details = [f"part {i}: {why}" for i, (line, e) in enumerate(zip(parts, expected))
                if (why := same_request(image, line, e))]
-    if len(requests) != len(expected):
-        details.append(f"{len(requests)} requests, expected {len(expected)}")
+    if len(parts) != len(expected) or len(requests) != min(len(expected), 1):
+        details.append(f"{len(requests)} requests of {len(parts)} parts, expected one of "
+                       f"{len(expected)}")
         details += [line.strip() for line in requests]
     result(not details, sentence, details)
 
@@ -214,7 +225,7 @@ def check_whole(image, everything, output):
     whole = []
     for line in everything:
         blocks = request_blocks(line)
-        if not line.startswith("flush ok "):
+        if not re.match("(flush|commit) ok ", line):
             whole.append(line.strip())
         elif not blocks or len(blocks) > image.blocks // 16:
             whole.append(line.strip()[:90])

@@ -24,6 +24,7 @@ struct options {
 	unsigned int behind;	/* pages or lines left behind, one at a time, at most */
 	uint64_t seed;
 	bool verbose;
+	bool two_flushes;	/* the store has no commit in two parts */
 };
 
 struct explorer {

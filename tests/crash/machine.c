@@ -307,6 +307,18 @@ static int store_flush(struct vmem_store *store, const struct vmem_range *r, uns
 	return 0;
 }
 
+/* As the device does it; the mark is a store like any other. */
+static int store_commit(struct vmem_store *store, const struct vmem_parts *parts)
+{
+	vmem_le64 mark = vmem_le64_of(parts->mark_value);
+
+	store_flush(store, parts->ranges, parts->nr_first);
+	memcpy(store->base + parts->mark_offset, &mark, sizeof(mark));
+	store->recorded(store, parts->mark_offset, sizeof(mark));
+	store_flush(store, parts->ranges + parts->nr_first, parts->nr - parts->nr_first);
+	return 0;
+}
+
 void machine_stored(struct machine *m, uint64_t off, size_t len)
 {
 	if (m->store.writeback)
@@ -320,6 +332,7 @@ void machine_set_mode(struct machine *m, enum mode mode)
 
 	m->store.backing = dax ? VMEM_BACKING_DAX : VMEM_BACKING_PAGE_CACHE;
 	m->store.flush = dax ? NULL : store_flush;
+	m->store.commit = dax || m->two_flushes ? NULL : store_commit;
 	m->store.writeback = dax ? store_writeback : NULL;
 	m->store.drain = dax ? store_drain : NULL;
 }

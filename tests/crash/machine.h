@@ -57,6 +57,7 @@ struct machine {
 	struct vmem_store store;
 	struct vmem_env env;
 	uint8_t *image;
+	bool two_flushes;	/* the store has no commit in two parts */
 	struct trace *trace;	/* NULL: nothing is recorded */
 	uint8_t *shadow;	/* the image as the trace has it, while recording */
 	bool touched[PAGES];	/* stored to since somebody looked */

@@ -34,6 +34,7 @@ static const char usage[] =
 "  --vectors N  random states at each crash point (2)\n"
 "  --behind N   pages or lines behind or ahead, one at a time, at each point (8)\n"
 "  --stop N     stop after N failures (10)\n"
+"  --two-flushes  the store has no commit in two parts: the core flushes twice\n"
 "  --fault N    (crash-faults) seed the N-th bug of guestfs/core/fault.h; is it caught?\n"
 "  --faults     list them\n"
 "  -v           show the trace and what was found (--replay)\n";
@@ -87,9 +88,10 @@ static void report(struct run *r, const struct op *op, unsigned int nr, const ch
 	r->failures++;
 	printf("# FAILED in mode %s, setup %s, state %s: %s\n", mode_name[r->mode], r->setup->name,
 	       r->x.failed[0] ? r->x.failed : "-", why);
-	printf("#   build/tests/crash --seed %llu --every %u --vectors %u --behind %u -v --replay %s %s '%s' %s\n",
-	       (unsigned long long)o->seed, o->every, o->vectors, o->behind, mode_name[r->mode],
-	       r->setup->name, text, r->x.failed);
+	printf("#   build/tests/crash --seed %llu --every %u --vectors %u --behind %u%s -v --replay %s %s '%s' %s\n",
+	       (unsigned long long)o->seed, o->every, o->vectors, o->behind,
+	       o->two_flushes ? " --two-flushes" : "", mode_name[r->mode], r->setup->name, text,
+	       r->x.failed);
 	fflush(stdout);
 }
 
@@ -338,6 +340,7 @@ static const struct {
 } hints[] = {
 	{ VMEM_FAULT_FENCE_RECORD, "one", MODE_PMEM }, { VMEM_FAULT_WRITEBACK, "one", MODE_PMEM },
 	{ VMEM_FAULT_REPLAY_OLD, "random", MODE_GUEST }, { VMEM_FAULT_DATA_LATE, "one", MODE_HOST },
+	{ VMEM_FAULT_MARK_EARLY, "one", MODE_HOST },
 	{ VMEM_FAULT_HOME_EARLY, "two", MODE_HOST }, { VMEM_FAULT_TAIL_EARLY, "one", MODE_HOST },
 	{ VMEM_FAULT_RECOVERY_EARLY, "one", MODE_KILL }, { VMEM_FAULT_REUSE_EARLY, "random", MODE_HOST },
 	{ VMEM_FAULT_ROOT_IN_PLACE, "one", MODE_PMEM }, { VMEM_FAULT_UNLOG, "random", MODE_HOST },
@@ -411,14 +414,14 @@ static int replay(struct run *r, char **arg, int nr)
 }
 
 enum { O_PART = 256, O_SAMPLE, O_SECONDS, O_SEED, O_STEPS, O_EVERY, O_NEST, O_AGAIN, O_VECTORS, O_BEHIND,
-       O_STOP, O_REPLAY, O_FAULT, O_FAULTS };
+       O_STOP, O_REPLAY, O_FAULT, O_FAULTS, O_TWO_FLUSHES };
 
 static const struct option long_options[] = {
 	{ "part", 1, NULL, O_PART }, { "sample", 1, NULL, O_SAMPLE }, { "seconds", 1, NULL, O_SECONDS },
 	{ "seed", 1, NULL, O_SEED }, { "steps", 1, NULL, O_STEPS }, { "every", 1, NULL, O_EVERY },
 	{ "nest", 1, NULL, O_NEST }, { "again", 1, NULL, O_AGAIN }, { "vectors", 1, NULL, O_VECTORS },
 	{ "behind", 1, NULL, O_BEHIND }, { "stop", 1, NULL, O_STOP }, { "replay", 0, NULL, O_REPLAY },
-	{ "fault", 1, NULL, O_FAULT }, { "faults", 0, NULL, O_FAULTS }, { "help", 0, NULL, 'h' }, { 0 },
+	{ "two-flushes", 0, NULL, O_TWO_FLUSHES }, { "fault", 1, NULL, O_FAULT }, { "faults", 0, NULL, O_FAULTS }, { "help", 0, NULL, 'h' }, { 0 },
 };
 
 struct choice {
@@ -451,6 +454,7 @@ static bool one_option(struct run *r, struct choice *c, int opt)
 	case O_VECTORS: r->opt.vectors = n; return true;
 	case O_BEHIND: r->opt.behind = n; return true;
 	case O_STOP: r->stop = n; return n > 0;
+	case O_TWO_FLUSHES: r->opt.two_flushes = true; return true;
 	case O_REPLAY: c->replay = true; return true;
 	case O_FAULT: c->fault = n; return n > 0 && n < VMEM_NR_FAULTS;
 	case O_FAULTS: c->list_faults = true; return true;
@@ -485,6 +489,7 @@ int main(int argc, char **argv)
 	vmem_fault = (enum vmem_fault)c.fault;
 #endif
 	machine_init(&run.live);
+	run.live.two_flushes = run.opt.two_flushes;
 	explorer_init(&run.x, &run.opt, 0);
 	run.start_image = malloc(IMAGE_SIZE);
 	run.mounted = malloc(IMAGE_SIZE);

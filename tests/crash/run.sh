@@ -26,6 +26,8 @@ short() {
 		echo "crash-san one $mode --nest 400 --sample 12"
 		echo "crash-san random $mode --every 5 --steps 60 --seconds 3"
 	done
+	echo "crash one host --nest 40 --two-flushes"
+	echo "crash random host --every 3 --nest 2000 --seconds 4 --two-flushes"
 	seq 1 "$("$bin/crash-faults" --faults | wc -l)" | sed 's/^/crash-faults fault /'
 }
 
@@ -48,6 +50,7 @@ one() {
 		"$bin/$program" --seed "$seed" --stop 3 -m "$mode" "$@" "$set" >"$file" 2>&1 ||
 			grep -q "^fail" "$file" || echo "fail $set $mode ended with status $?" >>"$file"
 	fi
+	case "$*" in *--two-flushes*) sed -i '/^\(pass\|fail\)/s/$/ two-flushes/' "$file" ;; esac
 	sed "s/^\(pass\|fail\)/\1 $program/" "$file"
 }
 
@@ -79,7 +82,7 @@ $list | xargs -P "${LANES:-2}" -L 1 "$0" --one | awk '
 	$1 != "pass" && $1 != "fail" { print /^#/ ? $0 : "# " $0; next }
 	$3 == "fault" { sub(/^[a-z]+ [a-z-]+ fault /, "") ; say(ok = /not caught/ ? "fail" : "pass", "fault " $0); next }
 	{
-		with = $2 == "crash-san" ? " (sample, with sanitizers)" : ""
+		with = $2 == "crash-san" ? " (sample, with sanitizers)" : /two-flushes/ ? " (commits by two flushes)" : ""
 		if ($5 != "workloads") { say("fail", what[$3] " in domain " $4 with ": " $0); next }
 		say($1, what[$3] with (verb[$3] ? verb[$3] : " survive") " every crash in domain " $4 ": " $6 " workloads, " $8 " states, " $14 " s")
 		workloads += $6; states += $8; failures += $12

@@ -28,6 +28,20 @@ static int store_flush(struct vmem_store *store, const struct vmem_range *ranges
 	return vmemstore_flush(sbi->device, (const struct vmemstore_krange *)ranges, nr);
 }
 
+static int store_commit(struct vmem_store *store, const struct vmem_parts *parts)
+{
+	struct vmemfs_sb *sbi = store->ctx;
+	struct vmemstore_parts p = {
+		.ranges = (const struct vmemstore_krange *)parts->ranges,
+		.nr_first = parts->nr_first,
+		.nr = parts->nr,
+		.mark_offset = parts->mark_offset,
+		.mark_value = parts->mark_value,
+	};
+
+	return vmemstore_commit(sbi->device, &p);
+}
+
 static void store_writeback(struct vmem_store *store, const void *addr, size_t len)
 {
 	arch_wb_cache_pmem((void *)addr, len);
@@ -85,6 +99,8 @@ static int choose_backing(struct vmemfs_sb *sbi)
 
 	if (store->backing == VMEM_BACKING_PAGE_CACHE)
 		store->flush = store_flush;
+	if (store->flush && vmemstore_can_commit(sbi->device))
+		store->commit = store_commit;
 	if (store->backing == VMEM_BACKING_DAX) {
 		store->drain = store_drain;
 		if (dax_write_cache_enabled(sbi->dax_dev))

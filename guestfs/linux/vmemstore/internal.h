@@ -33,12 +33,18 @@ struct vmemstore_slot {
 	struct completion done;
 	bool in_flight;			/* the device has it; under vmemstore.lock */
 	int error;			/* valid once done */
+	void *start;			/* of what the device reads: its head */
+	size_t length;			/* of that, bytes */
 
 	/* What the device reads and writes, apart from what the CPU does. */
 	struct vmemstore_resp resp ____cacheline_aligned;
-	struct vmemstore_req req ____cacheline_aligned;
+	/* A vmemstore_req or vmemstore_commit, ending where the ranges begin. */
+	u8 head[sizeof(struct vmemstore_commit)] ____cacheline_aligned;
 	struct vmemstore_range ranges[];
 };
+
+static_assert(offsetof(struct vmemstore_slot, ranges) ==
+	      offsetofend(struct vmemstore_slot, head));
 
 struct vmemstore {
 	struct kref ref;
@@ -51,6 +57,7 @@ struct vmemstore {
 	u32 backing;
 	u32 max_ranges;
 	bool readonly;
+	bool commits;			/* the device takes VMEMSTORE_REQ_COMMIT */
 	bool cow;
 	u8 generation[VMEMSTORE_GENERATION_LEN];
 
@@ -70,6 +77,7 @@ struct vmemstore {
 	atomic64_t flushes;
 	atomic64_t ranges;
 	atomic64_t whole_flushes;
+	atomic64_t commit_requests;
 	atomic64_t errors;
 
 	/* libnvdimm */

@@ -153,6 +153,7 @@ static int read_config(struct vmemstore *store)
 			   store->generation, VMEMSTORE_GENERATION_LEN);
 	store->start = shm.addr;
 	store->readonly = virtio_has_feature(vdev, VMEMSTORE_F_RO);
+	store->commits = virtio_has_feature(vdev, VMEMSTORE_F_COMMIT);
 	store->cow = virtio_has_feature(vdev, VMEMSTORE_F_COW);
 	store->failed = state & VMEMSTORE_STATE_IO_ERROR;
 
@@ -352,6 +353,7 @@ MODULE_DEVICE_TABLE(virtio, vmemstore_ids);
 
 static const unsigned int vmemstore_features[] = {
 	VMEMSTORE_F_RO,
+	VMEMSTORE_F_COMMIT,
 	VMEMSTORE_F_COW,
 };
 

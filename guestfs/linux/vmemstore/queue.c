@@ -113,30 +113,55 @@ static int store_error(struct vmemstore *store)
 	return 0;
 }
 
-static size_t slot_fill(struct vmemstore_slot *slot,
-			const struct vmemstore_krange *ranges, unsigned int nr)
+static void slot_fill_flush(struct vmemstore_slot *slot, unsigned int nr)
+{
+	struct vmemstore_req *req = (void *)slot->ranges - sizeof(*req);
+
+	req->type = cpu_to_le32(VMEMSTORE_REQ_FLUSH);
+	req->nr_ranges = cpu_to_le32(nr);
+	slot->start = req;
+}
+
+static void slot_fill_commit(struct vmemstore_slot *slot, unsigned int nr,
+			     const struct vmemstore_parts *parts)
+{
+	struct vmemstore_commit *commit = (void *)slot->ranges - sizeof(*commit);
+
+	commit->type = cpu_to_le32(VMEMSTORE_REQ_COMMIT);
+	commit->nr_ranges = cpu_to_le32(nr);
+	commit->nr_first = cpu_to_le32(nr - (parts->nr - parts->nr_first));
+	commit->flags = cpu_to_le32(VMEMSTORE_COMMIT_MARK);
+	commit->mark_offset = cpu_to_le64(parts->mark_offset);
+	commit->mark_value = cpu_to_le64(parts->mark_value);
+	slot->start = commit;
+}
+
+static void slot_fill(struct vmemstore_slot *slot,
+		      const struct vmemstore_krange *ranges, unsigned int nr,
+		      const struct vmemstore_parts *parts)
 {
 	unsigned int i;
 
-	slot->req.type = cpu_to_le32(VMEMSTORE_REQ_FLUSH);
-	slot->req.nr_ranges = cpu_to_le32(nr);
+	if (parts)
+		slot_fill_commit(slot, nr, parts);
+	else
+		slot_fill_flush(slot, nr);
 	for (i = 0; i < nr; i++) {
 		slot->ranges[i].offset = cpu_to_le64(ranges[i].offset);
 		slot->ranges[i].length = cpu_to_le64(ranges[i].length);
 	}
+	slot->length = (void *)&slot->ranges[nr] - slot->start;
 	slot->resp.status = NO_ANSWER;
-	return sizeof(slot->req) + nr * sizeof(slot->ranges[0]);
 }
 
 /* Put a filled slot on the ring.  Returns true if the device wants a kick. */
-static bool slot_send(struct vmemstore *store, struct vmemstore_slot *slot,
-		      size_t length)
+static bool slot_send(struct vmemstore *store, struct vmemstore_slot *slot)
 {
 	struct scatterlist out, in, *sgs[] = { &out, &in };
 	int ret;
 
 	lockdep_assert_held(&store->lock);
-	sg_init_one(&out, &slot->req, length);
+	sg_init_one(&out, slot->start, slot->length);
 	sg_init_one(&in, &slot->resp, sizeof(slot->resp));
 	reinit_completion(&slot->done);
 	slot->in_flight = true;
@@ -150,9 +175,13 @@ static bool slot_send(struct vmemstore *store, struct vmemstore_slot *slot,
 	return virtqueue_kick_prepare(store->vq);
 }
 
-/* One request: at most max_ranges ranges. */
+/*
+ * One request, of at most max_ranges ranges: a flush, or with @parts a commit,
+ * of which @ranges are the last ones.
+ */
 static int flush_once(struct vmemstore *store,
-		      const struct vmemstore_krange *ranges, unsigned int nr)
+		      const struct vmemstore_krange *ranges, unsigned int nr,
+		      const struct vmemstore_parts *parts)
 {
 	struct vmemstore_slot *slot;
 	bool kick;
@@ -170,7 +199,8 @@ static int flush_once(struct vmemstore *store,
 	slot = list_first_entry(&store->free_slots, struct vmemstore_slot, link);
 	list_del(&slot->link);
 	store->nr_free--;
-	kick = slot_send(store, slot, slot_fill(slot, ranges, nr));
+	slot_fill(slot, ranges, nr, parts);
+	kick = slot_send(store, slot);
 	spin_unlock_irq(&store->lock);
 
 	/* The slot is ours: removal waits for it and so does not free the ring. */
@@ -224,13 +254,59 @@ int vmemstore_flush(struct vmemstore *store,
 		atomic64_inc(&store->whole_flushes);
 	do {
 		part = min(nr, store->max_ranges);
-		ret = flush_once(store, ranges, part);
+		ret = flush_once(store, ranges, part, NULL);
 		ranges += part;
 		nr -= part;
 	} while (!ret && nr);
 	return ret;
 }
 EXPORT_SYMBOL_GPL(vmemstore_flush);
+
+static bool parts_valid(const struct vmemstore *store,
+			const struct vmemstore_parts *parts)
+{
+	return parts->nr_first && parts->nr_first < parts->nr &&
+	       IS_ALIGNED(parts->mark_offset, 8) &&
+	       parts->mark_offset < store->size &&
+	       ranges_valid(store, parts->ranges, parts->nr);
+}
+
+int vmemstore_commit(struct vmemstore *store,
+		     const struct vmemstore_parts *parts)
+{
+	const struct vmemstore_krange *ranges = parts->ranges;
+	unsigned int nr = parts->nr;
+	int ret = 0;
+
+	might_sleep();
+	if (!parts_valid(store, parts))
+		return -EINVAL;
+	/* One range of the first part must be in the request, too. */
+	if (!store->commits || parts->nr - parts->nr_first >= store->max_ranges)
+		return -EOPNOTSUPP;
+	if (store->readonly)
+		return -EROFS;
+	wmb();
+
+	atomic64_inc(&store->flushes);
+	atomic64_inc(&store->commit_requests);
+	atomic64_add(nr, &store->ranges);
+	while (!ret && nr > store->max_ranges) {
+		unsigned int ahead = min(nr - store->max_ranges, store->max_ranges);
+
+		ret = flush_once(store, ranges, ahead, NULL);
+		ranges += ahead;
+		nr -= ahead;
+	}
+	return ret ?: flush_once(store, ranges, nr, parts);
+}
+EXPORT_SYMBOL_GPL(vmemstore_commit);
+
+bool vmemstore_can_commit(const struct vmemstore *store)
+{
+	return store->commits;
+}
+EXPORT_SYMBOL_GPL(vmemstore_can_commit);
 
 int vmemstore_queue_start(struct vmemstore *store)
 {

@@ -81,6 +81,14 @@ static ssize_t whole_flushes_show(struct device *dev,
 }
 static DEVICE_ATTR_RO(whole_flushes);
 
+static ssize_t commits_show(struct device *dev, struct device_attribute *attr,
+			    char *buf)
+{
+	return sysfs_emit(buf, "%lld\n",
+			  atomic64_read(&dev_to_store(dev)->commit_requests));
+}
+static DEVICE_ATTR_RO(commits);
+
 static ssize_t flushed_ranges_show(struct device *dev,
 				   struct device_attribute *attr, char *buf)
 {
@@ -106,6 +114,7 @@ static struct attribute *vmemstore_attrs[] = {
 	&dev_attr_failed.attr,
 	&dev_attr_flushes.attr,
 	&dev_attr_whole_flushes.attr,
+	&dev_attr_commits.attr,
 	&dev_attr_flushed_ranges.attr,
 	&dev_attr_flush_errors.attr,
 	NULL,

@@ -71,6 +71,43 @@ int vmemstore_flush(struct vmemstore *store,
 		    const struct vmemstore_krange *ranges, unsigned int nr);
 
 /**
+ * struct vmemstore_parts - ranges in two parts, and a mark between them
+ * @ranges: of both parts; what is true of those of vmemstore_flush() is here
+ * @nr_first: ranges of the first part, more than 0
+ * @nr: of both parts, more than @nr_first
+ * @mark_offset: bytes from the start of the store, a multiple of 8
+ * @mark_value: is stored there, little-endian, by one 8-byte store
+ */
+struct vmemstore_parts {
+	const struct vmemstore_krange *ranges;
+	unsigned int nr_first, nr;
+	u64 mark_offset, mark_value;
+};
+
+/**
+ * vmemstore_commit() - make ranges host-durable, store a mark, flush the rest
+ * @store: the store
+ * @parts: what is to become durable
+ *
+ * In that order, by one request of the device: when the first part is durable
+ * the device stores the mark, and then makes the second part durable.  A
+ * journal's commit record is the use of it.  Otherwise as vmemstore_flush().
+ *
+ * Context: sleeps until the host has answered.
+ * Return: as vmemstore_flush(); after -EIO it is not known whether the mark was
+ * stored.  -EOPNOTSUPP if the device cannot or there are too many ranges in the
+ * second part; nothing has happened then.
+ */
+int vmemstore_commit(struct vmemstore *store,
+		     const struct vmemstore_parts *parts);
+
+/**
+ * vmemstore_can_commit() - whether the device understands vmemstore_commit()
+ * @store: the store
+ */
+bool vmemstore_can_commit(const struct vmemstore *store);
+
+/**
  * vmemstore_backing() - what is behind the store
  * @store: the store
  * Return: VMEMSTORE_BACKING_*
