@@ -87,7 +87,6 @@ static int remove_file(const char *path)
 #undef tolower
 #undef stdout
 #undef stderr
-#undef assert
 #define isdigit(c)	((c) >= '0' && (c) <= '9')
 #define isspace(c)	((c) == ' ' || ((c) >= '\t' && (c) <= '\r'))
 #define isupper(c)	((c) >= 'A' && (c) <= 'Z')
@@ -95,7 +94,6 @@ static int remove_file(const char *path)
 #define tolower(c)	(isupper(c) ? (c) + 32 : (c))
 #define stdout		NULL
 #define stderr		NULL
-#define assert(x)	((void)(x))
 #define printf		say
 #define fprintf(f, ...)	say(__VA_ARGS__)
 #define vfprintf(f, fmt, ap) vsay(fmt, ap)

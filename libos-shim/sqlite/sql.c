@@ -117,7 +117,7 @@ static int work(int argc, char **argv)
 int vmemos_main(struct vmemos_platform *p, int argc, char **argv)
 {
 	struct vmemos *fs;
-	int err;
+	int err, end;
 
 	platform = p;
 	if (argc < 2) {
@@ -137,5 +137,8 @@ int vmemos_main(struct vmemos_platform *p, int argc, char **argv)
 	else
 		err = work(argc, argv);
 	sqlite3_close(db);
-	return vmemos_umount(fs) || err ? 1 : 0;
+	end = vmemos_umount(fs);
+	if (end)
+		vmemos_printf(p, "cannot unmount: error %d\n", -end);
+	return err || end ? 1 : 0;
 }
