@@ -42,6 +42,13 @@ fuzz: deps ## damaged images for the core, SECONDS=60 for each harness
 fuzz-long: deps ## an hour of libFuzzer for each harness, going on where the last run ended; report
 	@tests/fuzz/long.sh
 
+libos: deps ## build the library for processes and unikernels, with its examples
+	@tests/step "library     build/libos/" $(MAKE) -j$(JOBS) -C libos-shim
+	@tests/step "unikernel   build/libos/bare/" $(MAKE) -j$(JOBS) -C libos-shim bare
+
+libos-kill: deps ## SIGKILL programs on the library 200 times each: no acknowledged row may be lost
+	@KILLS=200 tests/libos/run.sh kv sqlite
+
 check-6.12: build ## build the modules against the backports kernel, too
 	@+$(MAKE) -C guestfs/linux check-6.12
 
@@ -51,10 +58,10 @@ lint: ## sparse on the modules, shell and C checks
 clean: ## remove what was built, keep what was downloaded
 	@$(MAKE) -C qemu-device clean
 	@rm -rf build/kbuild build/modules build/modules-* build/tools build/tools-san \
-		build/tests* build/log build/demo
+		build/tests* build/libos build/log build/demo
 
 distclean: ## remove build/
 	@rm -rf build
 
-.PHONY: help demo test build deps test-programs bench crash fuzz fuzz-long check-6.12 lint clean distclean
+.PHONY: help demo test build deps test-programs bench crash fuzz fuzz-long libos libos-kill check-6.12 lint clean distclean
 .NOTPARALLEL:
