@@ -29,6 +29,8 @@
 #define VMEM_LOGGED_MAX		256u	/* inodes with data in the log */
 #define VMEM_CARRY_MAX		4096u	/* bytes of a write that may ride in its record */
 #define VMEM_RESERVED_BLOCKS	32u	/* kept for shrinking operations */
+/* Room in the log that a transaction needs: itself, a PAD before it, commit records. */
+#define VMEM_LOG_SLACK		(2 * VMEM_REC_MAX + VMEM_BLOCK_SIZE)
 
 struct vmem_opage {
 	struct vmem_opage *next;	/* in the bucket */

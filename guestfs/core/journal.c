@@ -12,9 +12,6 @@
 #include "internal.h"
 #include "txn.h"
 
-/* Room that a transaction needs: itself, a PAD before it, commit records. */
-#define LOG_SLACK (2 * VMEM_REC_MAX + VMEM_BLOCK_SIZE)
-
 uint64_t vmem_ring_off(const struct vmem_fs *fs, uint64_t lsn)
 {
 	return fs->log_off + lsn % fs->log_size;
@@ -183,7 +180,7 @@ static void txn_reset(struct vmem_txn *t)
 
 static bool need_checkpoint(const struct vmem_fs *fs)
 {
-	return fs->head - fs->tail + LOG_SLACK > fs->log_size || fs->nr_dirty > fs->overlay_max;
+	return fs->head - fs->tail + VMEM_LOG_SLACK > fs->log_size || fs->nr_dirty > fs->overlay_max;
 }
 
 /* Take the lock with room in the log for one record. */

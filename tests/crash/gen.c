@@ -8,29 +8,51 @@
 #define STANDARD "mkdir A; mkdir B; mkdir A/C; creat foo; write foo 0 5000; creat A/bar; write A/bar 0 100; "
 
 const struct setup setups[] = {
-	{ "standard", STANDARD },
-	{ "empty", "" },
+	{ "standard", STANDARD, "", 3 },
+	{ "empty", "", "", 3 },
 	/* The root directory's only leaf is full. */
 	{ "full-leaf", STANDARD
 	  "creat L0; creat L1; creat L2; creat L3; creat L4; creat L5; creat L6; creat L7; creat L8;"
-	  "creat L9; creat L10; creat L11; creat L12; creat L13; creat L14; creat z1" },
+	  "creat L9; creat L10; creat L11; creat L12; creat L13; creat L14; creat z1", "", 3 },
 	/* The payload of foo's inode holds no further extent. */
 	{ "extents", STANDARD
 	  "write foo 12288 10; write foo 20480 10; write foo 28672 10; write foo 36864 10;"
-	  "write foo 45056 10; write foo 53248 10; write foo 61440 10; write foo 69632 10" },
-	{ "wrap", STANDARD "spin 900" },
-	{ "full", STANDARD "creat big; fill big 1" },
+	  "write foo 45056 10; write foo 53248 10; write foo 61440 10; write foo 69632 10", "", 2 },
+	{ "wrap", STANDARD "spin 900", "", 2 },
+	{ "full", STANDARD "creat big; fill big 1", "", 2 },
+	/* Several handles, of files with a name and without. */
+	{ "handles", STANDARD "creat bar; write bar 0 300",
+	  "open #1 foo; open #2 bar; unlink bar; tmpfile #3; write #3 0 5000", 2 },
+	/* Nothing is free but what was freed in the epoch that still runs. */
+	{ "epoch", STANDARD "creat old; write old 0 60000; creat big; fill big 1",
+	  "write A/bar 0 50; fsync A/bar; unlink old", 2 },
+	/* The log is nearly full: soon an operation must wait for a checkpoint. */
+	{ "brim", STANDARD, "brim 900", 1 },
 };
 
 const unsigned int nr_setups = sizeof(setups) / sizeof(setups[0]);
 
-const struct setup known[] = {
+const struct setup *find_setup(const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_setups; i++)
+		if (!strcmp(name, setups[i].name))
+			return &setups[i];
+	return NULL;
+}
+
+const struct known known[] = {
 	/* After a kill, recovery wrote home what was durable in the page cache only. */
 	{ "standard", "write foo 16384 10" },
 	{ "extents", "write A/bar 1 9000" },
 	/* A write that failed had zeroed the gap; the next to grow the file did not flush that. */
 	{ "full", "write A/bar e 8090; sync; junk foo; fsync foo; write foo e+20000 8000; truncate foo e+7; fsync foo" },
 	{ "full", "write A/bar e 4090; junk foo; fsync foo; write foo e+20000 8000; truncate foo e+7; fsync foo; sync" },
+	/* What was a directory's block is a file's. */
+	{ "full", "mkdir A/D; creat A/D/x; unlink A/D/x; rmdir A/D; write foo e+4000 4096" },
+	/* Bytes that rode in a record are overwritten in place. */
+	{ "standard", "fsync A/bar; write A/bar e 50; fsync A/bar; write A/bar 100 20; fsync A/bar" },
 };
 
 const unsigned int nr_known = sizeof(known) / sizeof(known[0]);
@@ -84,10 +106,11 @@ unsigned int vocabulary(struct op *op)
 	static const char *const files[] = { "foo", "bar", "A/foo", "A/bar", "B/foo", "B/bar", "A/C/foo" };
 	static const char *const dirs[] = { "A", "B", "A/C", "B/C", "A/C/D" };
 	static const char *const here[] = { "foo", "A/bar" };
+	static const char *const handles[] = { "#1", "#2", "#3" };
 	static const char *const to[] = { "bar", "Lbar", "A/foo", "A/bar", "foo", "B/bar", "A/C/foo" };
 	static const char *const data[] = {
 		"write %s 0 100", "write %s 4000 200", "write %s 1 9000", "write %s e 1", "write %s e 300",
-		"write %s e 5000", "write %s e+3000 100", "write %s e+20000 3", "write %s 16384 10",
+		"write %s e 5000", "write %s e+3000 100", "write %s e+20000 3", "write %s 16384 10", "write %s e-5 10", "write %s 8191 2",
 		"truncate %s 0", "truncate %s 50", "truncate %s 4096", "truncate %s 4100",
 		"truncate %s e+7", "truncate %s 30000", "map %s 10 80", "map %s 4090 12", "junk %s",
 		"chmod %s 0600", "fsync %s", "fdatasync %s", "close %s", "open #1 %s",
@@ -105,26 +128,52 @@ unsigned int vocabulary(struct op *op)
 	nr = add_pairs(op, nr, "link", here, 2, to, ARRAY(to));
 	nr = add_pairs(op, nr, "rename", files, ARRAY(files), to, ARRAY(to));
 	nr = add_pairs(op, nr, "rename", dirs, ARRAY(dirs), dirs, ARRAY(dirs));
+	nr = add(op, nr, "rename-new foo bar");
+	nr = add(op, nr, "rename-new foo A/bar");
+	nr = add(op, nr, "rename-new A B/C");
+	nr = add(op, nr, "rename-new A/C B");
 	nr = add_pairs(op, nr, "exchange", here, 2, to, ARRAY(to));
 	nr = add_pairs(op, nr, "exchange", here, 2, dirs, ARRAY(dirs));
 	nr = add_pairs(op, nr, "exchange", dirs, 3, dirs, ARRAY(dirs));
 	for (i = 0; i < ARRAY(data); i++)
 		nr = add_each(op, nr, data[i], here, 2);
 	nr = add(op, nr, "write bar e 300");
+	nr = add(op, nr, "unlink L3");
+	nr = add(op, nr, "rename L3 L4");
+	nr = add(op, nr, "rename L3 B/bar");
 	nr = add(op, nr, "fsync .");
 	nr = add(op, nr, "fsync A");
 	nr = add(op, nr, "sync");
 	nr = add(op, nr, "checkpoint");
-	nr = add(op, nr, "close #1");
-	nr = add(op, nr, "write #1 e 300");
-	nr = add(op, nr, "tmpfile #2");
-	nr = add(op, nr, "link #2 bar");
+	nr = add(op, nr, "tmpfile #3");
+	nr = add(op, nr, "link #3 B/bar");
+	nr = add_each(op, nr, "write %s e 300", handles, ARRAY(handles));
+	nr = add_each(op, nr, "truncate %s 50", handles, ARRAY(handles));
+	nr = add_each(op, nr, "fsync %s", handles, ARRAY(handles));
+	nr = add_each(op, nr, "close %s", handles, ARRAY(handles));
 	return nr;
+}
+
+unsigned int metadata_vocabulary(struct op *op)
+{
+	unsigned int nr = vocabulary(op), i, out = 0;
+
+	for (i = 0; i < nr; i++)
+		switch (op[i].kind) {
+		case OP_CREAT: case OP_MKDIR: case OP_UNLINK: case OP_RMDIR: case OP_LINK:
+		case OP_RENAME: case OP_NOREPLACE: case OP_EXCHANGE: case OP_SYMLINK:
+			op[out++] = op[i];
+			break;
+		default:
+			break;
+		}
+	return out;
 }
 
 unsigned int persistence(const struct op *after, struct op *op, unsigned int max)
 {
-	const char *path = after->kind == OP_LINK || after->kind == OP_RENAME || after->kind == OP_EXCHANGE ?
+	const char *path = after->kind == OP_LINK || after->kind == OP_RENAME || after->kind == OP_NOREPLACE ||
+			   after->kind == OP_EXCHANGE ?
 		after->b : after->a;
 	unsigned int nr = 0;
 
@@ -183,7 +232,7 @@ void random_op(const struct world *w, uint64_t *rng, struct op *op)
 {
 	static const enum op_kind often[] = {
 		OP_CREAT, OP_CREAT, OP_CREAT, OP_MKDIR, OP_UNLINK, OP_UNLINK, OP_RMDIR, OP_SYMLINK,
-		OP_CHMOD, OP_LINK, OP_RENAME, OP_RENAME, OP_EXCHANGE, OP_WRITE, OP_WRITE, OP_WRITE,
+		OP_CHMOD, OP_LINK, OP_RENAME, OP_RENAME, OP_NOREPLACE, OP_EXCHANGE, OP_WRITE, OP_WRITE, OP_WRITE,
 		OP_WRITE, OP_WRITE, OP_WRITE, OP_TRUNCATE, OP_TRUNCATE, OP_MAP, OP_JUNK, OP_FSYNC,
 		OP_FSYNC, OP_FSYNC, OP_FDATASYNC, OP_SYNC, OP_CHECKPOINT, OP_OPEN, OP_TMPFILE,
 		OP_CLOSE, OP_CLOSE,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "explore.h"
+#include "internal.h"
 
 static bool fail(struct explorer *x, const char *what, const char *detail)
 {
@@ -53,25 +54,21 @@ static size_t put_bytes(void *ctx, void *addr, size_t len)
 	return len;
 }
 
-struct zeros {
-	bool ok;
-};
-
 static size_t see_zeros(void *ctx, void *addr, size_t len)
 {
-	const uint8_t *p = addr;
+	static const uint8_t zeros[PAGE];
+	bool *ok = ctx;
 	size_t i;
 
-	for (i = 0; i < len; i++)
-		if (p[i])
-			((struct zeros *)ctx)->ok = false;
+	for (i = 0; i < len; i += PAGE)
+		*ok &= !memcmp((uint8_t *)addr + i, zeros, len - i < PAGE ? len - i : PAGE);
 	return len;
 }
 
 /* What the file did not reach must read as zeros when it grows. */
 static int grow_file(struct vmem_inode *vi, const char **what)
 {
-	struct zeros z = { true };
+	bool zeros = true;
 	uint64_t size = vmem_size(vi), more = 5000;
 	uint8_t byte = 0x5a;
 	int64_t n;
@@ -80,8 +77,8 @@ static int grow_file(struct vmem_inode *vi, const char **what)
 	*what = "growing a file";
 	if (err)
 		return err == -ENOSPC ? 0 : err;
-	n = vmem_read(vi, size, (size_t)more, see_zeros, &z);
-	if (n != (int64_t)more || !z.ok) {
+	n = vmem_read(vi, size, (size_t)more, see_zeros, &zeros);
+	if (n != (int64_t)more || !zeros) {
 		*what = "a file that grew shows bytes that were not written";
 		return -EIO;
 	}
@@ -177,17 +174,51 @@ static bool use_everything(struct explorer *x)
 	return unmount_and_check(x, fs, "check after using everything");
 }
 
+/* ---- The state, kept while it is judged ---- */
+
+static void keep(struct explorer *x)
+{
+	const struct machine *m = &x->test;
+	unsigned int i;
+
+	x->nr_kept = m->nr_touched;
+	for (i = 0; i < m->nr_touched; i++) {
+		uint32_t p = m->touched_list[i];
+
+		x->kept_list[i] = p;
+		memcpy(x->kept + (size_t)p * PAGE, m->image + (size_t)p * PAGE, PAGE);
+	}
+}
+
+static void put_back(struct explorer *x)
+{
+	struct machine *m = &x->test;
+	unsigned int i;
+
+	while (m->nr_touched) {
+		uint32_t p = m->touched_list[--m->nr_touched];
+
+		memcpy(m->image + (size_t)p * PAGE, x->now + (size_t)p * PAGE, PAGE);
+		m->touched[p] = false;
+	}
+	for (i = 0; i < x->nr_kept; i++)
+		memcpy(state_change(x, x->kept_list[i] * PAGE), x->kept + (size_t)x->kept_list[i] * PAGE, PAGE);
+}
+
 /* ---- Failing again while it recovers ---- */
 
-static bool wanted_below(struct explorer *x, unsigned int salt, char kind)
+#define NEST_BELOW 64u
+
+static bool wanted_below(struct explorer *x, uint64_t state, int kind)
 {
 	const char *dot = x->only ? strchr(x->only, '.') : NULL;
+	unsigned int nest = x->depth && x->opt->nest > NEST_BELOW ? NEST_BELOW : x->opt->nest;
 
 	if (!x->below || (kind == 'h' && x->mode != MODE_KILL))
 		return false;
 	if (x->only)
 		return dot && (dot[1] == 'h') == (kind == 'h');
-	return x->opt->nest && mix(x->number * 7ull + salt + x->opt->seed) % x->opt->nest == 0;
+	return nest && mix(state + (uint64_t)kind) % nest == 0;
 }
 
 /* Explore the recovery that x->recovery has recorded. */
@@ -198,17 +229,14 @@ static bool explore_below(struct explorer *x, size_t from, const uint8_t *start,
 	bool ok;
 
 	b->only = x->only ? strchr(x->only, '.') + 1 : NULL;
-	snprintf(b->id, sizeof(b->id), "%.40s%u.%s", x->id, x->number, kind);
+	snprintf(b->id, sizeof(b->id), "%.40s%zu:%u.%s", x->id, x->at, x->number, kind);
 	if (x->opt->verbose) {
-		printf("---- recovery of state %s%u\n", x->id, x->number);
+		printf("---- recovery of state %s%zu:%u\n", x->id, x->at, x->number);
 		explorer_print(x->w, &x->recovery, from);
 	}
 	b->generation = x->test.store.generation[1];
-	ok = explore(b, x->w, &x->recovery, from, start, mode, x->mount, allowed);
-	x->states += b->states;
-	x->judged += b->judged;
-	b->states = 0;
-	b->judged = 0;
+	explorer_load(b, start);
+	ok = explore(b, x->w, &x->recovery, from, mode, x->mount, allowed);
 	if (!ok) {
 		memcpy(x->why, b->why, sizeof(x->why));
 		memcpy(x->failed, b->failed, sizeof(x->failed));
@@ -220,32 +248,25 @@ static bool fail_again(struct explorer *x, bool host)
 {
 	struct machine *m = &x->test;
 	size_t from = host ? x->at + 1 : 0;
-	struct vmem_fs *fs;
+	struct vmem_fs *fs = NULL;
 	bool ok = true;
 
+	put_back(x);
 	memcpy(x->saved, m->image, IMAGE_SIZE);
 	trace_copy(&x->recovery, x->t, from);
 	machine_record(m, &x->recovery, true);
 	/* That it cannot be mounted at all is told later. */
-	if (!machine_mount(m, x->mount, &fs))
+	if (!machine_mount(m, x->mount, &fs) && memcmp(m->shadow, m->image, IMAGE_SIZE))
+		ok = fail(x, "recovery", "a store to the medium was not reported");
+	else if (fs)
 		ok = explore_below(x, from, host ? x->start : x->saved, host ? MODE_HOST : x->mode,
 				   host ? NULL : &x->allowed, host ? "h" : "");
 	machine_stop_recording(m);
 	machine_forget(m);
-	memcpy(m->image, x->saved, IMAGE_SIZE);
 	return ok;
 }
 
 /* ---- Recovering ---- */
-
-/* A second recovery, of what the first has left, changes nothing. */
-static bool recover_twice(struct explorer *x, struct vmem_fs **fs)
-{
-	machine_forget(&x->test);
-	if (!mount(x, fs, "second recovery") || !read_tree(x, *fs, &x->tree2, "reading after a second recovery"))
-		return false;
-	return tree_equal(&x->tree2, &x->tree) || fail(x, "a second recovery changed something", x->tree2.why);
-}
 
 static void print_tree(const struct tree *t)
 {
@@ -257,32 +278,133 @@ static void print_tree(const struct tree *t)
 		       t->s[i].nlink, t->s[i].mode);
 }
 
-bool judge(struct explorer *x)
-{
-	bool whole = !x->test.nr_touched;	/* what the guest saw, and nothing else */
-	struct vmem_fs *fs;
+struct result {
+	uint64_t hash, place;
+};
 
-	/* A replay must see what was seen here. */
-	x->test.clock = 5000000000 + x->number;
-	x->test.rng = ((uint64_t)x->depth + 1) << 56 | (uint64_t)x->number << 20;
-	x->test.store.generation[1] = (uint8_t)(x->generation +
-						(x->mode == MODE_HOST || x->mode == MODE_PMEM));
-	if (wanted_below(x, 0, 0) && !fail_again(x, false))
+/* The hash of what is there now, which is what now has but in touched pages. */
+static struct result result_of(struct explorer *x)
+{
+	static struct page_hashes h;
+	const struct machine *m = &x->test;
+	unsigned int i;
+
+	h = x->hashes;
+	for (i = 0; i < m->nr_touched; i++) {
+		uint32_t p = m->touched_list[i];
+
+		if (p < x->layout.log || p >= x->layout.log_end)
+			hash_page(&h, &x->layout, m->env.crc32c, p, m->image + (size_t)p * PAGE);
+	}
+	return (struct result){ .hash = recovered_hash(&h, &x->layout, m->image),
+				.place = ring_place(&x->layout, m->image) };
+}
+
+/* Mount, and unmount what the mount left to be written. */
+static bool recover(struct explorer *x, const char *what, struct result *result)
+{
+	struct vmem_fs *fs;
+	char detail[400];
+	int err;
+
+	if (!mount(x, &fs, what))
 		return false;
-	if (whole && x->depth == 0 && wanted_below(x, 1, 'h') && !fail_again(x, true))
+	if (fs->head != fs->tail || fs->nr_dirty) {
+		err = vmem_umount(fs);
+		snprintf(detail, sizeof(detail), "unmount: error %d (%s)", -err, x->test.last_log);
+		if (err)
+			return fail(x, what, detail);
+	}
+	machine_forget(&x->test);
+	*result = result_of(x);
+	return true;
+}
+
+/* A failure right behind a recovery: a second one changes nothing. */
+static bool recover_twice(struct explorer *x, struct result once)
+{
+	struct vmem_fs *fs;
+	struct result twice;
+
+	put_back(x);
+	if (!mount(x, &fs, "mount"))
 		return false;
-	if (x->only && strchr(x->only, '.'))
-		return true;
-	if (!mount(x, &fs, "mount") || !read_tree(x, fs, &x->tree, "reading what was recovered"))
+	machine_forget(&x->test);
+	if (!recover(x, "second recovery", &twice))
+		return false;
+	return twice.hash == once.hash || fail(x, "a second recovery changed something", "the images differ");
+}
+
+static bool look_at_tree(struct explorer *x, struct vmem_fs *fs)
+{
+	if (!read_tree(x, fs, &x->tree, "reading what was recovered"))
 		return false;
 	if (x->opt->verbose)
 		print_tree(&x->tree);
-	if (!tree_allowed(&x->tree, x->w, &x->allowed))
-		return fail(x, "not what may be there", x->tree.why);
-	if (x->opt->again && mix(x->number) % x->opt->again == 0 && !recover_twice(x, &fs))
+	return tree_allowed(&x->tree, x->w, &x->allowed) ||
+	       fail(x, "not what may be there", x->tree.why);
+}
+
+/* The result was checked and used before, but behind another history. */
+static bool judge_history(struct explorer *x)
+{
+	struct vmem_fs *fs;
+
+	if (!mount(x, &fs, "mounting what was recovered") || !look_at_tree(x, fs))
 		return false;
-	if (!unmount_and_check(x, fs, "check after recovery"))
+	machine_forget(&x->test);
+	return true;
+}
+
+static bool judge_all(struct explorer *x)
+{
+	struct vmem_fs *fs;
+
+	put_back(x);
+	if (!mount(x, &fs, "mount") || !look_at_tree(x, fs) ||
+	    !unmount_and_check(x, fs, "check after recovery") || !use_everything(x))
 		return false;
-	/* Below, one in four. */
-	return (x->depth && x->number % 4) || use_everything(x);
+	x->memory->count.used++;
+	return true;
+}
+
+/* Recover, look at the result, use it; what was looked at before passes. */
+static bool judge_result(struct explorer *x, uint64_t state)
+{
+	struct memory *known = x->memory;
+	struct result result;
+	uint64_t key, pair;
+	bool ok;
+
+	if (!recover(x, "mount", &result))
+		return false;
+	if (x->opt->again && mix(state) % x->opt->again == 0 && !recover_twice(x, result))
+		return false;
+	key = mix(result.hash + result.place);
+	pair = mix(key + x->allowed_hash);
+	if (!x->only && set_has(&known->pairs, pair))
+		return true;
+	ok = !x->only && set_has(&known->results, key) ? judge_history(x) : judge_all(x);
+	if (ok) {
+		set_add(&known->results, key);
+		set_add(&known->pairs, pair);
+	}
+	return ok;
+}
+
+bool judge(struct explorer *x, uint64_t state)
+{
+	bool whole = !x->test.nr_touched;	/* what the guest saw, and nothing else */
+
+	/* A replay must see what was seen here. */
+	x->test.clock = 5000000000 + x->number;
+	x->test.rng = ((uint64_t)x->depth + 1) << 56 | (uint64_t)x->at << 30 | (uint64_t)x->number << 16;
+	x->test.store.generation[1] = (uint8_t)(x->generation +
+						(x->mode == MODE_HOST || x->mode == MODE_PMEM));
+	keep(x);
+	if (!(x->only && strchr(x->only, '.')) && !judge_result(x, state))
+		return false;
+	if (wanted_below(x, state, 0) && !fail_again(x, false))
+		return false;
+	return !whole || x->depth || !wanted_below(x, state, 'h') || fail_again(x, true);
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include "hash.h"
 #include "machine.h"
 
 #define ARENA_SIZE	(256u << 20)
@@ -41,18 +42,26 @@ static void *env_alloc(const struct vmem_env *env, size_t size)
 	m->live += size;
 	if (USE_ARENA) {
 		uint8_t *p = m->arena + m->arena_used;
-		size_t dirty;
+		size_t dirty, top;
 
 		m->arena_used += (size + 15) & ~(size_t)15;
 		if (m->arena_used > ARENA_SIZE) {
 			fprintf(stderr, "crash: the arena is too small\n");
 			exit(2);
 		}
-		/* Fresh pages are zero. */
-		dirty = m->arena_top > (size_t)(p - m->arena) ? m->arena_top - (size_t)(p - m->arena) : 0;
-		memset(p, 0, dirty < size ? dirty : size);
+		top = m->arena_top;
 		if (m->arena_used > m->arena_top)
 			m->arena_top = m->arena_used;
+		/*
+		 * Fresh pages are zero.  The buffers of a transaction, most of what a
+		 * mount takes, come as the last mount left them: nothing may read there
+		 * what it has not written, and clearing them would be the greater part
+		 * of a mount.
+		 */
+		if (size >= VMEM_REC_MAX)
+			return p;
+		dirty = top > (size_t)(p - m->arena) ? top - (size_t)(p - m->arena) : 0;
+		memset(p, 0, dirty < size ? dirty : size);
 		return p;
 	}
 	b = calloc(1, sizeof(*b) + size);
@@ -347,6 +356,26 @@ void machine_record(struct machine *m, struct trace *t, bool more)
 	m->trace = t;
 }
 
+void machine_load(struct machine *m, const uint8_t *start)
+{
+	while (m->nr_touched)
+		m->touched[m->touched_list[--m->nr_touched]] = false;
+	memcpy(m->image, start, IMAGE_SIZE);
+}
+
+void machine_record_again(struct machine *m, struct trace *t, const uint8_t *start)
+{
+	t->nr = t->nr_bytes = 0;
+	while (m->nr_touched) {
+		uint32_t p = m->touched_list[--m->nr_touched];
+
+		memcpy(m->image + (size_t)p * PAGE, start + (size_t)p * PAGE, PAGE);
+		memcpy(m->shadow + (size_t)p * PAGE, start + (size_t)p * PAGE, PAGE);
+		m->touched[p] = false;
+	}
+	m->trace = t;
+}
+
 void machine_stop_recording(struct machine *m)
 {
 	m->trace = NULL;
@@ -405,7 +434,7 @@ void machine_init(struct machine *m)
 	m->clock = 1000000000;
 	m->env = (struct vmem_env){
 		.ctx = m, .alloc = env_alloc, .free = env_free, .now = env_now,
-		.random = env_random, .log = env_log,
+		.random = env_random, .log = env_log, .crc32c = vmem_crc32c,
 	};
 #if defined(__x86_64__)
 	if (__builtin_cpu_supports("sse4.2"))

@@ -79,6 +79,10 @@ void machine_free(struct machine *m);
 void machine_set_mode(struct machine *m, enum mode mode);
 /* From now on all goes into t (emptied before, unless more). */
 void machine_record(struct machine *m, struct trace *t, bool more);
+/* Store the start image, all of it. */
+void machine_load(struct machine *m, const uint8_t *start);
+/* As machine_record(), after machine_load() and one machine_record(): back to the start first. */
+void machine_record_again(struct machine *m, struct trace *t, const uint8_t *start);
 void machine_stop_recording(struct machine *m);
 /* All that the core had allocated is gone, as after a crash. */
 void machine_forget(struct machine *m);

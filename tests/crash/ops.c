@@ -13,6 +13,7 @@ static const struct {
 	[OP_UNLINK] = { "unlink", "a" }, [OP_RMDIR] = { "rmdir", "a" },
 	[OP_SYMLINK] = { "symlink", "an" }, [OP_CHMOD] = { "chmod", "an" },
 	[OP_LINK] = { "link", "ab" }, [OP_RENAME] = { "rename", "ab" },
+	[OP_NOREPLACE] = { "rename-new", "ab" },
 	[OP_EXCHANGE] = { "exchange", "ab" }, [OP_WRITE] = { "write", "aon" },
 	[OP_TRUNCATE] = { "truncate", "ao" }, [OP_MAP] = { "map", "aon" },
 	[OP_JUNK] = { "junk", "a" }, [OP_FSYNC] = { "fsync", "a" },
@@ -20,7 +21,7 @@ static const struct {
 	[OP_CHECKPOINT] = { "checkpoint", "" }, [OP_OPEN] = { "open", "ab" },
 	[OP_TMPFILE] = { "tmpfile", "a" }, [OP_CLOSE] = { "close", "a" },
 	[OP_FILL] = { "fill", "an" }, [OP_SPIN] = { "spin", "n" },
-	[OP_UMOUNT] = { "umount", "" },
+	[OP_BRIM] = { "brim", "n" }, [OP_UMOUNT] = { "umount", "" },
 };
 
 static bool parse_offset(const char *word, struct op *op)

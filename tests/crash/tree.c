@@ -231,7 +231,6 @@ void allowed_done(struct allowed *a, const struct world *w, unsigned int op)
 	unsigned int node = w->node_of_op[op], k;
 
 	a->hi = op + 1;
-	a->done = op + 1;
 	if (!a->host || kind == OP_SYNC || kind == OP_UMOUNT) {
 		durable_up_to(a, op + 1);
 		return;
@@ -242,6 +241,30 @@ void allowed_done(struct allowed *a, const struct world *w, unsigned int op)
 	if (k > a->lo)
 		a->lo = k;
 	a->dur[node] = op + 1;
+}
+
+uint64_t allowed_hash(const struct allowed *a, const struct world *w)
+{
+	unsigned int first = a->lo, place[MAX_OPS + 2], i;
+	uint64_t hash = a->host;
+
+	for (i = 0; i < w->next_node; i++)
+		first = a->dur[i] < first ? a->dur[i] : first;
+	/* An operation that changed nothing makes no difference. */
+	place[first] = 1;
+	hash = mix(hash + w->s[first]->hash);
+	for (i = first + 1; i <= a->hi && i <= w->nr; i++) {
+		place[i] = place[i - 1];
+		if (w->s[i]->hash == w->s[i - 1]->hash)
+			continue;
+		place[i]++;
+		hash = mix(hash + w->s[i]->hash);
+	}
+	hash = mix(hash + place[a->lo]);
+	for (i = 0; i < w->next_node; i++)
+		if (place[a->dur[i]] > 1)
+			hash = mix(hash + i * 1000003ull + place[a->dur[i]]);
+	return hash;
 }
 
 static unsigned int links_of(const struct state *s, const struct entry *e)

@@ -8,6 +8,7 @@
  *
  *	creat P | mkdir P | unlink P | rmdir P | symlink P LEN | chmod P MODE
  *	link P Q | rename P Q | exchange P Q
+ *	rename-new P Q			unless Q exists
  *	write P OFF LEN | truncate P OFF	OFF: bytes, or from the end: e, e+10, e-10
  *	map P OFF LEN			store through a shared mapping
  *	junk P				store through one behind the end of file
@@ -16,6 +17,7 @@
  *	close P				forget the inode (of a handle: the handle)
  *	fill P N			append until N blocks are left
  *	spin N				make records until the log wraps after N bytes
+ *	brim N				make records until N bytes more want a checkpoint
  *
  * A name that begins with L is 250 bytes long on the medium.
  */
@@ -35,6 +37,7 @@ enum kind { K_NONE, K_FILE, K_DIR, K_LINK };
 
 struct data {
 	struct data *next;	/* of all, to be freed */
+	uint64_t hash;		/* 0: not known yet */
 	uint32_t size;
 	uint8_t bytes[];
 };
@@ -42,7 +45,7 @@ struct data {
 struct node {
 	enum kind kind;
 	uint16_t mode;
-	const struct data *data;
+	struct data *data;
 };
 
 struct entry {
@@ -56,12 +59,13 @@ struct state {
 	struct entry e[ENTRIES];
 	struct node node[NODES];
 	unsigned int touched[8], nr_touched;	/* nodes that a record of the operation changed */
+	uint64_t hash;		/* of all but what was touched */
 };
 
 enum op_kind {
 	OP_CREAT, OP_MKDIR, OP_UNLINK, OP_RMDIR, OP_SYMLINK, OP_CHMOD, OP_LINK, OP_RENAME,
-	OP_EXCHANGE, OP_WRITE, OP_TRUNCATE, OP_MAP, OP_JUNK, OP_FSYNC, OP_FDATASYNC, OP_SYNC,
-	OP_CHECKPOINT, OP_OPEN, OP_TMPFILE, OP_CLOSE, OP_FILL, OP_SPIN, OP_UMOUNT, NR_OPS
+	OP_NOREPLACE, OP_EXCHANGE, OP_WRITE, OP_TRUNCATE, OP_MAP, OP_JUNK, OP_FSYNC, OP_FDATASYNC, OP_SYNC,
+	OP_CHECKPOINT, OP_OPEN, OP_TMPFILE, OP_CLOSE, OP_FILL, OP_SPIN, OP_BRIM, OP_UMOUNT, NR_OPS
 };
 
 struct op {
@@ -87,6 +91,7 @@ struct world {
 	unsigned int handle[HANDLES];	/* node, 0 = none */
 	unsigned int next_write;	/* number of the next write, for its pattern */
 	struct data *all_data;
+	bool trusting;			/* do not look for stores that were not recorded */
 	char why[500];
 };
 
@@ -126,13 +131,15 @@ struct tree {
 struct allowed {
 	bool host;
 	unsigned int lo, hi;
-	unsigned int done;	/* operations that have returned */
 	unsigned int dur[NODES];
 };
 
 void allowed_init(struct allowed *a, enum mode mode);
 void allowed_begin(struct allowed *a, unsigned int op);
 void allowed_done(struct allowed *a, const struct world *w, unsigned int op);
+
+/* Two of the same hash allow the same. */
+uint64_t allowed_hash(const struct allowed *a, const struct world *w);
 
 /* Read all; false: see why. */
 bool tree_read(struct tree *t, struct vmem_fs *fs);

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+/* contents.c - operations on contents */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "world_internal.h"
+
+#include "internal.h"
+
+struct copy {
+	struct machine *m;
+	const uint8_t *from;
+};
+
+static size_t copy_in(void *ctx, void *addr, size_t len)
+{
+	struct copy *c = ctx;
+
+	memcpy(addr, c->from, len);
+	if (c->m->store.writeback)
+		c->m->store.writeback(&c->m->store, addr, len);
+	c->from += len;
+	return len;
+}
+
+static size_t copy_out(void *ctx, void *addr, size_t len)
+{
+	uint8_t **to = ctx;
+
+	memcpy(*to, addr, len);
+	*to += len;
+	return len;
+}
+
+/* A failed write may have changed what it was to overwrite: take that over. */
+static int reread(struct world *w, unsigned int node, const struct data *want)
+{
+	const struct data *old = model_now(w)->node[node].data;
+	struct data *d = model_data(w, old, old->size);
+	uint8_t *p = d->bytes;
+	uint32_t i;
+
+	if (vmem_read(w->vi[node], 0, d->size, copy_out, &p) < 0)
+		return -EIO;
+	for (i = 0; i < d->size; i++)
+		if (d->bytes[i] != old->bytes[i] && (i >= want->size || d->bytes[i] != want->bytes[i]))
+			return -EIO;
+	model_now(w)->node[node].data = d;
+	return 0;
+}
+
+int do_write(struct world *w, const struct op *op)
+{
+	struct state *s = model_now(w);
+	unsigned int node = model_node(w, s, op->a);
+	int64_t size, off, n;
+	struct vmem_inode *vi;
+	struct data *d;
+	uint32_t i;
+
+	if (node == NOWHERE || s->node[node].kind != K_FILE)
+		return INVALID;
+	size = s->node[node].data->size;
+	off = op->off + (op->from_end ? size : 0);
+	if (off < 0 || !op->len || off + op->len > MAX_FILE)
+		return INVALID;
+	vi = world_inode(w, node);
+	if (!vi)
+		return -EIO;
+	d = model_data(w, s->node[node].data, (uint32_t)(off + op->len > size ? off + op->len : size));
+	for (i = 0; i < op->len; i++)
+		d->bytes[off + i] = model_pattern(w->next_write, (uint64_t)off + i);
+	w->next_write++;
+	n = vmem_write(vi, (uint64_t)off, op->len, copy_in, &(struct copy){ w->m, d->bytes + off });
+	if (n == -ENOSPC)
+		return reread(w, node, d) ? -EIO : -ENOSPC;
+	if (n < 0)
+		return (int)n;
+	if (n < op->len) {
+		uint32_t end = (uint32_t)(off + n);
+
+		/* What was not written is as before. */
+		if (end < size)
+			memcpy(d->bytes + end, s->node[node].data->bytes + end, (size_t)size - end);
+		d->size = end > size ? end : (uint32_t)size;
+	}
+	if (d->size != size)
+		model_touched(w, node);
+	s->node[node].data = d;
+	return 0;
+}
+
+int do_truncate(struct world *w, const struct op *op)
+{
+	unsigned int node = model_node(w, model_now(w), op->a);
+	struct vmem_inode *vi;
+	int64_t size;
+	int err;
+
+	if (node == NOWHERE || model_now(w)->node[node].kind != K_FILE)
+		return INVALID;
+	size = op->off + (op->from_end ? model_now(w)->node[node].data->size : 0);
+	if (size < 0 || size > MAX_FILE)
+		return INVALID;
+	vi = world_inode(w, node);
+	err = vi ? vmem_truncate(vi, (uint64_t)size) : -EIO;
+	if (err)
+		return err;
+	model_now(w)->node[node].data = model_data(w, model_now(w)->node[node].data, (uint32_t)size);
+	model_touched(w, node);
+	return 0;
+}
+
+/* Store the bytes of d from off on through a mapping, block by block. */
+static int store_mapped(struct world *w, struct vmem_inode *vi, const uint8_t *bytes,
+			uint64_t off, uint64_t end)
+{
+	while (off < end) {
+		uint64_t in = off % PAGE, n = VMEM_MIN(PAGE - in, end - off), at;
+		struct vmem_map map;
+		int err = vmem_map_write(vi, off / PAGE, 1, &map);
+
+		if (err)
+			return err;
+		at = map.pblk * PAGE + in;
+		memcpy(w->m->image + at, bytes, n);
+		machine_stored(w->m, at, n);
+		vmem_mark_dirty(vi, off, n);
+		bytes += n;
+		off += n;
+	}
+	/* As its user would. */
+	if (w->m->store.drain)
+		w->m->store.drain(&w->m->store);
+	return 0;
+}
+
+int do_map(struct world *w, const struct op *op)
+{
+	struct state *s = model_now(w);
+	unsigned int node = model_node(w, s, op->a);
+	struct vmem_inode *vi;
+	struct data *d;
+	int64_t size, off;
+	uint32_t i;
+	int err;
+
+	if (node == NOWHERE || s->node[node].kind != K_FILE)
+		return INVALID;
+	size = s->node[node].data->size;
+	off = op->off + (op->from_end ? size : 0);
+	if (off < 0 || !op->len || off + op->len > size)
+		return INVALID;
+	vi = world_inode(w, node);
+	if (!vi)
+		return -EIO;
+	d = model_data(w, s->node[node].data, (uint32_t)size);
+	for (i = 0; i < op->len; i++)
+		d->bytes[off + i] = model_pattern(w->next_write, (uint64_t)off + i);
+	w->next_write++;
+	err = store_mapped(w, vi, d->bytes + off, (uint64_t)off, (uint64_t)off + op->len);
+	if (err == -ENOSPC)
+		return reread(w, node, d) ? -EIO : err;
+	s->node[node].data = d;
+	return err;
+}
+
+int do_junk(struct world *w, const struct op *op)
+{
+	static uint8_t junk[PAGE];
+	unsigned int node = model_node(w, model_now(w), op->a);
+	struct vmem_inode *vi;
+	uint64_t size;
+
+	if (node == NOWHERE || model_now(w)->node[node].kind != K_FILE)
+		return INVALID;
+	size = model_now(w)->node[node].data->size;
+	if (size % PAGE == 0)
+		return INVALID;
+	vi = world_inode(w, node);
+	memset(junk, 0xee, sizeof(junk));
+	return vi ? store_mapped(w, vi, junk, size, vmem_align_up(size, PAGE)) : -EIO;
+}
+
+int do_fsync(struct world *w, const struct op *op)
+{
+	unsigned int node = model_node(w, model_now(w), op->a);
+	struct vmem_inode *vi;
+
+	if (node == NOWHERE)
+		return INVALID;
+	w->node_of_op[w->nr] = node;
+	vi = world_inode(w, node);
+	return vi ? vmem_fsync(vi, op->kind == OP_FDATASYNC) : -EIO;
+}
+
+/* ---- Preparing ---- */
+
+/* Nearly full: a write of one block after the other, then some are given back. */
+int do_fill(struct world *w, const struct op *op)
+{
+	struct op one = { .kind = OP_WRITE, .from_end = true, .len = 16 * PAGE };
+	struct vmem_statfs st;
+	unsigned int node = model_node(w, model_now(w), op->a);
+	int err = 0;
+
+	if (node == NOWHERE || model_now(w)->node[node].kind != K_FILE)
+		return INVALID;
+	memcpy(one.a, op->a, sizeof(one.a));
+	while (!err) {
+		vmem_statfs(w->fs, &st);
+		if (st.avail_blocks <= op->len)
+			break;
+		if (st.avail_blocks - op->len < 16)
+			one.len = PAGE;
+		err = do_write(w, &one);
+	}
+	return err == -ENOSPC ? 0 : err;
+}
