@@ -118,16 +118,3 @@ size_t strcspn(const char *s, const char *reject)
 	}
 	return n;
 }
-
-/* What GCC calls for __builtin_popcountll() where the instruction may be missing. */
-int __popcountdi2(int64_t word);
-
-int __popcountdi2(int64_t word)
-{
-	uint64_t w = (uint64_t)word;
-
-	w -= w >> 1 & 0x5555555555555555ull;
-	w = (w & 0x3333333333333333ull) + (w >> 2 & 0x3333333333333333ull);
-	w = (w + (w >> 4)) & 0x0f0f0f0f0f0f0f0full;
-	return (int)(w * 0x0101010101010101ull >> 56);
-}

@@ -12,7 +12,9 @@
 
 #define DIRECT_BASE	0xffff800000000000
 #define MMIO_BASE	0xffffc00000000000
+#ifndef KERNEL_BASE		/* Unikraft has its image elsewhere */
 #define KERNEL_BASE	0xffffffff80000000
+#endif
 #define KERNEL_PHYS	0x100000	/* where the image is loaded */
 
 #define CODE_SELECTOR	0x08

@@ -3,7 +3,7 @@
 #
 # libos/run.sh - the library in a process of the host; prints TAP
 #
-# usage: tests/libos/run.sh [NAME...]		parts: programs negative kv same sqlite
+# usage: tests/libos/run.sh [NAME...]		parts: programs negative unikraft kv same sqlite
 #
 # After each program fsck.vmemfs looks at the image that it left.
 set -eu
@@ -194,6 +194,16 @@ contents() {
 	"$top/build/tools/dump.vmemfs" -r -c "$ino" "$1"
 }
 
+# The Unikraft driver: its operations on a stand-in for vfscore; all of it compiles.
+unikraft() {
+	store=$work/unikraft.img
+	image 32M "$store"
+	program "$store" unikraft
+	status=0
+	make -s -j2 -C "$here/unikraft" >"$work/out" 2>&1 || status=1
+	result $status "unikraft: what Makefile.uk lists compiles, and needs no more than Unikraft's interface"
+}
+
 hash_of() {
 	sed -n 's/^Verification Hash: //p' "$1"
 }
@@ -234,10 +244,10 @@ sqlite_kill() {
 
 [ -x "$top/build/tools/mkfs.vmemfs" ] || build "$top/guestfs/tools"
 build "$here"
-[ $# -gt 0 ] || set -- programs negative kv same sqlite
+[ $# -gt 0 ] || set -- programs negative unikraft kv same sqlite
 for part; do
 	case $part in
-	programs | negative | kv | same | sqlite) $part ;;
+	programs | negative | unikraft | kv | same | sqlite) $part ;;
 	*) echo "no such part: $part" >&2 && exit 2 ;;
 	esac
 done

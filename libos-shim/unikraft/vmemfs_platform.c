@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+/*
+ * vmemfs_platform.c - Unikraft as the library's platform
+ *
+ * The device is driven by the own platform's pci.c and virtio.c (Unikraft's
+ * PCI bus driver knows no memory BARs); here is what these ask for.  The store
+ * is mapped at VMEMOS_BASE, as everywhere, so that pointers in it stay valid.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <uk/alloc.h>
+#include <uk/assert.h>
+#include <uk/config.h>
+#include <uk/mutex.h>
+#include <uk/plat/console.h>
+#include <uk/plat/paging.h>
+#include <uk/plat/time.h>
+#include <uk/print.h>
+#include <uk/random.h>
+
+/* Of Unikraft's headers, too, in other words. */
+#undef ALIGN_DOWN
+#undef ALIGN_UP
+#undef PAGE_SIZE
+#include "platform.h"
+#include <linux/types.h>
+#include "virtio_vmemstore.h"
+#include "vmemfs.h"
+
+#define VMEMSTORE_PCI_ID (0x1af4 | (0x1040u + VIRTIO_ID_VMEMSTORE) << 16)
+
+struct cpu cpu;
+struct exits exits;
+
+/* ---- What pci.c and virtio.c ask for (platform.h) ---- */
+
+void fatal(const char *fmt, ...)
+{
+	char line[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vmemos_vformat(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	UK_CRASH("vmemfs: %s\n", line);
+	__builtin_unreachable();
+}
+
+void say(const char *fmt, ...)
+{
+	char line[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vmemos_vformat(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	uk_pr_warn("%s", line);
+}
+
+const char *platform_option(const char *name, unsigned int *at)
+{
+	(void)name;
+	(void)at;
+	return NULL;
+}
+
+int64_t clock_wall(void)
+{
+	return (int64_t)ukplat_wall_clock();
+}
+
+void random_bytes(void *buf, size_t len)
+{
+	uk_random_fill_buffer(buf, len);
+}
+
+void console_write(const char *text, size_t len)
+{
+	ukplat_coutk(text, (unsigned int)len);
+}
+
+/* All of physical memory up to 512 GiB is there with CONFIG_PAGING. */
+volatile void *map_mmio(uint64_t phys, uint64_t size)
+{
+	if (phys + size > DIRECTMAP_AREA_SIZE)
+		fatal("the device's registers lie above 512 GiB");
+	return (volatile void *)(DIRECTMAP_AREA_START + phys);
+}
+
+void map_large(uint64_t va, uint64_t phys, uint64_t size, uint64_t flags)
+{
+	(void)flags;
+	if (ukplat_page_map(ukplat_pt_get_active(), va, phys, size / PAGE_SIZE,
+			    PAGE_ATTR_PROT_READ | PAGE_ATTR_PROT_WRITE, 0))
+		fatal("the store cannot be mapped");
+}
+
+static void cpu_detect(void)
+{
+	uint32_t a, b, c, d;
+
+	a = 7, c = 0;
+	__asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+	cpu.clflushopt = b >> 23 & 1;
+	cpu.clwb = b >> 24 & 1;
+	a = 0x80000008, c = 0;
+	__asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+	cpu.phys_bits = a & 0xff;
+}
+
+/* ---- Locks: Unikraft's mutexes, shared or not ---- */
+
+static void *lock_new(struct vmemos_platform *p)
+{
+	struct uk_mutex *m = uk_malloc(uk_alloc_get_default(), sizeof(*m));
+
+	(void)p;
+	if (m)
+		uk_mutex_init(m);
+	return m;
+}
+
+static void lock_free(struct vmemos_platform *p, void *lock)
+{
+	(void)p;
+	uk_free(uk_alloc_get_default(), lock);
+}
+
+static void lock_take(void *lock)
+{
+	uk_mutex_lock(lock);
+}
+
+static void lock_drop(void *lock)
+{
+	uk_mutex_unlock(lock);
+}
+
+int vmemfs_platform(struct vmemos_platform **out)
+{
+	static struct vmemos_platform platform;
+	size_t size = (size_t)CONFIG_LIBVMEMFS_ARENA_MB << 20;
+
+	if (!platform.base) {
+		cpu_detect();
+		if (pci_find(VMEMSTORE_PCI_ID) < 0)
+			return -ENODEV;
+		store_init(&platform);
+	}
+	if (!platform.arena)
+		platform.arena = uk_memalign(uk_alloc_get_default(), 64, size);
+	if (!platform.arena)
+		return -ENOMEM;
+	platform.arena_size = size;
+	platform.lock_new = lock_new;
+	platform.lock_free = lock_free;
+	platform.lock = lock_take;
+	platform.unlock = lock_drop;
+	platform.lock_shared = lock_take;
+	platform.unlock_shared = lock_drop;
+	*out = &platform;
+	return 0;
+}
