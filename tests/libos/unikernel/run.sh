@@ -1,0 +1,291 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+#
+# unikernel/run.sh - the own platform and the loader: boots, programs, faults, costs
+#
+# usage: tests/libos/unikernel/run.sh [PART...]
+#
+# Parts: boots library shipped probe faults sqlite lmdb guests costs.  Kills are
+# in kill.sh.  Prints TAP.
+set -eu
+
+top=$(cd "$(dirname "$0")/../../.." && pwd)
+# shellcheck source=tests/libos/unikernel/lib.sh
+. "$top/tests/libos/unikernel/lib.sh"
+
+# ---- boots: every machine type, and a CPU without what is optional ----
+
+boots_with() {
+	boot "$@" /bin/busybox echo "hello from" here && [ "$(cat "$work/out")" = "hello from here" ]
+}
+
+# A file written in one boot, on one machine, is read in the next on another.
+state_moves_between_machines() {
+	boot -M q35 /bin/busybox cp /bin-of-busybox /copy &&
+		boot -M pc /bin/busybox cmp /copy /bin-of-busybox &&
+		boot -M microvm /bin/busybox rm /copy
+}
+
+refuses() {
+	status=0
+	"$run" --timeout $limit "$@" </dev/null >"$work/out" 2>"$work/err" || status=$?
+	cat "$work/out" "$work/err"
+	[ $status -eq 125 ] && [ "$(cat "$work/out" "$work/err" | wc -l)" -le 2 ]
+}
+
+test_boots() {
+	mkdir -p "$work/root"
+	cp /bin/busybox "$work/root/bin-of-busybox"
+	new_store 32M "$work/root"
+	for machine in q35 pc microvm; do
+		check "$machine boots, runs a program and ends with its status" boots_with -M $machine
+	done
+	check "a CPU without AVX, XSAVE, RDRAND and 1 GiB pages is enough" boots_with --cpu qemu64
+	check "64 MiB of memory are enough" boots_with -m 64
+	check "memory above 4 GiB is used" boots_with -m 4500
+	check "what one machine wrote another reads" state_moves_between_machines
+	dd if=/dev/zero of="$work/empty.img" bs=1M count=4 status=none
+	check "a store without a file system is refused in one line" refuses "$work/empty.img" /bin/busybox true
+	check "a dynamic program is refused in one line" refuses "$store" /bin/ls
+	check "what is no program is refused in one line" refuses "$store" "$top/README.md"
+}
+
+# ---- library: its own tests, each a unikernel of its own ----
+
+library_program() {
+	boot --image "$bin/$1.elf" && ! grep -q '^not ok' "$work/out" && grep '^ok' "$work/out"
+}
+
+library_crash() {
+	boot --image "$bin/crash.elf" leave && clean && boot --image "$bin/crash.elf" find && clean
+}
+
+test_library() {
+	for program in files paths areas pointers space; do
+		new_store 128M
+		check "the library's test '$program' passes as a unikernel" library_program $program
+	done
+	new_store 8M
+	check "the library's test 'durable' passes as a unikernel" library_program durable
+	new_store 32M
+	check "what a boot that just ended left the next one finds" library_crash
+}
+
+# ---- shipped: Debian's static programs, byte for byte ----
+
+as_shipped() {
+	for package in busybox-static bash-static e2fsck-static; do
+		(cd / && md5sum -c --quiet "/var/lib/dpkg/info/$package.md5sums" 2>/dev/null) ||
+			# Documentation may have been left out; the programs may not.
+			(cd / && grep ' s\{0,1\}bin/' "/var/lib/dpkg/info/$package.md5sums" | md5sum -c --quiet)
+	done
+}
+
+tar_keeps_a_tree() {
+	boot /bin/busybox tar xf /tree.tar &&
+		boot /bin/busybox sha256sum -c /tree/sums &&
+		boot -M microvm /bin/busybox find /tree -type f &&
+		[ "$(grep -c . "$work/out")" -eq 41 ] &&
+		boot /bin/busybox awk '{ n++ } END { print n }' /tree/sums && grep -qx 40 "$work/out"
+}
+
+bash_keeps_state() {
+	# The variables are bash's in the machine.
+	# shellcheck disable=SC2016
+	boot /bin/bash-static -c 'for i in {1..100}; do echo "line $i"; done >/lines; mapfile l </lines; exit ${#l[@]}' ||
+		[ $? -eq 100 ] || return 1
+	# shellcheck disable=SC2016
+	boot /bin/bash-static -c 'n=0; while read -r w i; do ((n += i)); done </lines; echo "sum $n"; [[ -s /lines ]]' &&
+		grep -qx 'sum 5050' "$work/out" &&
+		! boot /bin/bash-static -c 'exit 3' && boot /bin/bash-static -c 'kill -0 $$; cd /tree && pwd' &&
+		grep -qx /tree "$work/out"
+}
+
+e2fsck_repairs() {
+	status=0
+	boot /sbin/e2fsck.static -f -y /ext4.img || status=$?
+	[ $status -eq 1 ] || { cat "$work/out" && return 1; }
+	boot /sbin/e2fsck.static -f -n /ext4.img && extract ext4.img "$work/ext4.out" &&
+		e2fsck -f -n "$work/ext4.out"
+}
+
+test_shipped() {
+	rm -rf "$work/root"
+	mkdir -p "$work/root" "$work/tree"
+	for i in $(seq 40); do
+		head -c $((i * 1999)) /dev/urandom >"$work/tree/file$i"
+	done
+	(cd "$work" && sha256sum tree/file* | sed 's,tree/,/tree/,' >sums && mv sums tree/sums)
+	tar -C "$work" -cf "$work/root/tree.tar" tree
+	truncate -s 8M "$work/root/ext4.img"
+	mke2fs -q -t ext4 -d "$work/tree" "$work/root/ext4.img"
+	# Two inodes that nobody names, and a bitmap that is wrong.
+	debugfs -w -R 'unlink file7' "$work/root/ext4.img" 2>/dev/null
+	debugfs -w -R 'freeb 1000 200' "$work/root/ext4.img" 2>/dev/null
+	new_store 64M "$work/root"
+	check "the programs are byte for byte what Debian ships" as_shipped
+	check "busybox-static: tar, sha256sum, find and awk, a boot each" tar_keeps_a_tree
+	check "bash-static: scripts without fork, state between boots" bash_keeps_state
+	check "e2fsck-static repairs an image, which the host's e2fsck confirms" e2fsck_repairs
+	check "the store is whole afterwards" clean
+}
+
+# ---- probe: what the loader serves ----
+
+probe_passes() {
+	boot "$@" && ! grep '^not ok' "$work/out" && [ "$(grep -c '^ok' "$work/out")" -eq 12 ]
+}
+
+probe_native() {
+	(cd "$work" && "$bin/probe") >"$work/out" && ! grep '^not ok' "$work/out"
+}
+
+test_probe() {
+	new_store 32M
+	check "the probe passes on the host's Linux" probe_native
+	check "the same binary passes on the loader" probe_passes "$bin/probe"
+	check "static-PIE, on microvm" probe_passes -M microvm "$bin/probe-pie"
+	check "durability=guest" probe_passes -o durability=guest "$bin/probe"
+	check "a CPU without optional features" probe_passes --cpu qemu64 "$bin/probe"
+	check "the store is whole afterwards" clean
+}
+
+# ---- faults: what and where, a status, and an end ----
+
+# fault KIND STATUS PATTERN...: each pattern is in the report
+fault() {
+	kind=$1
+	want=$2
+	shift 2
+	status=0
+	boot "$bin/probe" fault "$kind" || status=$?
+	[ $status -eq "$want" ] || { cat "$work/out" "$work/err" && echo "status $status" && return 1; }
+	for pattern; do
+		grep -q -- "$pattern" "$work/out" || { cat "$work/out" && echo "no '$pattern'" && return 1; }
+	done
+}
+
+test_faults() {
+	new_store 32M
+	check "a null pointer: address, symbol, status 139" \
+		fault null 139 "write at 0x0000000000000008: null pointer" "fault_null+0x" "rax "
+	check "a store to code" fault code 139 "not allowed by the mapping" "fault_code+0x"
+	check "an invalid instruction" fault invalid 132 "invalid instruction" "fault_invalid+0x"
+	check "a division by zero" fault divide 136 "division error" "fault_divide+0x"
+	check "an endless recursion" fault stack 139 "not mapped" "fault_stack+0x" "called from .*fault_stack"
+	check "no stack at all" fault no_stack 139 "page fault" "fault_no_stack+0x"
+	check "a jump to nowhere" fault jump 139 "instruction at 0x0000000000000010"
+	check "data as code" fault data_as_code 139 "instruction at" "called from .*main+0x"
+	check "an address that is none" fault general 139 "general protection" "fault_general+0x"
+	check "a mapping behind the end of the file: status 135" fault beyond 135 "behind the end" "fault_beyond+0x"
+	check "a store to a read-only mapping" fault read_only 139 "not allowed" "fault_read_only+0x"
+	check "page tables lost: an end, too" fault tables 125
+}
+
+# ---- sqlite: unmodified through the loader; and on the library, without a libc ----
+
+native_hash() {
+	rm -f "$work"/native.db*
+	"$bin/speedtest1" --size 2 --verify "$work/native.db" | grep '^Verification Hash'
+}
+
+# speedtest NAME ARG...: the same hash as natively, a whole database, and store
+speedtest() {
+	speedtest_db=$1
+	shift
+	boot "$@" --size 2 --verify ${mode:+$mode} "/$speedtest_db" || { tail "$work/out" && return 1; }
+	[ "$(grep '^Verification Hash' "$work/out")" = "$hash" ] || { tail -n 3 "$work/out" && return 1; }
+	rm -f "$work"/taken.db*
+	extract "$speedtest_db" "$work/taken.db"
+	if extract "$speedtest_db-wal" "$work/taken.db-wal" >/dev/null; then :; fi
+	"$bin/sqlite3" "$work/taken.db" 'pragma integrity_check' | grep -qx ok && clean
+}
+
+test_sqlite() {
+	hash=$(native_hash)
+	new_store 64M
+	for mode in "" "--journal wal" "--journal wal --mmap 100000000"; do
+		check "speedtest1 through the loader${mode:+, $mode}: the native hash, integrity_check on the host" \
+			speedtest "test$count.db" "$bin/speedtest1"
+	done
+	for mode in "" "--journal wal"; do
+		check "speedtest1 on the library, without a libc${mode:+, $mode}: the native hash" \
+			speedtest "test$count.db" --image "$bin/sqlite-speedtest1.elf"
+	done
+}
+
+# ---- lmdb: its own tests; what they get lies in the store ----
+
+lmdb_test() {
+	boot /bin/busybox rm -rf /testdb && boot /bin/busybox mkdir /testdb || return 1
+	boot ${writemap:+-o env=INSIDE_WRITEMAP=1} "$bin/$1" || { tail -n 5 "$work/out" && return 1; }
+	inside=$(sed -n 's/^inside: \([0-9]*\) .*/\1/p' "$work/out")
+	echo "$inside pointers into the store"
+	[ "$1" = mtest6 ] || [ "${inside:-0}" -gt 0 ]
+}
+
+lmdb_on_the_host() {
+	mkdir -p "$work/testdb"
+	extract testdb/data.mdb "$work/testdb/data.mdb" && "$bin/mdb_stat" -a -r "$work/testdb" && clean
+}
+
+test_lmdb() {
+	new_store 64M
+	for writemap in "" yes; do
+		for program in mtest mtest2 mtest3 mtest4 mtest5 mtest6; do
+			check "LMDB's $program${writemap:+ with MDB_WRITEMAP}: its data lies in the store" lmdb_test $program
+		done
+	done
+	check "the host's mdb_stat reads what LMDB left" lmdb_on_the_host
+}
+
+# ---- guests: the same store for a unikernel, Linux and the host's tools ----
+
+linux_reads_and_writes() {
+	"$top/tests/vm/run-vm" --store "$store" --modules "vmemstore nd_pmem vmemfs" --timeout $limit \
+		--mem 256 "$here/guest.sh"
+}
+
+test_guests() {
+	new_store 32M
+	check "a unikernel writes a tree" show --image "$bin/tree.elf" write 5 ours
+	check "fsck.vmemfs finds it whole" clean
+	check "Linux reads it, and writes one" linux_reads_and_writes
+	check "a unikernel reads what Linux wrote" show --image "$bin/tree.elf" verify theirs
+	check "and, on microvm, its own" show -M microvm --image "$bin/tree.elf" verify ours
+	check "fsck.vmemfs finds all of it whole" clean
+}
+
+# ---- costs: exits are counted, times only told ----
+
+# exits WORDS...: doorbells of a boot
+doorbells() {
+	boot "$@" >/dev/null || { cat "$work/out" >&2 && return 1; }
+	stat_of doorbells
+}
+
+# cost OPTION COMMAND WANTED: exits for each of 100 operations
+cost() {
+	none=$(doorbells -o stats -o "$1" "$bin/probe" "$2" 0)
+	all=$(doorbells -o stats -o "$1" "$bin/probe" "$2" 100)
+	echo "$((all - none)) exits for 100"
+	[ $((all - none)) -eq $((100 * $3)) ]
+}
+
+test_costs() {
+	new_store 32M
+	check "a durable 4 KiB overwrite is one exit, in the domain host" cost durability=host ops 1
+	check "and none in the domain guest" cost durability=guest ops 0
+	check "making and removing names is no exit" cost durability=host names 0
+	boot -o stats /bin/busybox true
+	sed -n 's/^vmemos: us from/# us from/p' "$work/out"
+	size -t "$top/build/libos/bare/libvmemos_pvh.a" | awk 'END { print "# platform: text " $1 ", data " $2 ", bss " $3 }'
+	size -t "$top/build/libos/bare/libvmemos.a" | awk 'END { print "# library with the core: text " $1 ", data " $2 ", bss " $3 }'
+	size "$top/build/libos/bare/loader.elf" | awk 'END { print "# loader.elf, all of it: text " $1 ", data " $2 ", bss " $3 }'
+}
+
+for part in ${*:-boots library shipped probe faults sqlite lmdb guests costs}; do
+	test_"$part"
+done
+echo "1..$count"
+exit $failed
