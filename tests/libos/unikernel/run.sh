@@ -243,7 +243,7 @@ test_lmdb() {
 
 linux_reads_and_writes() {
 	"$top/tests/vm/run-vm" --store "$store" --modules "vmemstore nd_pmem vmemfs" --timeout $limit \
-		--mem 256 "$here/guest.sh"
+		--add /usr/bin/cksum --mem 256 "$here/guest.sh"
 }
 
 test_guests() {
