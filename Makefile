@@ -9,7 +9,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z0-9.-]*\):.*## \(.*\)/  make \1#\2/p' $(MAKEFILE_LIST) | \
 		awk -F'#' '{ printf "%-22s %s\n", $$1, $$2 }'
 
-demo: build test-programs ## install what is missing, build, run the journaling fio job in a VM, kill it, recover
+demo: build build/tests/ackload ## install what is missing, build, run the journaling fio job in a VM, kill it, recover
 	@tests/demo/run
 
 test: build ## install what is missing, build, run every test (SUITES="core kill-host" for some)
@@ -24,7 +24,18 @@ build: deps ## build the device, the modules and the tools into build/
 deps: ## install the Debian packages that are missing (needs root)
 	@tests/deps
 
-test-programs: build/tests/ackload
+test-programs: build/tests/ackload unikernel-programs
+
+unikernel: build unikernel-programs ## build the unikernel platform, the loader, SQLite and LMDB into build/unikernel/
+
+unikernel-programs:
+	@tests/step "unikernel   build/unikernel/" $(MAKE) -j$(JOBS) -C tests/libos/unikernel
+
+unikernel-demo: unikernel ## boot SQLite as a unikernel, insert, kill -9, boot again: all rows are there
+	@tests/libos/unikernel/demo.sh
+
+unikernel-kill: unikernel ## 200 kills and 60 power cuts of SQLite's machine
+	@tests/libos/unikernel/kill.sh 200 60
 
 build/tests/ackload: tests/kill/ackload.c
 	@mkdir -p $(@D)
@@ -63,5 +74,5 @@ clean: ## remove what was built, keep what was downloaded
 distclean: ## remove build/
 	@rm -rf build
 
-.PHONY: help demo test build deps test-programs bench crash fuzz fuzz-long libos libos-kill check-6.12 lint clean distclean
+.PHONY: help demo test build deps test-programs unikernel unikernel-programs unikernel-demo unikernel-kill bench crash fuzz fuzz-long libos libos-kill check-6.12 lint clean distclean
 .NOTPARALLEL:
