@@ -461,6 +461,41 @@ static bool bits_all_set(const uint8_t *map, uint32_t first, uint64_t nr)
 	return true;
 }
 
+static bool grow_pending(struct vmem_fs *fs)
+{
+	size_t max = fs->pending_max ? 2 * fs->pending_max : VMEM_TXN_RUNS;
+	struct vmem_pending *p = vmem_alloc(fs, max * sizeof(*p));
+
+	if (!p)
+		return false;
+	if (fs->pending_nr)
+		memcpy(p, fs->pending + fs->pending_first, fs->pending_nr * sizeof(*p));
+	vmem_free(fs, fs->pending, fs->pending_max * sizeof(*p));
+	fs->pending = p;
+	fs->pending_first = 0;
+	fs->pending_max = max;
+	return true;
+}
+
+/* Room for the frees of the running transaction and one more: no commit can fail for want of it. */
+static bool pending_room(struct vmem_txn *t)
+{
+	struct vmem_fs *fs = t->fs;
+
+	if (!fs->pending_nr)
+		fs->pending_first = 0;
+	if (fs->pending_first + fs->pending_nr + t->nr_frees < fs->pending_max)
+		return true;
+	/* The front is free: mostly empty, it need not grow. */
+	if (2 * (fs->pending_nr + t->nr_frees) < fs->pending_max) {
+		memmove(fs->pending, fs->pending + fs->pending_first,
+			fs->pending_nr * sizeof(fs->pending[0]));
+		fs->pending_first = 0;
+		return true;
+	}
+	return grow_pending(fs);
+}
+
 /* The caller has checked the range with vmem_block_ok(). */
 void txn_free(struct vmem_txn *t, uint64_t start, uint64_t len)
 {
@@ -479,7 +514,7 @@ void txn_free(struct vmem_txn *t, uint64_t start, uint64_t len)
 		return;
 	}
 	/* busy must still have them when the bitmap no longer does. */
-	t->err = ag_load(fs, ag);
+	t->err = pending_room(t) ? ag_load(fs, ag) : -ENOMEM;
 	if (t->err)
 		return;
 	t->frees[t->nr_frees].start = start;
@@ -489,33 +524,12 @@ void txn_free(struct vmem_txn *t, uint64_t start, uint64_t len)
 
 /* ---- Freed blocks wait until recovery cannot touch them ---- */
 
-static bool grow_pending(struct vmem_fs *fs)
-{
-	size_t max = fs->pending_max ? 2 * fs->pending_max : 64;
-	struct vmem_pending *p = vmem_alloc(fs, max * sizeof(*p));
-
-	if (!p)
-		return false;
-	if (fs->pending_nr)
-		memcpy(p, fs->pending + fs->pending_first, fs->pending_nr * sizeof(*p));
-	vmem_free(fs, fs->pending, fs->pending_max * sizeof(*p));
-	fs->pending = p;
-	fs->pending_first = 0;
-	fs->pending_max = max;
-	return true;
-}
-
 void vmem_txn_pend_frees(struct vmem_txn *t, uint64_t lsn)
 {
 	struct vmem_fs *fs = t->fs;
 	unsigned int i;
 
 	for (i = 0; i < t->nr_frees; i++) {
-		if (!fs->pending_nr)
-			fs->pending_first = 0;
-		/* Without memory they stay busy until the next mount. */
-		if (fs->pending_first + fs->pending_nr == fs->pending_max && !grow_pending(fs))
-			continue;
 		fs->pending[fs->pending_first + fs->pending_nr].lsn = lsn;
 		fs->pending[fs->pending_first + fs->pending_nr++].run = t->frees[i];
 		fs->pending_blocks += t->frees[i].len;
@@ -679,6 +693,17 @@ void txn_set_orphan(struct vmem_txn *t, uint64_t ino, bool set)
 	txn_bits(t, inode_bitmap(fs, ag), VMEM_ORPHAN_BITMAP_OFF * 8 + i, 1, set);
 	if (!t->err)
 		add32(&d->nr_orphans, set ? 1 : -1);
+}
+
+bool vmem_is_orphan(struct vmem_fs *fs, uint64_t ino)
+{
+	uint32_t ag = (uint32_t)(ino / fs->inodes_per_ag), i = (uint32_t)(ino % fs->inodes_per_ag);
+	const uint8_t *map;
+
+	if (!vmem_orphans_in(fs, ag))
+		return false;
+	map = vmem_meta(fs, (inode_bitmap(fs, ag) << VMEM_BLOCK_SHIFT) + VMEM_ORPHAN_BITMAP_OFF);
+	return map[i >> 3] >> (i & 7) & 1;
 }
 
 uint32_t vmem_orphans_in(const struct vmem_fs *fs, uint32_t ag)

@@ -125,20 +125,21 @@ static int do_fill(struct vmem_txn *t, void *arg)
 
 int vmem_map_write(struct vmem_inode *vi, uint64_t lblk, uint64_t max, struct vmem_map *map)
 {
-	struct fill f = { .vi = vi, .lblk = lblk, .max = max };
+	struct fill f = { .vi = vi, .lblk = lblk };
 	int err;
 
 	if (!vmem_is_reg(&vi->raw) || lblk > VMEM_MAX_LBLK)
 		return -EINVAL;
 	if (vmem_is_read_only(vi->fs))
-		return vi->fs->error == -EIO ? -EIO : -EROFS;
+		return vmem_refusal(vi->fs);
+	max = VMEM_MIN(max, VMEM_MAX_LBLK + 1 - lblk);
 	vi->mapped_writable = true;
 	err = vmem_unlog(vi, lblk << VMEM_BLOCK_SHIFT, (lblk + max) << VMEM_BLOCK_SHIFT);
 	if (!err)
 		err = vmem_map(vi, lblk, max, map);
 	if (err || map->pblk)
 		return err;
-	f.max = VMEM_MIN(f.max, VMEM_CHUNK_BLOCKS);
+	f.max = VMEM_MIN(max, VMEM_CHUNK_BLOCKS);
 	err = vmem_run(vi->fs, do_fill, &f);
 	if (err)
 		return err;
@@ -249,6 +250,15 @@ int vmem_truncate_rest(struct vmem_inode *vi, uint64_t size)
 	return err;
 }
 
+int vmem_finish_cut(struct vmem_inode *vi)
+{
+	int err = vmem_truncate_rest(vi, vmem_size(vi));
+
+	if (!err)
+		vi->cut = false;
+	return err;
+}
+
 static int do_truncate(struct vmem_txn *t, void *arg)
 {
 	struct truncate *a = arg;
@@ -278,13 +288,18 @@ int vmem_truncate(struct vmem_inode *vi, uint64_t size)
 	if (size > VMEM_MAX_FILE_SIZE)
 		return -EFBIG;
 	if (vmem_is_read_only(vi->fs))
-		return vi->fs->error == -EIO ? -EIO : -EROFS;
-	err = vmem_zero_gap(vi, size, &a.gap);
+		return vmem_refusal(vi->fs);
+	err = vi->cut ? vmem_finish_cut(vi) : 0;
+	if (!err)
+		err = vmem_zero_gap(vi, size, &a.gap);
 	if (!err)
 		err = vmem_run(vi->fs, do_truncate, &a);
 	if (err)
 		vmem_keep_gap(vi, &a.gap);
-	if (!err && !a.done)
-		err = vmem_truncate_rest(vi, size);
-	return err;
+	if (err || a.done)
+		return err;
+	/* The size is set.  What cannot be freed now is freed before it shows. */
+	vi->cut = true;
+	err = vmem_finish_cut(vi);
+	return err && vmem_error(vi->fs) ? err : 0;
 }

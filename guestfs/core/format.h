@@ -100,7 +100,7 @@ struct vmem_superblock {
 /* struct vmem_root.state */
 #define VMEM_STATE_MOUNTED	(1u << 0)	/* not unmounted: replay the log */
 #define VMEM_STATE_NEEDS_CHECK	(1u << 1)	/* host failed under durability=guest */
-#define VMEM_STATE_ERROR	(1u << 2)	/* corruption was met: run fsck */
+#define VMEM_STATE_ERROR	(1u << 2)	/* corruption was met, or a flush failed: run fsck */
 
 /* Durability domains, struct vmem_root.domain. */
 enum vmem_domain {

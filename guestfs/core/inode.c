@@ -57,6 +57,7 @@ static int read_inode(struct vmem_fs *fs, uint64_t ino, struct vmem_inode *vi)
 	l = vmem_find_logged(fs, ino);
 	if (l)
 		vi->logged_ckpt = l->ckpt;
+	vi->cut = vmem_is_reg(&vi->raw) && vmem_get32(vi->raw.nlink) && vmem_is_orphan(fs, ino);
 	return 0;
 }
 
@@ -227,7 +228,7 @@ void vmem_touch(struct vmem_inode *vi, unsigned int which, int64_t now)
 		vmem_unlock_shared(fs);
 	}
 	if (changed && fs->domain != VMEM_DOMAIN_GUEST)
-		vi->times_dirty = true;
+		VMEM_FLAG(vi->times_dirty, true);
 	if (!host)
 		return;
 	if (changed)
@@ -313,7 +314,7 @@ void vmem_dirty_done(struct vmem_inode *vi, uint64_t seq)
 		else
 			i++;
 	}
-	if (!vi->nr_dirty && !vi->times_dirty)
+	if (!vi->nr_dirty && !VMEM_PEEK(vi->times_dirty))
 		unlist_dirty(vi);
 	vmem_unlock(fs, fs->dirty_lock);
 }
@@ -333,7 +334,7 @@ static int flush_own(struct vmem_inode *vi, const struct vmem_range *r, unsigned
 	struct vmem_fs *fs = vi->fs;
 	unsigned int i;
 
-	if (fs->error == -EIO)
+	if (vmem_error(fs) == -EIO)
 		return -EIO;
 	vmem_count(&fs->stats.flushes, 1);
 	vmem_count(&fs->stats.flush_ranges, nr);
@@ -350,20 +351,20 @@ int vmem_fsync(struct vmem_inode *vi, bool datasync)
 	unsigned int nr, i;
 	int err = 0;
 
-	if (fs->error == -EIO)
+	if (vmem_error(fs) == -EIO)
 		return -EIO;
-	if (fs->read_only)
+	if (VMEM_PEEK(fs->read_only))
 		return 0;	/* what was replayed for reading is nobody's to commit */
 	if (vmem_immediate(fs)) {
 		/* A replay of the last record must not bring back older times. */
-		if (vi->times_dirty && !vmem_is_read_only(fs))
+		if (VMEM_PEEK(vi->times_dirty) && !vmem_is_read_only(fs))
 			vmem_retire_records(fs);
-		vi->times_dirty = false;
+		VMEM_FLAG(vi->times_dirty, false);
 		vmem_fence(fs->store);
 		return 0;
 	}
 	vi->sync_credit = 2;
-	if (!datasync && vi->times_dirty && !vmem_is_read_only(fs))
+	if (!datasync && VMEM_PEEK(vi->times_dirty) && !vmem_is_read_only(fs))
 		err = vmem_run(fs, write_times, vi);
 	if (err)
 		return err;
@@ -435,14 +436,33 @@ static int gather_dirty(struct vmem_txn *t, void *arg)
 	return 0;
 }
 
+/* Nothing can be recorded on a damaged file system; what was stored becomes durable. */
+static int flush_all_dirty(struct vmem_fs *fs)
+{
+	struct vmem_rangeset *set = fs->ckpt_set;
+	struct vmem_inode *vi;
+	uint32_t i;
+	int err;
+
+	vmem_lock(fs, fs->ckpt_lock);
+	vmem_lock(fs, fs->dirty_lock);
+	for (vi = fs->dirty_inodes; vi; vi = vi->dirty_next)
+		for (i = 0; i < vi->nr_dirty; i++)
+			vmem_ranges_add(set, vi->dirty[i].offset, vi->dirty[i].length);
+	vmem_unlock(fs, fs->dirty_lock);
+	err = vmem_flush_sets(fs, &set, 1);
+	vmem_unlock(fs, fs->ckpt_lock);
+	return err;
+}
+
 int vmem_sync(struct vmem_fs *fs)
 {
 	bool more = true;
 	int err = 0;
 
-	if (fs->error == -EIO)
+	if (vmem_error(fs) == -EIO)
 		return -EIO;
-	if (fs->read_only || fs->error)
+	if (VMEM_PEEK(fs->read_only))
 		return 0;
 	if (vmem_immediate(fs)) {
 		vmem_fence(fs->store);
@@ -451,8 +471,10 @@ int vmem_sync(struct vmem_fs *fs)
 	vmem_lock(fs, fs->dirty_lock);
 	fs->sync_round++;
 	vmem_unlock(fs, fs->dirty_lock);
-	while (!err && more)
+	while (!err && more && !vmem_error(fs))
 		err = vmem_run(fs, gather_dirty, &more);
+	if (vmem_error(fs) == -EUCLEAN)
+		err = flush_all_dirty(fs);
 	return err ? err : vmem_commit(fs, __atomic_load_n(&fs->last_op, __ATOMIC_ACQUIRE));
 }
 
@@ -506,22 +528,70 @@ static void hide_from_sync(struct vmem_inode *vi)
 	vmem_unlock_shared(fs);
 }
 
+/* Times go in place, where they need no record; the other fields have theirs. */
+static void store_times(struct vmem_inode *vi)
+{
+	struct vmem_fs *fs = vi->fs;
+	uint64_t off = vmem_inode_off(fs, vi->ino) + offsetof(struct vmem_dinode, atime);
+	vmem_le64 times[] = { vi->raw.atime, vi->raw.mtime, vi->raw.ctime };
+	struct vmem_opage *op;
+	unsigned int i;
+
+	vmem_lock(fs, fs->lock);
+	op = vmem_overlay_find(fs, off >> VMEM_BLOCK_SHIFT);
+	if (op)
+		memcpy(op->data + (off & VMEM_BLOCK_MASK), times, sizeof(times));
+	for (i = 0; i < 3; i++)
+		vmem_put64(fs->store, off + i * sizeof(times[0]), vmem_get64(times[i]));
+	vmem_unlock(fs, fs->lock);
+}
+
+/* There was no memory for a record, or there can be none: what it had said becomes durable now. */
+static int flush_last(struct vmem_inode *vi)
+{
+	struct vmem_range own[VMEM_DIRTY_RANGES + 1];
+	struct vmem_fs *fs = vi->fs;
+	unsigned int i;
+
+	if (vmem_immediate(fs)) {
+		if (!vmem_is_read_only(fs))
+			vmem_retire_records(fs);	/* the times are home already */
+		return 0;
+	}
+	if (!vmem_is_read_only(fs))
+		store_times(vi);
+	vmem_lock(fs, fs->dirty_lock);
+	for (i = 0; i < vi->nr_dirty; i++) {
+		own[i].offset = vi->dirty[i].offset;
+		own[i].length = vi->dirty[i].length;
+	}
+	vmem_unlock(fs, fs->dirty_lock);
+	own[i].offset = vmem_inode_off(fs, vi->ino) & ~(uint64_t)VMEM_BLOCK_MASK;
+	own[i].length = VMEM_BLOCK_SIZE;
+	return flush_own(vi, own, i + 1);
+}
+
 int vmem_iput(struct vmem_inode *vi)
 {
 	struct vmem_fs *fs = vi->fs;
 	bool dirty;
-	int err = 0;
+	int err = 0, cut = 0;
 
 	if (!vmem_get32(vi->raw.nlink)) {
 		/* First: once it is free, its number may belong to another inode. */
 		hide_from_sync(vi);
 		return vmem_is_read_only(fs) ? 0 : forget_storage(vi);
 	}
+	if (vi->cut && !vmem_is_read_only(fs))
+		cut = vmem_finish_cut(vi);
 	vmem_lock(fs, fs->dirty_lock);
-	dirty = vi->nr_dirty || vi->times_dirty;
+	dirty = vi->nr_dirty || VMEM_PEEK(vi->times_dirty);
 	vmem_unlock(fs, fs->dirty_lock);
-	if (dirty && !vmem_is_read_only(fs) && !VMEM_BROKEN(HANDLE_LOCAL))
+	if (dirty && vmem_error(fs) != -EIO && !VMEM_PEEK(fs->read_only) && !VMEM_BROKEN(HANDLE_LOCAL)) {
 		err = vmem_run(fs, hand_over_last, vi);
+		if (err && err != -EIO)
+			err = flush_last(vi);
+	}
 	hide_from_sync(vi);
-	return err;
+	return err ? err : cut;
 }

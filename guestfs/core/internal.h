@@ -104,6 +104,7 @@ struct vmem_txn {
 	unsigned int nr_ags;
 	struct vmem_run links[VMEM_TXN_RUNS];	/* bytes of the store that the record links */
 	unsigned int nr_links;
+	struct vmem_inode *revoked;	/* once the record is appended, no data of it rides */
 };
 
 struct vmem_fs {
@@ -236,6 +237,19 @@ static inline int64_t vmem_now(struct vmem_fs *fs)
 	return fs->env->now(fs->env);
 }
 
+/*
+ * Flags that are looked at without the lock under which they change: whoever
+ * acts on one either may be late or looks again under the lock.
+ */
+#define VMEM_PEEK(flag) __atomic_load_n(&(flag), __ATOMIC_RELAXED)
+#define VMEM_FLAG(flag, v) __atomic_store_n(&(flag), (v), __ATOMIC_RELAXED)
+
+/* The sticky error: 0, -EIO or -EUCLEAN. */
+static inline int vmem_error(const struct vmem_fs *fs)
+{
+	return VMEM_PEEK(fs->error);
+}
+
 /* Domains in which a record is durable, and applied at home, at once. */
 static inline bool vmem_immediate(const struct vmem_fs *fs)
 {
@@ -263,6 +277,8 @@ static inline bool vmem_is_lnk(const struct vmem_dinode *n)
 int vmem_corrupt(struct vmem_fs *fs, uint64_t ino, uint64_t block, const char *what);
 /* The first failed flush: sticky; returns -EIO. */
 int vmem_io_failed(struct vmem_fs *fs);
+/* After an error: what a change answers. */
+int vmem_refusal(const struct vmem_fs *fs);
 int vmem_write_root(struct vmem_fs *fs, uint32_t state, uint64_t tail);
 uint64_t vmem_ag_meta(const struct vmem_fs *fs, uint32_t ag);
 /* May file data or a node live in blocks [start, start + nr)? */
@@ -332,6 +348,11 @@ int vmem_commit(struct vmem_fs *fs, uint64_t lsn);
  * find them, too.
  */
 int vmem_close_recovered(struct vmem_fs *fs);
+/*
+ * After an error: the root says so, whatever happens next.  Nothing else on
+ * the medium changes.
+ */
+int vmem_note_error(struct vmem_fs *fs);
 /* Domain pmem: recovery need not replay anything that was done so far. */
 void vmem_retire_records(struct vmem_fs *fs);
 uint64_t vmem_ring_off(const struct vmem_fs *fs, uint64_t lsn);
@@ -367,6 +388,7 @@ int txn_alloc_inode(struct vmem_txn *t, uint64_t near_ino, bool dir, uint64_t *i
 void txn_free_inode(struct vmem_txn *t, uint64_t ino, bool dir);
 void txn_set_orphan(struct vmem_txn *t, uint64_t ino, bool set);
 uint32_t vmem_orphans_in(const struct vmem_fs *fs, uint32_t ag);
+bool vmem_is_orphan(struct vmem_fs *fs, uint64_t ino);
 
 /* ---- inode.c ---- */
 
@@ -408,10 +430,14 @@ int txn_dir_free(struct vmem_txn *t, struct vmem_inode *dir, bool *done);
 
 /* Free what lies beyond size, by as many records as it takes. */
 int vmem_truncate_rest(struct vmem_inode *vi, uint64_t size);
+/* The same for an inode that a failed truncate left with more than its size (vi->cut). */
+int vmem_finish_cut(struct vmem_inode *vi);
 
 /* ---- write.c ---- */
 
 struct vmem_logged *vmem_find_logged(struct vmem_fs *fs, uint64_t ino);
+/* What rode of this inode was revoked. */
+void vmem_forget_logged(struct vmem_inode *vi);
 /*
  * File bytes [lo, hi) are about to change in place: what rode in records for
  * them is revoked first.

@@ -176,6 +176,7 @@ static void txn_reset(struct vmem_txn *t)
 	t->nr_frees = 0;
 	t->nr_ags = 0;
 	t->nr_links = 0;
+	t->revoked = NULL;
 }
 
 static bool need_checkpoint(const struct vmem_fs *fs)
@@ -190,7 +191,7 @@ static int txn_begin(struct vmem_fs *fs)
 
 	for (;;) {
 		vmem_lock(fs, fs->lock);
-		err = fs->error == -EIO ? -EIO : (fs->error || fs->read_only) ? -EROFS : 0;
+		err = vmem_is_read_only(fs) ? vmem_refusal(fs) : 0;
 		if (err)
 			break;
 		if (!need_checkpoint(fs)) {
@@ -246,13 +247,13 @@ static void finish_inodes(struct vmem_txn *t)
 		__atomic_store_n(&vi->lsn, fs->head, __ATOMIC_RELEASE);
 		if (!t->inodes[i].shared) {
 			vi->raw = *n;
-			vi->times_dirty = false;
+			VMEM_FLAG(vi->times_dirty, false);
 			continue;
 		}
 		/* Times that were touched meanwhile are for the next record. */
 		vmem_lock(fs, fs->dirty_lock);
 		if (!memcmp(&vi->raw.atime, &n->atime, 3 * sizeof(n->atime)))
-			vi->times_dirty = false;
+			VMEM_FLAG(vi->times_dirty, false);
 		vmem_unlock(fs, fs->dirty_lock);
 		vmem_dirty_done(vi, t->inodes[i].dirty_seq);
 	}
@@ -283,6 +284,8 @@ static int txn_commit(struct vmem_txn *t)
 	lsn = append(fs, t->buf, len, VMEM_REC_OP, t->nr_deltas);
 	__atomic_store_n(&fs->last_op, fs->head, __ATOMIC_RELEASE);
 	finish_inodes(t);
+	if (t->revoked)
+		vmem_forget_logged(t->revoked);
 	vmem_txn_pend_frees(t, fs->head);
 	if (vmem_immediate(fs))
 		applied_at_once(t, lsn);
@@ -480,6 +483,9 @@ static int close_group(struct vmem_fs *fs, bool locked)
 	uint64_t end;
 	int err;
 
+	/* A group that could not be flushed is followed by none: its data is not durable. */
+	if (vmem_error(fs) == -EIO)
+		return -EIO;
 	if (!locked)
 		vmem_lock(fs, fs->lock);
 	g = take_group(fs);
@@ -500,9 +506,9 @@ int vmem_commit(struct vmem_fs *fs, uint64_t lsn)
 	int err = 0;
 
 	if (__atomic_load_n(&fs->committed, __ATOMIC_ACQUIRE) >= lsn)
-		return fs->error == -EIO ? -EIO : 0;
+		return vmem_error(fs) == -EIO ? -EIO : 0;
 	vmem_lock(fs, fs->commit_lock);
-	if (fs->error == -EIO)
+	if (vmem_error(fs) == -EIO)
 		err = -EIO;
 	else if (fs->committed < lsn)
 		err = close_group(fs, false);
@@ -613,14 +619,39 @@ static int checkpoint_host(struct vmem_fs *fs)
 	return 0;
 }
 
+int vmem_note_error(struct vmem_fs *fs)
+{
+	uint32_t state;
+	uint64_t tail;
+	int err = 0;
+
+	vmem_lock(fs, fs->ckpt_lock);
+	tail = vmem_get64(fs->root.tail);
+	state = vmem_get32(fs->root.state);
+	if (!(state & VMEM_STATE_ERROR)) {
+		fs->root.state = vmem_le32_of(state | VMEM_STATE_ERROR);
+		vmem_lock(fs, fs->lock);
+		vmem_fence(fs->store);
+		/* What is home already must not be replayed: its blocks may be others' now. */
+		if (vmem_immediate(fs))
+			tail = fs->head;
+		err = vmem_write_root(fs, VMEM_STATE_MOUNTED, tail);
+		vmem_unlock(fs, fs->lock);
+	}
+	vmem_unlock(fs, fs->ckpt_lock);
+	return err;
+}
+
 int vmem_checkpoint(struct vmem_fs *fs)
 {
 	int err;
 
-	if (fs->error)
-		return fs->error == -EIO ? -EIO : -EROFS;
-	if (fs->read_only)
-		return 0;
+	if (VMEM_PEEK(fs->read_only))
+		return vmem_error(fs) ? vmem_refusal(fs) : 0;
+	if (vmem_error(fs)) {
+		vmem_note_error(fs);
+		return vmem_refusal(fs);
+	}
 	vmem_lock(fs, fs->ckpt_lock);
 	err = vmem_immediate(fs) ? checkpoint_immediate(fs) : checkpoint_host(fs);
 	vmem_unlock(fs, fs->ckpt_lock);

@@ -69,7 +69,7 @@ int vmem_layout(struct vmem_inode *vi, uint64_t lblk, uint64_t nr)
 	if (!vmem_is_reg(&vi->raw) || !nr || lblk >= blocks || nr > blocks - lblk)
 		return -EINVAL;
 	if (vmem_is_read_only(fs))
-		return fs->error == -EIO ? -EIO : -EROFS;
+		return vmem_refusal(fs);
 	err = vmem_run(fs, reserve_op, &l);
 	if (err)
 		return err;

@@ -399,8 +399,10 @@ int vmem_mkfs(struct vmem_store *store, const struct vmem_env *env,
 	if (!m.error)
 		write_superblock(&m, VMEM_SB_BLOCK);
 	persist(&m);
-	if (m.error)
+	if (m.error) {
+		zero_blocks(&m, VMEM_SB_BLOCK, 1);	/* nobody shall trust it */
 		env->log(env, VMEM_LOG_ERR, "the store could not be written (error %d)",
 			 -m.error);
+	}
 	return m.error;
 }

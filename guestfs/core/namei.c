@@ -242,6 +242,9 @@ int vmem_link(struct vmem_inode *dir, struct vmem_name name, struct vmem_inode *
 
 	if (!err && vmem_is_dir(&vi->raw))
 		err = -EPERM;
+	/* It may get its first name, and is no orphan then. */
+	if (!err && vi->cut)
+		err = vmem_finish_cut(vi);
 	return err ? err : vmem_run(dir->fs, do_link, &a);
 }
 

@@ -116,7 +116,7 @@ int vmem_flush_sets(struct vmem_fs *fs, struct vmem_rangeset *const *sets, unsig
 	int err;
 
 	if (!all->nr)
-		return fs->error == -EIO ? -EIO : 0;
+		return vmem_error(fs) == -EIO ? -EIO : 0;
 	count_flush(fs, all->r, all->nr);
 	err = fs->store->flush(fs->store, all->r, all->nr);
 	all->nr = 0;

@@ -388,10 +388,8 @@ static int recover_orphan(struct vmem_fs *fs, uint64_t ino)
 		err = vmem_corrupt(fs, ino, 0, "orphan that is no inode");
 	if (!err && vmem_get32(vi->raw.nlink) && !vmem_is_reg(&vi->raw))
 		err = vmem_corrupt(fs, ino, 0, "orphan that has names and is no file");
-	if (!err && vmem_get32(vi->raw.nlink))
-		err = vmem_truncate_rest(vi, vmem_size(vi));
 	if (!err)
-		err = vmem_iput(vi);
+		err = vmem_iput(vi);	/* frees the inode, or what lies behind its size */
 	vmem_free(fs, vi, sizeof(*vi));
 	return err;
 }

@@ -4,10 +4,18 @@
 
 /* ---- Errors ---- */
 
+/* Sticky.  Also asks for a checkpoint, which notes it in the root. */
+static void set_error(struct vmem_fs *fs, int err)
+{
+	VMEM_FLAG(fs->error, err);
+	if (fs->env->kick)
+		fs->env->kick(fs->env);
+}
+
 int vmem_corrupt(struct vmem_fs *fs, uint64_t ino, uint64_t block, const char *what)
 {
-	if (!fs->error) {
-		fs->error = -EUCLEAN;
+	if (!vmem_error(fs)) {
+		set_error(fs, -EUCLEAN);
 		fs->env->log(fs->env, VMEM_LOG_ERR,
 			     "damaged: %s (inode %llu, block %llu); now read-only, unmount and run fsck.vmemfs",
 			     what, (unsigned long long)ino, (unsigned long long)block);
@@ -22,12 +30,17 @@ int vmem_report_damage(struct vmem_fs *fs, uint64_t ino, const char *what)
 
 int vmem_io_failed(struct vmem_fs *fs)
 {
-	if (fs->error != -EIO) {
-		fs->error = -EIO;
+	if (vmem_error(fs) != -EIO) {
+		set_error(fs, -EIO);
 		fs->env->log(fs->env, VMEM_LOG_ERR,
 			     "the host could not write back the store; nothing since the last fsync is durable, now read-only: check the host's disk");
 	}
 	return -EIO;
+}
+
+int vmem_refusal(const struct vmem_fs *fs)
+{
+	return vmem_error(fs) == -EIO ? -EIO : -EROFS;
 }
 
 /* ---- Superblock ---- */
@@ -246,10 +259,12 @@ static int start_session(struct vmem_fs *fs)
 
 		put_root(fs, VMEM_STATE_MOUNTED, fs->tail);
 		err = flush_range(fs, root_off(fs->root_slot), VMEM_BLOCK_SIZE);
-		if (err)
+		if (err) {
+			vmem_note_error(fs);
 			return err;
+		}
 	}
-	fs->read_only = false;
+	VMEM_FLAG(fs->read_only, false);
 	return 0;
 }
 
@@ -262,13 +277,10 @@ static int end_session(struct vmem_fs *fs)
 	/* "Clean" is a promise to the host domain too. */
 	if (!err && vmem_immediate(fs))
 		err = flush_range(fs, 0, fs->store->size);
-	if (fs->error == -EUCLEAN) {
-		uint32_t state = vmem_get32(fs->root.state) | VMEM_STATE_ERROR;
+	if (vmem_error(fs)) {
+		int noted = vmem_note_error(fs);
 
-		fs->root.state = vmem_le32_of(state);
-		/* What is home already must not be replayed: its blocks may be others' now. */
-		return vmem_write_root(fs, VMEM_STATE_MOUNTED, vmem_immediate(fs) ? fs->head :
-				       vmem_get64(fs->root.tail));
+		return vmem_error(fs) == -EUCLEAN ? noted : -EIO;
 	}
 	if (err)
 		return err;
@@ -276,8 +288,11 @@ static int end_session(struct vmem_fs *fs)
 		fs->root.state = vmem_le32_of(0);
 	put_root(fs, 0, fs->head);
 	fs->tail = fs->head;
-	fs->read_only = true;
-	return flush_range(fs, root_off(fs->root_slot), VMEM_BLOCK_SIZE);
+	VMEM_FLAG(fs->read_only, true);
+	err = flush_range(fs, root_off(fs->root_slot), VMEM_BLOCK_SIZE);
+	if (err)
+		vmem_note_error(fs);
+	return err;
 }
 
 /* ---- Mount ---- */
@@ -375,7 +390,7 @@ static int recover_log(struct vmem_fs *fs, const struct vmem_mount_opts *opts,
 		return BAD_SB(fs->env, -EUCLEAN,
 			      "the host failed (or the image was copied) while mounted with durability=guest: run fsck.vmemfs -p");
 	if (state & VMEM_STATE_ERROR && !opts->check)
-		fs->env->log(fs->env, VMEM_LOG_WARN, "damage was met earlier: run fsck.vmemfs");
+		fs->env->log(fs->env, VMEM_LOG_WARN, "damage or a failed write-back was met earlier: run fsck.vmemfs");
 	if (!info->was_dirty)
 		return 0;
 	return vmem_recover(fs, info->host_failed && was == VMEM_DOMAIN_HOST, info);
@@ -468,21 +483,67 @@ int vmem_mount(struct vmem_store *store, const struct vmem_env *env,
 	return 0;
 }
 
+/* No inode is held any more: orphans that are left had a put that failed. */
+static int free_left_orphans(struct vmem_fs *fs)
+{
+	struct vmem_mount_info info = { 0 };
+
+	return vmem_error(fs) ? 0 : vmem_recover_orphans(fs, &info);
+}
+
 int vmem_umount(struct vmem_fs *fs)
 {
-	int err = fs->read_only ? 0 : end_session(fs);
+	int err = 0;
 
+	if (!fs->read_only) {
+		err = free_left_orphans(fs);
+		if (err && !vmem_error(fs))
+			vmem_sync(fs);		/* not clean: the next mount frees them */
+		else
+			err = end_session(fs);
+	}
+	if (vmem_error(fs) == -EIO)
+		err = -EIO;
 	fs_free(fs);
 	return err;
 }
 
+static bool has_orphans(const struct vmem_fs *fs)
+{
+	uint32_t ag;
+
+	for (ag = 0; ag < fs->nr_ags; ag++)
+		if (vmem_orphans_in(fs, ag))
+			return true;
+	return false;
+}
+
+static int become_read_only(struct vmem_fs *fs)
+{
+	bool failed_before = vmem_error(fs);
+	int err;
+
+	if (!failed_before && has_orphans(fs))
+		return -EBUSY;
+	err = end_session(fs);
+	if (vmem_error(fs))
+		VMEM_FLAG(fs->read_only, true);
+	return failed_before ? 0 : err;		/* it was read-only before, and that was reported */
+}
+
 int vmem_remount(struct vmem_fs *fs, bool read_only)
 {
+	if (!read_only && vmem_error(fs)) {
+		fs->env->log(fs->env, VMEM_LOG_ERR,
+			     "stays read-only after %s: unmount it, run fsck.vmemfs, mount it again",
+			     vmem_error(fs) == -EIO ? "a failed write-back" : "damage");
+		return -EROFS;
+	}
 	if (read_only == fs->read_only)
 		return 0;
 	if (read_only)
-		return end_session(fs);
-	if (fs->store->read_only || fs->never_write || fs->error)
+		return become_read_only(fs);
+	if (fs->store->read_only || fs->never_write)
 		return -EROFS;
 	return start_session(fs);
 }
@@ -521,5 +582,5 @@ enum vmem_domain vmem_get_domain(const struct vmem_fs *fs)
 
 bool vmem_is_read_only(const struct vmem_fs *fs)
 {
-	return fs->read_only || fs->error;
+	return VMEM_PEEK(fs->read_only) || vmem_error(fs);
 }

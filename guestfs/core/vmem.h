@@ -213,10 +213,17 @@ int vmem_umount(struct vmem_fs *fs);
 /* Everything before is durable in the mount's domain on return (sync). */
 int vmem_sync(struct vmem_fs *fs);
 
-/* Write home what the log holds and move its tail (after env->kick, or at leisure). */
+/*
+ * Write home what the log holds and move its tail (after env->kick, or at
+ * leisure).  After an error: note it in the root, so that the next mount tells.
+ */
 int vmem_checkpoint(struct vmem_fs *fs);
 
-/* Switch between read-only and read-write (remount); -EROFS when not possible. */
+/*
+ * Switch between read-only and read-write (remount).  -EROFS: cannot become
+ * writable, after an error with a line by env->log that says why; -EBUSY: cannot
+ * become read-only while an unlinked inode is held.
+ */
 int vmem_remount(struct vmem_fs *fs, bool read_only);
 
 /* The caller met what the format does not allow: report, turn read-only; -EUCLEAN. */
@@ -250,6 +257,7 @@ struct vmem_inode {
 	uint32_t sync_credit;		/* > 0: fsynced lately, small appends ride in records */
 	bool times_dirty;		/* raw times are newer than any record (host) */
 	bool mapped_writable;		/* mmap stores may bypass us: nothing rides */
+	bool cut;			/* blocks behind the size are still to be freed */
 	/* Data stored in place, not yet flushed (domain host); dirty_lock of the fs. */
 	uint32_t nr_dirty;
 	uint64_t dirty_seq;
@@ -274,7 +282,7 @@ int vmem_iget(struct vmem_fs *fs, uint64_t ino, struct vmem_inode *vi);
 
 /*
  * The caller forgets *vi: the last reference is gone.  Frees the inode and
- * its blocks when nlink is 0.  [W]
+ * its blocks when nlink is 0; what fails of that is done by the unmount.  [W]
  */
 int vmem_iput(struct vmem_inode *vi);
 
@@ -303,6 +311,8 @@ void vmem_touch(struct vmem_inode *vi, unsigned int which, int64_t now);
 /*
  * Set the size.  Shrinking frees blocks and zeroes the rest of the last one;
  * the caller has unmapped the pages beyond, the partial one included, before.
+ * Where freeing them takes several records and memory runs out, the rest is
+ * freed by the next change of the inode, its vmem_iput(), or the unmount.
  * -EFBIG, -ENOSPC, -EISDIR, -EINVAL (neither file nor directory).  [W]
  */
 int vmem_truncate(struct vmem_inode *vi, uint64_t size);

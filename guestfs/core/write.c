@@ -106,10 +106,19 @@ static int do_unlog(struct vmem_txn *t, void *arg)
 	txn_inode(t, vi);
 	if (t->err)
 		return t->err;
-	l->ino = 0;
-	t->fs->nr_logged--;
-	vi->logged_ckpt = 0;
+	t->revoked = vi;
 	return 0;
+}
+
+void vmem_forget_logged(struct vmem_inode *vi)
+{
+	struct vmem_logged *l = vmem_find_logged(vi->fs, vi->ino);
+
+	if (l) {
+		l->ino = 0;
+		vi->fs->nr_logged--;
+	}
+	vi->logged_ckpt = 0;
 }
 
 int vmem_unlog(struct vmem_inode *vi, uint64_t lo, uint64_t hi)
@@ -530,10 +539,12 @@ int64_t vmem_write(struct vmem_inode *vi, uint64_t off, size_t len, vmem_copy co
 	if (!vmem_is_reg(&vi->raw))
 		return vmem_is_dir(&vi->raw) ? -EISDIR : -EINVAL;
 	if (vmem_is_read_only(vi->fs))
-		return vi->fs->error == -EIO ? -EIO : -EROFS;
+		return vmem_refusal(vi->fs);
 	if (off > VMEM_MAX_FILE_SIZE || len > VMEM_MAX_FILE_SIZE - off)
 		return -EFBIG;
-	err = vmem_zero_gap(vi, off, &gap);
+	err = vi->cut ? vmem_finish_cut(vi) : 0;
+	if (!err)
+		err = vmem_zero_gap(vi, off, &gap);
 	if (err)
 		return err;
 	while (done < len) {

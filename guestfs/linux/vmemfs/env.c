@@ -160,8 +160,10 @@ static void checkpoint_worker(struct work_struct *work)
 {
 	struct vmemfs_sb *sbi = container_of(work, struct vmemfs_sb, checkpoint_work);
 
-	/* The core has reported a failure, and every fsync will. */
+	/* The core has reported a failure, and every fsync will; mount(8) shows it, too. */
 	(void)vmem_checkpoint(sbi->fs);
+	if (vmem_is_read_only(sbi->fs))
+		sbi->sb->s_flags |= SB_RDONLY;
 }
 
 static void queue_commit(struct vmemfs_sb *sbi)
