@@ -27,6 +27,8 @@ if ! make -s -C "$here" -j2 >"$out/build.log" 2>&1; then
 	exit 2
 fi
 
+all=
+[ $# -gt 0 ] || all=yes
 [ $# -gt 0 ] || set -- $(cd "$here" && ls test_*.c | sed 's/^test_//; s/\.c$//')
 rm -f "$out"/*.tap "$out"/*.err "$out"/*.status
 
@@ -35,6 +37,22 @@ for name; do echo "$name"; done |
 	OUT=$out xargs -P 2 -I '{}' sh -c '
 		CMOCKA_MESSAGE_OUTPUT=TAP "$OUT/test_{}" >"$OUT/{}.tap" 2>"$OUT/{}.err"
 		echo $? >"$OUT/{}.status"'
+
+# The sanitizer for threads excludes the one for addresses: a build of its own.
+if [ -n "$all" ]; then
+	tsan=$top/build/tests-core-tsan
+	echo "# building the test of threads with ThreadSanitizer" >&2
+	result=0
+	make -s -C "$here" -j2 TSAN=1 threads >"$out/tsan.err" 2>&1 || result=2
+	: >"$out/tsan.tap"
+	[ $result != 0 ] ||
+		CMOCKA_MESSAGE_OUTPUT=TAP "$tsan/test_threads" >"$out/tsan.tap" 2>"$out/tsan.err" || result=$?
+	echo $result >"$out/tsan.status"
+	result=0
+	"$here/lint.sh" >"$out/lint.tap" 2>"$out/lint.err" || result=$?
+	echo $result >"$out/lint.status"
+	set -- "$@" tsan lint
+fi
 
 # One plan for all; a program that died is one more failure.
 status=0

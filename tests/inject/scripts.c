@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+/* scripts.c - workloads that between them reach every operation of vmem.h */
+#include "player.h"
+
+const struct script scripts[] = {
+	{
+		.name = "names", .size = 4 * MiB,
+		.before = "mkdir A; mkdir B; creat A/f; write A/f 0 5000; many B 13 250; mkdir Old",
+		.text = "creat C; mkdir D; symlink s 20; symlink long 900; fifo p; link C A/hard; chmod C 0600;"
+			"many B 3 249; unlink A/hard; rename C A/c; rename A/c B/c; creat x; creat y;"
+			"rename x y; open #0 y; creat z; rename z y; put #0; exchange A s; exchange A s;"
+			"mkdir E; rename E D; rename D A/D; rmdir A/D; rmdir Old; list B; list .;"
+			"stat p; readlink s; readlink long; unlink p; unlink s; unlink long; fsync B; remount;"
+			"list B; tmpfile #1; write #1 0 100; link #1 B/t; put #1; crash; list A; unlink B/t",
+	}, {
+		.name = "files", .size = 4 * MiB,
+		.before = "creat f; write f 0 20000; creat h; holes h 12",
+		.text = "write f 100 50; write f 4095 2; append f 10; append f 5000; fsync f; append f 100;"
+			"fsync f; append f 300; fsync f; write f 25150 20; write f 25350 20; fsync f;"
+			"write f 100000 10; truncate f 100100; truncate f 4100; append f 10; holes h 20;"
+			"write h 4096 40960; race f 200000 20480; fault f 300000 9000 5000; fault f 0 100 0;"
+			"map f 8192 5000; fsync f; fdatasync f; write f 8192 10; fdatasync f; touch f; fsync f;"
+			"write f 9000 10; touch h; put f; fsync f; seek h; read h; stat f; write f 50 4; sync;"
+			"checkpoint; truncate h 0; write f 400000 500000; truncate f 0; remount; append f 10;"
+			"fsync f; append f 20; fsync f; write f 12 4; put f; sync; hostcrash; read f; append f 5; remount;"
+			"write h 0 30; put h; fsync h; hostcrash; read h; touch h; put h; fsync h; sync",
+	}, {
+		.name = "fragments", .size = 8 * MiB,
+		.before = "creat big; holes big 400; creat g; holes g 150",
+		.text = "write big 4096 4096; write big 12288 100; truncate big 400000; append big 10;"
+			"write big 500000 10; truncate big 100; append big 100; sync; holes big 60;"
+			"open #0 g; unlink g; tmpfile #1; write #1 0 8192; crash; creat g; holes g 120;"
+			"unlink g; holes big 130; truncate big 50; link big big2; truncate big 9000; remount;"
+			"truncate big 3; unlink big2",
+	}, {
+		.name = "space", .size = 4 * MiB,
+		.before = "creat keep; write keep 0 100000",
+		.text = "creat a; fill a 10000000; truncate a 0; fill a 3000000; truncate a 1000; creat c;"
+			"holes c 100; sync; truncate c 0; write c 0 200000; fsync c; unlink a; sync;"
+			"checkpoint; truncate c 10; write c 100 200; write keep 50 5000; mkdir d; symlink d/l 1000; sync",
+	}, {
+		.name = "log", .size = 4 * MiB, .log_blocks = 64,
+		.before = "creat f; write f 0 5000",
+		.text = "spin f 700; mkdir d; creat d/x; append d/x 3000; fsync d/x; append d/x 100;"
+			"fsync d/x; append d/x 50; spin f 600; crash; spin f 300; ro; list d; read f; rw; chmod f 0640;"
+			"sync; hostcrash; churn f 9000 70; sync; hostcrash; read f; tmpfile #2; write #2 0 5000;"
+			"spin f 200; link #2 d/t; put #2; write d/t 5 5; put d/t; checkpoint; spin f 500; read d/t",
+	},
+};
+const unsigned int nr_scripts = sizeof(scripts) / sizeof(scripts[0]);
