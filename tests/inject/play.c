@@ -515,6 +515,14 @@ static int op_map(struct args *a)
 	return err;
 }
 
+static int op_layout(struct args *a)
+{
+	struct vmem_inode *vi;
+	int err = find(a->p, a->path, &vi);
+
+	return err ? err : vmem_layout(vi, a->n[0], a->n[1]);
+}
+
 static int op_truncate(struct args *a)
 {
 	struct vmem_inode *vi;
@@ -685,7 +693,7 @@ static const struct {
 	{ "rename", op_rename }, { "exchange", op_exchange }, { "chmod", op_chmod },
 	{ "spin", op_spin }, { "touch", op_touch }, { "stat", op_stat }, { "write", op_write },
 	{ "append", op_append }, { "holes", op_holes }, { "fault", op_fault },
-	{ "race", op_race }, { "churn", op_churn }, { "fill", op_fill }, { "map", op_map },
+	{ "race", op_race }, { "churn", op_churn }, { "fill", op_fill }, { "map", op_map }, { "layout", op_layout },
 	{ "truncate", op_truncate }, { "read", op_read }, { "seek", op_seek },
 	{ "readlink", op_readlink }, { "list", op_list }, { "fsync", op_fsync },
 	{ "fdatasync", op_fdatasync }, { "sync", op_sync }, { "checkpoint", op_checkpoint },

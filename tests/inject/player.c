@@ -6,6 +6,8 @@
 /* The store's functions know the store only. */
 static struct player *playing;
 
+bool player_commits;
+
 /* ---- Calls that fail ---- */
 
 static struct {
@@ -66,6 +68,18 @@ static void *env_alloc(const struct vmem_env *env, size_t size)
 static int store_flush(struct vmem_store *store, const struct vmem_range *r, unsigned int nr)
 {
 	return fails(playing, true, __builtin_return_address(0)) ? -EIO : real_flush(store, r, nr);
+}
+
+static int (*real_commit)(struct vmem_store *store, const struct vmem_parts *parts);
+
+static int store_commit(struct vmem_store *store, const struct vmem_parts *parts)
+{
+	if (!fails(playing, true, __builtin_return_address(0)))
+		return real_commit(store, parts);
+	/* Nobody knows how far it came. */
+	if (playing->fail_at % 2)
+		(void)real_commit(store, parts);
+	return -EIO;
 }
 
 static void env_log(const struct vmem_env *env, enum vmem_log_level level, const char *fmt, ...)
@@ -167,8 +181,14 @@ void player_new(struct player *p, uint64_t size, enum vmem_domain domain)
 	env->unlock = unlock;
 	env->lock_shared = lock_shared;
 	env->unlock_shared = unlock_shared;
-	if (real_flush)
-		p->c.sim->store.flush = store_flush;
+	if (!real_flush)
+		return;
+	p->c.sim->store.flush = store_flush;
+	if (player_commits) {
+		sim_use_commits(p->c.sim);
+		real_commit = p->c.sim->store.commit;
+		p->c.sim->store.commit = store_commit;
+	}
 }
 
 void player_open(struct player *p, const struct image *image)

@@ -13,6 +13,7 @@
  *	churn P OFF N		N times: 20 bytes, fsync, the same bytes again
  *	fault P OFF LEN GOT	a write whose copy stops after GOT bytes
  *	race P OFF LEN		a write into a hole that a mapping fills meanwhile
+ *	layout P BLOCK N	one run of N blocks for a hole
  *	map P OFF LEN		a store through a shared mapping
  *	read P | list P | readlink P | seek P
  *	fsync P | fdatasync P | sync | checkpoint
@@ -112,6 +113,8 @@ struct image {
 };
 void make_image(struct image *image, const struct script *script, enum vmem_domain domain);
 
+/* The store can flush in two parts. */
+extern bool player_commits;
 /* A store of rubbish, not mounted. */
 void player_new(struct player *p, uint64_t size, enum vmem_domain domain);
 void player_open(struct player *p, const struct image *image);

@@ -30,7 +30,7 @@ fi
 # Memory that the tests lose is a finding, too.
 export ASAN_OPTIONS=detect_leaks=1 CMOCKA_MESSAGE_OUTPUT=TAP
 rm -f "$out"/*.tap "$out"/*.err "$out"/*.status
-printf '%s\n' 'calls *_host' 'calls *_pmem' 'calls *_guest' 'tools *' 'size *' |
+printf '%s\n' 'calls *_host' 'calls *_pmem' 'calls *_commit' 'calls *_guest' 'tools *' 'size *' |
 	OUT=$out xargs -P "${LANES:-2}" -L 1 sh -c '
 		file=$OUT/$0$(echo "$1" | tr -d "*")
 		status=0
@@ -69,7 +69,7 @@ for file in "$out"/*.tap; do
 			sed -n "s|.*/core/\([a-z_]*\.c:[0-9]*\).*|\1|p" | head -n 1
 	done
 done | sort -u >"$out/reached"
-(cd "$core" && grep -nE '(vmem_alloc|env->alloc|lock_new|store->flush)\(' ./*.c) |
+(cd "$core" && grep -nE '(vmem_alloc|env->alloc|lock_new|store->flush|store->commit)\(' ./*.c) |
 	sed 's|^\./\([^:]*:[0-9]*\):.*|\1|' | sort -u >"$out/places"
 missing=$(comm -23 "$out/places" "$out/reached")
 [ -z "$missing" ] || echo "$missing" | sed 's|^|# no call failed here: guestfs/core/|'

@@ -19,7 +19,7 @@ const struct script scripts[] = {
 			"fsync f; append f 300; fsync f; write f 25150 20; write f 25350 20; fsync f;"
 			"write f 100000 10; truncate f 100100; truncate f 4100; append f 10; holes h 20;"
 			"write h 4096 40960; race f 200000 20480; fault f 300000 9000 5000; fault f 0 100 0;"
-			"map f 8192 5000; fsync f; fdatasync f; write f 8192 10; fdatasync f; touch f; fsync f;"
+			"map f 8192 5000; layout f 60 9; fsync f; fdatasync f; write f 8192 10; fdatasync f; touch f; fsync f;"
 			"write f 9000 10; touch h; put f; fsync f; seek h; read h; stat f; write f 50 4; sync;"
 			"checkpoint; truncate h 0; write f 400000 500000; truncate f 0; remount; append f 10;"
 			"fsync f; append f 20; fsync f; write f 12 4; put f; sync; hostcrash; read f; append f 5; remount;"

@@ -374,6 +374,13 @@ static void a_failed_flush_is_an_error_from_then_on_and_the_next_mount_says_so(v
 	assert_true(total >= 2 * 3 * nr_scripts);
 }
 
+static void a_failed_commit_in_two_parts_is_an_error_from_then_on(void **state)
+{
+	player_commits = true;
+	a_failed_flush_is_an_error_from_then_on_and_the_next_mount_says_so(state);
+	player_commits = false;
+}
+
 /* usage: test_calls [PATTERN]: tests whose names match */
 int main(int argc, char **argv)
 {
@@ -383,6 +390,8 @@ int main(int argc, char **argv)
 		  a_failed_flush_is_an_error_from_then_on_and_the_next_mount_says_so, NULL, NULL, &domain_guest },
 		{ "a_failed_flush_is_an_error_from_then_on_and_the_next_mount_says_so_host",
 		  a_failed_flush_is_an_error_from_then_on_and_the_next_mount_says_so, NULL, NULL, &domain_host },
+		{ "a_failed_commit_in_two_parts_is_an_error_from_then_on_commit",
+		  a_failed_commit_in_two_parts_is_an_error_from_then_on, NULL, NULL, &domain_host },
 	};
 	int failed;
 
