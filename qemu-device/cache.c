@@ -76,6 +76,14 @@ bool vmemstore_cache_drop(VMemStoreCache *c, int fd, uint64_t size,
     return true;
 }
 
+void vmemstore_cache_keep(VMemStoreCache *c, int fd, uint64_t size)
+{
+    c->fd = fd;
+    c->size = size;
+    g_free(c->chunks);
+    c->chunks = NULL;
+}
+
 /* Explicit read-ahead brings single pages, in large I/O. */
 static void *read_again(void *opaque)
 {
@@ -94,7 +102,11 @@ void vmemstore_cache_start(VMemStoreCache *c, void *base)
     /* A fault in a VM_HUGEPAGE mapping reads 2 MiB whatever else was advised. */
     madvise(base, c->size, MADV_NOHUGEPAGE);
     madvise(base, c->size, MADV_RANDOM);
+    if (!c->chunks) {
+        return;
+    }
     c->started = true;
+    c->stop = false;
     qemu_thread_create(&c->thread, "vmemstore-cache", read_again, c,
                        QEMU_THREAD_JOINABLE);
 }

@@ -26,6 +26,9 @@ typedef struct VMemStoreCache {
 bool vmemstore_cache_drop(VMemStoreCache *c, int fd, uint64_t size,
                           const char *path, Error **errp);
 
+/* The cache of @fd stays as it is, or need not be read again when dropped. */
+void vmemstore_cache_keep(VMemStoreCache *c, int fd, uint64_t size);
+
 /* Advise the mapping of the file at @base, and start reading again. */
 void vmemstore_cache_start(VMemStoreCache *c, void *base);
 

@@ -7,6 +7,7 @@
 #define VMEMSTORE_COMPAT_H
 
 #include "qemu/main-loop.h"
+#include "qemu/error-report.h"
 #include "qapi/error.h"
 #include "migration/blocker.h"
 #include "hw/qdev-properties.h"
@@ -92,6 +93,44 @@ static inline void vmemstore_del_blocker(Error **reason)
         *reason = NULL;
     }
 #endif
+}
+
+/* Since 9.1 the handlers that set up a migration can say what is wrong. */
+#if VMEMSTORE_QEMU_AT_LEAST(9, 1)
+#define VMEMSTORE_SETUP_HANDLER(name, function)                               \
+static int name(QEMUFile *f, void *opaque, Error **errp)                      \
+{                                                                             \
+    return function(f, opaque, errp);                                         \
+}
+#else
+#define VMEMSTORE_SETUP_HANDLER(name, function)                               \
+static int name(QEMUFile *f, void *opaque)                                    \
+{                                                                             \
+    Error *err = NULL;                                                        \
+    int ret = function(f, opaque, &err);                                      \
+                                                                              \
+    if (ret < 0) {                                                            \
+        vmemstore_stream_error(f, ret, err);                                  \
+    }                                                                         \
+    return ret;                                                               \
+}
+#endif
+
+/* A handler was renamed. */
+#if VMEMSTORE_QEMU_AT_LEAST(10, 1)
+#define VMEMSTORE_SAVE_COMPLETE save_complete
+#else
+#define VMEMSTORE_SAVE_COMPLETE save_live_complete_precopy
+#endif
+
+/* Of QEMU's own migration code; what query-migrate then shows as the reason. */
+void qemu_file_set_error_obj(QEMUFile *f, int ret, Error *err);
+
+/* A migration failed, for the reason @err, which it takes: tell everybody. */
+static inline void vmemstore_stream_error(QEMUFile *f, int ret, Error *err)
+{
+    error_report("%s", error_get_pretty(err));
+    qemu_file_set_error_obj(f, ret, err);
 }
 
 #endif /* VMEMSTORE_COMPAT_H */

@@ -346,30 +346,41 @@ static Batch *free_lane(VMemStoreEngine *e)
     return NULL;
 }
 
-void vmemstore_engine_work(VMemStoreEngine *e)
+/*
+ * Lock held, and let go while syncing.  Sync the next batch; false when there is
+ * none that may be synced now.
+ */
+static bool sync_next(VMemStoreEngine *e)
 {
+    Batch *b = e->cancelling ? NULL : free_lane(e);
+    bool more = b && fill_batch(e, b);
     VMemStoreFlushList again;
 
+    if (!b || !b->flushes.nr) {
+        return false;
+    }
+    if (more) {
+        wake(e);
+    }
+    again = sync_batch(e, b);
+    /* They were there before all that waits. */
+    list_append(&again, &e->waiting);
+    e->waiting = again;
+    batch_end(e);
+    wake(e);
+    return true;
+}
+
+void vmemstore_engine_work(VMemStoreEngine *e)
+{
     pthread_mutex_lock(&e->lock);
     while (!e->quit) {
-        Batch *b = e->cancelling ? NULL : free_lane(e);
-        bool more = b && fill_batch(e, b);
-
-        if (!b || !b->flushes.nr) {
+        if (!sync_next(e)) {
             e->asleep++;
             pthread_cond_wait(&e->work, &e->lock);
             e->asleep--;
             continue;
         }
-        if (more) {
-            wake(e);
-        }
-        again = sync_batch(e, b);
-        /* They were there before all that waits. */
-        list_append(&again, &e->waiting);
-        e->waiting = again;
-        batch_end(e);
-        wake(e);
         pthread_mutex_unlock(&e->lock);
         e->config.ops->done(e->config.opaque);
         pthread_mutex_lock(&e->lock);
@@ -441,6 +452,17 @@ VMemStoreFlushList vmemstore_engine_take_done(VMemStoreEngine *e)
     e->done = (VMemStoreFlushList) { 0 };
     pthread_mutex_unlock(&e->lock);
     return list;
+}
+
+void vmemstore_engine_drain(VMemStoreEngine *e)
+{
+    pthread_mutex_lock(&e->lock);
+    while (e->waiting.nr || e->running) {
+        if (!sync_next(e)) {
+            pthread_cond_wait(&e->idle, &e->lock);
+        }
+    }
+    pthread_mutex_unlock(&e->lock);
 }
 
 VMemStoreFlushList vmemstore_engine_cancel(VMemStoreEngine *e)

@@ -112,6 +112,12 @@ void vmemstore_engine_run(VMemStoreEngine *e, VMemStoreFlush *flush);
 /* What is finished: the caller's from now on. */
 VMemStoreFlushList vmemstore_engine_take_done(VMemStoreEngine *e);
 
+/*
+ * Sync all that is queued, also in this thread; it is then among the done.
+ * Nothing may be submitted meanwhile.
+ */
+void vmemstore_engine_drain(VMemStoreEngine *e);
+
 /* Wait for running syncs; everything pending is the caller's from now on. */
 VMemStoreFlushList vmemstore_engine_cancel(VMemStoreEngine *e);
 

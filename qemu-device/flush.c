@@ -93,6 +93,7 @@ static void store_mark(void *opaque, uint64_t offset, uint64_t value)
     if (!mapping->readonly) {
         /* The vCPUs see it like a store of each other. */
         qatomic_set((uint64_t *)(mapping->base + offset), cpu_to_le64(value));
+        f->config.ops->stored(f->config.opaque, offset, sizeof(value));
     }
 }
 
@@ -281,6 +282,36 @@ void vmemstore_flusher_get_stats(VMemStoreFlusher *f,
                                  VMemStoreEngineStats *stats)
 {
     vmemstore_engine_get_stats(f->engine, stats);
+}
+
+void vmemstore_flusher_drain(VMemStoreFlusher *f)
+{
+    vmemstore_engine_drain(f->engine);
+    complete_done(f);
+}
+
+int vmemstore_flusher_sync_all(VMemStoreFlusher *f)
+{
+    VMemStoreFlush all = { .nr_spans = 0 };
+    VMemStoreSpan span = { .offset = 0, .length = f->config.mapping->size };
+    VMemStoreEngineStats stats;
+
+    vmemstore_engine_get_stats(f->engine, &stats);
+    all.err = sync_parts(f, 0, &span, 1, stats.syncs + stats.joined + 1);
+    if (f->config.trace_fd >= 0) {
+        write_trace_line(f->config.trace_fd, &all);
+    }
+    if (all.err && !f->io_error_reported) {
+        f->io_error_reported = true;
+        f->config.ops->failed(f->config.opaque);
+    }
+    return all.err;
+}
+
+void vmemstore_flusher_fail(VMemStoreFlusher *f)
+{
+    qatomic_set(&f->io_error, true);
+    f->io_error_reported = true;
 }
 
 void vmemstore_flusher_destroy(VMemStoreFlusher *f)

@@ -30,6 +30,8 @@ typedef struct VMemStoreFlusherOps {
     void (*notify)(void *opaque);
     /* A sync failed for the first time: from now on every flush fails. */
     void (*failed)(void *opaque);
+    /* Any thread, no lock: bytes of the store were changed, not by the guest. */
+    void (*stored)(void *opaque, uint64_t offset, uint64_t length);
 } VMemStoreFlusherOps;
 
 typedef struct VMemStoreFlusherConfig {
@@ -62,6 +64,18 @@ bool vmemstore_flusher_reserve(VMemStoreFlusher *f, bool alone);
 void vmemstore_flusher_run(VMemStoreFlusher *f, VMemStoreFlush *flush);
 /* Wait for running syncs, then complete everything pending as cancelled. */
 void vmemstore_flusher_cancel(VMemStoreFlusher *f);
+/*
+ * Execute and complete everything that was submitted.  Keeps the big QEMU lock:
+ * for a VM that has just stopped.
+ */
+void vmemstore_flusher_drain(VMemStoreFlusher *f);
+/*
+ * Flush the whole store for the device itself, in this thread; nothing is in
+ * flight.  Returns 0 or -errno; then every later flush fails, too.
+ */
+int vmemstore_flusher_sync_all(VMemStoreFlusher *f);
+/* The store lost something already: every flush fails from now on. */
+void vmemstore_flusher_fail(VMemStoreFlusher *f);
 /* Cancel and free; the threads end by themselves. */
 void vmemstore_flusher_destroy(VMemStoreFlusher *f);
 

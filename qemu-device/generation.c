@@ -9,7 +9,9 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 #include <linux/fs.h>
 
@@ -68,7 +70,38 @@ static void put_le64(uint8_t *out, uint64_t value)
     }
 }
 
-int vmemstore_backing_generation(int fd, uint8_t out[16])
+static void digest(const void *data, size_t len, uint8_t out[16])
+{
+    put_le64(out, mix(fnv1a(FNV_START_LOW, data, len)));
+    put_le64(out + 8, mix(fnv1a(FNV_START_HIGH, data, len)));
+}
+
+/*
+ * What an adopted generation looks like in the extended attribute of the file.
+ * Only bytes: every host that shares the file reads it.
+ */
+#define ADOPTED_ATTR "user.vmemstore.generation"
+
+#define INCOMPLETE_ATTR "user.vmemstore.incomplete"
+
+struct adopted {
+    uint8_t epoch[16];          /* random; part of what this file computes */
+    uint8_t home[16];           /* computed where the generation was adopted */
+    uint8_t generation[16];
+};
+
+/* 1, or 0 without a record: then @a is all zeros. */
+static int read_adopted(int fd, struct adopted *a)
+{
+    memset(a, 0, sizeof(*a));
+    if (fgetxattr(fd, ADOPTED_ATTR, a, sizeof(*a)) == (ssize_t)sizeof(*a)) {
+        return 1;
+    }
+    memset(a, 0, sizeof(*a));
+    return 0;
+}
+
+static int compute(int fd, const uint8_t epoch[16], uint8_t out[16])
 {
     struct {
         char boot_id[BOOT_ID_LEN];
@@ -76,6 +109,7 @@ int vmemstore_backing_generation(int fd, uint8_t out[16])
         uint64_t dev;
         uint64_t rdev;
         uint64_t ino;
+        uint8_t epoch[16];
     } identity;
     struct stat st;
     int inode_generation = 0;
@@ -97,8 +131,68 @@ int vmemstore_backing_generation(int fd, uint8_t out[16])
     identity.dev = st.st_dev;
     identity.rdev = st.st_rdev;
     identity.ino = st.st_ino;
-
-    put_le64(out, mix(fnv1a(FNV_START_LOW, &identity, sizeof(identity))));
-    put_le64(out + 8, mix(fnv1a(FNV_START_HIGH, &identity, sizeof(identity))));
+    memcpy(identity.epoch, epoch, sizeof(identity.epoch));
+    digest(&identity, sizeof(identity), out);
     return 0;
+}
+
+int vmemstore_backing_generation(int fd, uint8_t out[16])
+{
+    struct adopted a;
+    int found = read_adopted(fd, &a);
+    int err = compute(fd, a.epoch, out);
+
+    if (err == 0 && found && memcmp(a.home, out, sizeof(a.home)) == 0) {
+        memcpy(out, a.generation, sizeof(a.generation));
+    }
+    return err;
+}
+
+int vmemstore_adopt_generation(int fd, const uint8_t generation[16])
+{
+    struct adopted a;
+    int err;
+
+    if (getrandom(a.epoch, sizeof(a.epoch), 0) != (ssize_t)sizeof(a.epoch)) {
+        return -EIO;
+    }
+    err = compute(fd, a.epoch, a.home);
+    if (err) {
+        return err;
+    }
+    memcpy(a.generation, generation, sizeof(a.generation));
+    if (fsetxattr(fd, ADOPTED_ATTR, &a, sizeof(a), 0) < 0 || fsync(fd) < 0) {
+        return -errno;
+    }
+    return 0;
+}
+
+int vmemstore_mark_incomplete(int fd)
+{
+    return fsetxattr(fd, INCOMPLETE_ATTR, "1", 1, 0) < 0 || fsync(fd) < 0 ?
+           -errno : 0;
+}
+
+int vmemstore_mark_complete(int fd)
+{
+    if (!vmemstore_is_incomplete(fd)) {
+        return 0;
+    }
+    return fremovexattr(fd, INCOMPLETE_ATTR) < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
+int vmemstore_is_incomplete(int fd)
+{
+    return fgetxattr(fd, INCOMPLETE_ATTR, NULL, 0) >= 0;
+}
+
+int vmemstore_host_boot(uint8_t out[16])
+{
+    char boot_id[BOOT_ID_LEN];
+    int err = read_boot_id(boot_id);
+
+    if (err == 0) {
+        digest(boot_id, sizeof(boot_id), out);
+    }
+    return err;
 }

@@ -25,4 +25,29 @@
  */
 int vmemstore_backing_generation(int fd, uint8_t out[16]);
 
+/*
+ * A running VM arrives on this file (live migration) and goes on under the
+ * generation that it knows.  From now on this is what the function above gives
+ * for @fd, until this host is booted, and what it gives on any other host
+ * changes: the pages that were never flushed are in this host's memory only.
+ * Kept in an extended attribute of the file; durable on return.
+ *
+ * Returns 0, or a negative errno value; -EOPNOTSUPP and -EPERM where the file
+ * cannot have one (tmpfs, block devices).
+ */
+int vmemstore_adopt_generation(int fd, const uint8_t generation[16]);
+
+/*
+ * The contents of a file are about to arrive (live migration): until they are
+ * complete and durable it carries a mark, and is refused as a store.  Durable
+ * on return.  0 or a negative errno value, as above; taking away a mark that is
+ * not there is no error.
+ */
+int vmemstore_mark_incomplete(int fd);
+int vmemstore_mark_complete(int fd);
+int vmemstore_is_incomplete(int fd);    /* 1 or 0 */
+
+/* Fill @out with what names this boot of this host.  0 or -errno. */
+int vmemstore_host_boot(uint8_t out[16]);
+
 #endif /* VMEMSTORE_GENERATION_H */

@@ -35,12 +35,22 @@ static bool check_size(const char *path, uint64_t size, Error **errp)
     return true;
 }
 
+static bool writes_file(const VMemStoreFile *file)
+{
+    return !file->readonly && !file->cow;
+}
+
+static int open_flags(const VMemStoreFile *file)
+{
+    return (writes_file(file) ? O_RDWR : O_RDONLY) | O_CLOEXEC;
+}
+
 /* Open the file, or create it when a size was asked for. */
 static int open_file(const VMemStoreFile *file, bool *created, Error **errp)
 {
     const char *path = file->path;
-    bool writes = !file->readonly && !file->cow;
-    int flags = (writes ? O_RDWR : O_RDONLY) | O_CLOEXEC;
+    bool writes = writes_file(file);
+    int flags = open_flags(file);
     struct stat st;
     int fd;
 
@@ -118,11 +128,11 @@ static bool file_size(int fd, const char *path, const struct stat *st,
 }
 
 /*
- * Find out the size, and create the contents of a new file.  @m->fd is open
- * and locked.
+ * Find out the size of the file, which is open.  When it is @ours, and not
+ * another VM's or taken over from one, see to its blocks, too.
  */
 static bool settle_size(VMemStoreMapping *m, const VMemStoreFile *file,
-                        bool created, Error **errp)
+                        bool created, bool ours, Error **errp)
 {
     const char *path = file->path;
     uint64_t size = file->size;
@@ -149,7 +159,7 @@ static bool settle_size(VMemStoreMapping *m, const VMemStoreFile *file,
                    found, size);
         return false;
     }
-    if (S_ISREG(st.st_mode) && vmemstore_mapping_shared(m) &&
+    if (ours && S_ISREG(st.st_mode) && vmemstore_mapping_shared(m) &&
         !vmemstore_space_prepare(m->fd, path, found, file->prealloc, errp)) {
         return false;
     }
@@ -199,22 +209,21 @@ static void find_backing(VMemStoreMapping *m)
     }
 }
 
-static void *map_at(const VMemStoreMapping *m, uint8_t *base, int flags)
+static void *map_at(const VMemStoreMapping *m, int flags)
 {
     int prot = PROT_READ | (m->readonly ? 0 : PROT_WRITE);
 
-    return mmap(base, m->size, prot, flags | MAP_FIXED, m->fd, 0);
+    return mmap(m->base, m->size, prot, flags | MAP_FIXED, m->fd, 0);
 }
 
 /*
- * Map at an aligned address, inside a reservation that is then trimmed: guest
- * and host addresses congruent modulo 2 MiB permit huge mappings.
+ * Take an aligned place in memory: guest and host addresses congruent modulo
+ * 2 MiB permit huge mappings.
  */
-static bool map_file(VMemStoreMapping *m, const char *path, Error **errp)
+static bool take_place(VMemStoreMapping *m, const char *path, Error **errp)
 {
     size_t reserved = m->size + VMEMSTORE_ALIGN;
-    uint8_t *area, *base, *end;
-    void *p;
+    uint8_t *area, *end;
 
     area = mmap(NULL, reserved, PROT_NONE,
                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -223,34 +232,38 @@ static bool map_file(VMemStoreMapping *m, const char *path, Error **errp)
                    "for '%s': %s", reserved, path, strerror(errno));
         return false;
     }
-    base = (uint8_t *)ROUND_UP((uintptr_t)area, VMEMSTORE_ALIGN);
-    end = base + m->size;
+    m->base = (uint8_t *)ROUND_UP((uintptr_t)area, VMEMSTORE_ALIGN);
+    end = m->base + m->size;
+    if (m->base > area) {
+        munmap(area, m->base - area);
+    }
+    if (area + reserved > end) {
+        munmap(end, area + reserved - end);
+    }
+    return true;
+}
 
-    p = MAP_FAILED;
+/* Map the file into the place that was taken for it. */
+static bool map_file(VMemStoreMapping *m, const char *path, Error **errp)
+{
+    void *p = MAP_FAILED;
+
     if (m->backing == VMEMSTORE_BACKING_PAGE_CACHE) {
         /* Fails with EOPNOTSUPP unless the file is on real persistent memory. */
-        p = map_at(m, base, MAP_SHARED_VALIDATE | MAP_SYNC);
+        p = map_at(m, MAP_SHARED_VALIDATE | MAP_SYNC);
         if (p != MAP_FAILED) {
             m->backing = VMEMSTORE_BACKING_DAX;
         }
     }
     if (p == MAP_FAILED) {
         /* A private copy takes memory only for what is changed. */
-        p = map_at(m, base, m->cow ? MAP_PRIVATE | MAP_NORESERVE : MAP_SHARED);
+        p = map_at(m, m->cow ? MAP_PRIVATE | MAP_NORESERVE : MAP_SHARED);
     }
     if (p == MAP_FAILED) {
         error_setg(errp, "vmemstore: cannot map '%s': %s", path,
                    strerror(errno));
-        munmap(area, reserved);
         return false;
     }
-    if (base > area) {
-        munmap(area, base - area);
-    }
-    if (area + reserved > end) {
-        munmap(end, area + reserved - end);
-    }
-    m->base = base;
     return true;
 }
 
@@ -261,19 +274,39 @@ static bool has_page_cache(const VMemStoreMapping *m)
            vmemstore_mapping_shared(m);
 }
 
+static bool read_generation(VMemStoreMapping *m, const char *path,
+                            Error **errp)
+{
+    int err = vmemstore_backing_generation(m->fd, m->generation);
+
+    if (err < 0) {
+        error_setg(errp, "vmemstore: cannot compute the generation of '%s': %s",
+                   path, strerror(-err));
+        return false;
+    }
+    return true;
+}
+
+/* A migration that brought the contents may have ended too early. */
+static bool check_complete(const VMemStoreMapping *m, const VMemStoreFile *file,
+                           Error **errp)
+{
+    if (file->arrives || !vmemstore_is_incomplete(m->fd)) {
+        return true;
+    }
+    error_setg(errp, "vmemstore: '%s' is incomplete: a migration to it was cut "
+               "off. Migrate to it again, or delete it", file->path);
+    return false;
+}
+
 static bool fill_mapping(VMemStoreMapping *m, const VMemStoreFile *file,
                          bool created, Error **errp)
 {
     const char *path = file->path;
-    int err;
 
-    if (!lock_file(m, path, errp) || !settle_size(m, file, created, errp)) {
-        return false;
-    }
-    err = vmemstore_backing_generation(m->fd, m->generation);
-    if (err < 0) {
-        error_setg(errp, "vmemstore: cannot compute the generation of '%s': %s",
-                   path, strerror(-err));
+    if (!lock_file(m, path, errp) || !check_complete(m, file, errp) ||
+        !settle_size(m, file, created, true, errp) ||
+        !read_generation(m, path, errp)) {
         return false;
     }
     find_backing(m);
@@ -281,7 +314,7 @@ static bool fill_mapping(VMemStoreMapping *m, const VMemStoreFile *file,
         !vmemstore_cache_drop(&m->cache, m->fd, m->size, path, errp)) {
         return false;
     }
-    return map_file(m, path, errp);
+    return take_place(m, path, errp) && map_file(m, path, errp);
 }
 
 void vmemstore_mapping_advise(VMemStoreMapping *m)
@@ -324,4 +357,118 @@ void vmemstore_mapping_close(VMemStoreMapping *m)
         close(m->fd);
         m->fd = -1;
     }
+}
+
+/* ---- handing a file over ---- */
+
+/* What is not ours is shown, but not changed. */
+static void show_file(VMemStoreMapping *m, const char *path)
+{
+    int prot = PROT_READ | PROT_WRITE;
+    int flags = MAP_PRIVATE | MAP_NORESERVE | MAP_FIXED;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    void *p = MAP_FAILED;
+
+    if (fd >= 0) {
+        p = mmap(m->base, m->size, prot, flags, fd, 0);
+        close(fd);
+    }
+    if (p == MAP_FAILED &&
+        mmap(m->base, m->size, prot, flags | MAP_ANONYMOUS, -1, 0) ==
+        MAP_FAILED) {
+        abort();                /* as QEMU does without memory */
+    }
+}
+
+static void close_file(VMemStoreMapping *m)
+{
+    if (m->fd >= 0) {
+        close(m->fd);
+        m->fd = -1;
+    }
+}
+
+bool vmemstore_mapping_reserve(VMemStoreMapping *m, const VMemStoreFile *file,
+                               Error **errp)
+{
+    const char *path = file->path;
+
+    memset(m, 0, sizeof(*m));
+    /* Without O_EXCL: the other VM may be on this host. */
+    m->fd = open(path, open_flags(file));
+    if (m->fd < 0) {
+        error_setg(errp, "vmemstore: cannot open '%s': %s", path,
+                   strerror(errno));
+        return false;
+    }
+    if (!settle_size(m, file, false, false, errp) ||
+        !read_generation(m, path, errp)) {
+        goto fail;
+    }
+    find_backing(m);
+    /* Maps it only to learn whether it can be mapped, and what it is on. */
+    if (!take_place(m, path, errp) || !map_file(m, path, errp)) {
+        goto fail;
+    }
+    show_file(m, path);
+    close_file(m);
+    return true;
+
+fail:
+    vmemstore_mapping_close(m);
+    return false;
+}
+
+void vmemstore_mapping_release(VMemStoreMapping *m, const VMemStoreFile *file)
+{
+    struct flock lock = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
+
+    vmemstore_cache_stop(&m->cache);
+    show_file(m, file->path);
+    fcntl(m->fd, F_OFD_SETLK, &lock);
+    close_file(m);
+}
+
+bool vmemstore_mapping_acquire(VMemStoreMapping *m, const VMemStoreFile *file,
+                               bool stale, Error **errp)
+{
+    const char *path = file->path;
+    VMemStoreFile again = *file;
+    VMemStoreMapping old = *m;
+    bool created;
+
+    again.size = 0;             /* nothing is to be created any more */
+    m->fd = open_file(&again, &created, errp);
+    if (m->fd < 0) {
+        return false;
+    }
+    if (!lock_file(m, path, errp) ||
+        !settle_size(m, &again, false, false, errp)) {
+        goto fail;
+    }
+    find_backing(m);
+    if (m->size != old.size || m->granule != old.granule) {
+        error_setg(errp, "vmemstore: '%s' is not what it was when this QEMU "
+                   "started: its size is %" PRIu64 " bytes, and was %" PRIu64,
+                   path, m->size, old.size);
+        goto fail;
+    }
+    /* Pages stay in the cache as long as they are mapped. */
+    if (stale && (mmap(m->base, m->size, PROT_NONE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED,
+                       -1, 0) == MAP_FAILED ||
+                  !vmemstore_cache_drop(&m->cache, m->fd, m->size, path, errp))) {
+        goto fail;
+    }
+    vmemstore_cache_keep(&m->cache, m->fd, m->size);
+    if (map_file(m, path, errp)) {
+        vmemstore_mapping_advise(m);
+        return true;
+    }
+
+fail:
+    close(m->fd);
+    *m = old;
+    show_file(m, path);
+    return false;
 }

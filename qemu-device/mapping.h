@@ -20,6 +20,7 @@ typedef struct VMemStoreFile {
     bool readonly;          /* neither the guest nor we change it */
     bool cow;               /* the guest changes a private copy */
     VMemStorePrealloc prealloc;
+    bool arrives;           /* a migration brings the contents */
 } VMemStoreFile;
 
 typedef struct VMemStoreMapping {
@@ -60,5 +61,24 @@ void vmemstore_mapping_advise(VMemStoreMapping *m);
 
 /* Unmap, unlock, close.  Harmless when not open. */
 void vmemstore_mapping_close(VMemStoreMapping *m);
+
+/*
+ * Two VMs that hand a file over (migration.h).  A mapping that is reserved or
+ * released takes its place in memory, so that guest memory need not move, and
+ * shows the file as it is; but it has no lock, and stores to it do not reach
+ * the file.  @m->fd is -1 then.
+ */
+
+/* As vmemstore_mapping_open(), for a file that another VM still uses. */
+bool vmemstore_mapping_reserve(VMemStoreMapping *m, const VMemStoreFile *file,
+                               Error **errp);
+/* Give up the lock.  Everything that was stored must have been synced. */
+void vmemstore_mapping_release(VMemStoreMapping *m, const VMemStoreFile *file);
+/*
+ * Lock and map the file.  @stale: this host's cache may hold old pages of it,
+ * which are dropped.  On failure @m stays as it was.
+ */
+bool vmemstore_mapping_acquire(VMemStoreMapping *m, const VMemStoreFile *file,
+                               bool stale, Error **errp);
 
 #endif /* VMEMSTORE_MAPPING_H */

@@ -228,11 +228,24 @@ static bool handle_request(VMemStore *s)
     return true;
 }
 
+void vmemstore_look_at_queue(VMemStore *s)
+{
+    VirtIODevice *vdev = VIRTIO_DEVICE(s);
+    bool may_run = s->may_run_in_vcpu;
+
+    if (vdev->status & VIRTIO_CONFIG_S_DRIVER_OK) {
+        s->may_run_in_vcpu = false;     /* this is none */
+        virtio_queue_notify(vdev, VMEMSTORE_VQ_REQUEST);
+        s->may_run_in_vcpu = may_run;
+    }
+}
+
 static void vmemstore_handle_output(VirtIODevice *vdev, VirtQueue *vq)
 {
     VMemStore *s = VMEMSTORE(vdev);
 
-    if (s->busy) {
+    /* A VM that does not run, because another has the file, needs no answer. */
+    if (s->busy || !s->flusher) {
         return;
     }
     s->busy = true;
@@ -295,10 +308,19 @@ static void flush_failed(void *opaque)
     report_loss(opaque, "a flush failed");
 }
 
+/* A migration sends what the guest, or this, marks as changed. */
+static void flush_stored(void *opaque, uint64_t offset, uint64_t length)
+{
+    VMemStore *s = opaque;
+
+    memory_region_set_dirty(&s->region.mr, offset, length);
+}
+
 static const VMemStoreFlusherOps flusher_ops = {
     .complete = flush_complete,
     .notify = flush_notify,
     .failed = flush_failed,
+    .stored = flush_stored,
 };
 
 /* ---- what the worker and the handler of faults call ---- */
@@ -416,7 +438,9 @@ static void vmemstore_reset(VirtIODevice *vdev)
 {
     VMemStore *s = VMEMSTORE(vdev);
 
-    vmemstore_flusher_cancel(s->flusher);
+    if (s->flusher) {
+        vmemstore_flusher_cancel(s->flusher);
+    }
     vmemstore_worker_cancel(s->worker);
 }
 
@@ -460,6 +484,14 @@ static bool open_shadow(VMemStore *s, Error **errp)
     return true;
 }
 
+static void close_trace_file(VMemStore *s)
+{
+    if (s->trace_fd >= 0) {
+        close(s->trace_fd);
+        s->trace_fd = -1;
+    }
+}
+
 static bool check_options(const VMemStore *s, Error **errp)
 {
     if (!s->path || !*s->path) {
@@ -480,17 +512,8 @@ static bool check_options(const VMemStore *s, Error **errp)
     return true;
 }
 
-/* The contents are in the file, which a migration would not carry. */
-static bool block_migration(VMemStore *s, Error **errp)
+void vmemstore_engine_start(VMemStore *s)
 {
-    error_setg(&s->migration_blocker, "vmemstore: a VM with this device cannot "
-               "be migrated or saved: its contents are in '%s'", s->path);
-    return vmemstore_add_blocker(&s->migration_blocker, errp) >= 0;
-}
-
-static void start_device(VMemStore *s)
-{
-    VirtIODevice *vdev = VIRTIO_DEVICE(s);
     VMemStoreFlusherConfig config = {
         .mapping = &s->mapping,
         .stats = &s->stats,
@@ -502,14 +525,31 @@ static void start_device(VMemStore *s)
         .shadow = s->shadow,
     };
 
+    s->flusher = vmemstore_flusher_new(&config);
+}
+
+void vmemstore_engine_stop(VMemStore *s)
+{
+    if (s->flusher) {
+        vmemstore_flusher_destroy(s->flusher);
+        s->flusher = NULL;
+    }
+}
+
+static void start_device(VMemStore *s)
+{
+    VirtIODevice *vdev = VIRTIO_DEVICE(s);
+
     vmemstore_region_init(&s->region, OBJECT(s), &s->mapping);
-    vmemstore_mapping_advise(&s->mapping);
     if (vmemstore_faults_watch(&s->faults, s->mapping.base, s->mapping.size,
                                s->mapping.granule)) {
         event_notifier_set_handler(&s->faults.notifier, page_lost);
     }
-    s->flusher = vmemstore_flusher_new(&config);
     s->worker = vmemstore_worker_new(&worker_ops, s);
+    if (s->mapping.fd >= 0) {
+        vmemstore_mapping_advise(&s->mapping);
+        vmemstore_engine_start(s);
+    }
     /*
      * QEMU has a table of virtio device names and stops at an id that is not
      * in it, so this device borrows an id inside QEMU.  The guest sees the real
@@ -521,6 +561,21 @@ static void start_device(VMemStore *s)
                              vmemstore_handle_output);
 }
 
+static void stop_device(VMemStore *s)
+{
+    VirtIODevice *vdev = VIRTIO_DEVICE(s);
+
+    vmemstore_engine_stop(s);
+    vmemstore_worker_destroy(s->worker);
+    s->worker = NULL;
+    if (s->faults.watched) {
+        event_notifier_set_handler(&s->faults.notifier, NULL);
+    }
+    virtio_delete_queue(s->vq);
+    virtio_cleanup(vdev);
+    close_trace_file(s);
+}
+
 static void close_store(VMemStore *s)
 {
     vmemstore_shadow_close(s->shadow);
@@ -529,59 +584,54 @@ static void close_store(VMemStore *s)
     vmemstore_mapping_close(&s->mapping);
 }
 
+static bool open_mapping(VMemStore *s, Error **errp)
+{
+    if (vmemstore_migration_takes_over(s)) {
+        return vmemstore_mapping_reserve(&s->mapping, &s->file, errp);
+    }
+    return vmemstore_mapping_open(&s->mapping, &s->file, errp);
+}
+
 static void vmemstore_realize(DeviceState *dev, Error **errp)
 {
     VMemStore *s = VMEMSTORE(dev);
-    VMemStoreFile file = {
+
+    s->file = (VMemStoreFile) {
         .path = s->path,
         .size = s->size,
         .readonly = s->readonly,
         .cow = s->cow,
     };
-
     if (!check_options(s, errp) ||
-        !vmemstore_prealloc_parse(s->prealloc, &file.prealloc, errp) ||
-        !open_trace_file(s, errp)) {
+        !vmemstore_prealloc_parse(s->prealloc, &s->file.prealloc, errp) ||
+        !vmemstore_migration_parse(s, errp) || !open_trace_file(s, errp)) {
         return;
     }
-    if (!vmemstore_mapping_open(&s->mapping, &file, errp)) {
-        goto fail;
+    s->file.arrives = vmemstore_migration_arrives(s);
+    if (!open_mapping(s, errp)) {
+        close_trace_file(s);
+        return;
     }
-    if (!open_shadow(s, errp) || !block_migration(s, errp)) {
+    if (!open_shadow(s, errp)) {
         close_store(s);
-        goto fail;
+        close_trace_file(s);
+        return;
     }
     start_device(s);
+    if (!vmemstore_migration_start(s, errp)) {
+        stop_device(s);
+        return;
+    }
     trace_vmemstore_realize(s->path, s->mapping.size, s->mapping.backing,
                             s->readonly);
-    return;
-
-fail:
-    if (s->trace_fd >= 0) {
-        close(s->trace_fd);
-        s->trace_fd = -1;
-    }
 }
 
 static void vmemstore_unrealize(DeviceState *dev)
 {
     VMemStore *s = VMEMSTORE(dev);
-    VirtIODevice *vdev = VIRTIO_DEVICE(dev);
 
-    vmemstore_flusher_destroy(s->flusher);
-    s->flusher = NULL;
-    vmemstore_worker_destroy(s->worker);
-    s->worker = NULL;
-    if (s->faults.watched) {
-        event_notifier_set_handler(&s->faults.notifier, NULL);
-    }
-    virtio_delete_queue(s->vq);
-    virtio_cleanup(vdev);
-    vmemstore_del_blocker(&s->migration_blocker);
-    if (s->trace_fd >= 0) {
-        close(s->trace_fd);
-        s->trace_fd = -1;
-    }
+    vmemstore_migration_stop(s);
+    stop_device(s);
 }
 
 static void vmemstore_instance_init(Object *obj)
@@ -614,6 +664,7 @@ VMEMSTORE_PROPERTIES vmemstore_properties[] = {
     DEFINE_PROP_UINT64("x-powercut-seed", VMemStore, powercut_seed, 1),
     DEFINE_PROP_ON_OFF_AUTO("flush-in-vcpu", VMemStore, run_in_vcpu,
                             ON_OFF_AUTO_AUTO),
+    DEFINE_PROP_STRING("migrate", VMemStore, migrate),
     VMEMSTORE_PROPERTIES_END
 };
 
@@ -624,6 +675,7 @@ static void vmemstore_class_init(ObjectClass *klass, VMEMSTORE_CLASS_DATA *data)
 
     device_class_set_props(dc, vmemstore_properties);
     set_bit(DEVICE_CATEGORY_STORAGE, dc->categories);
+    dc->vmsd = &vmemstore_vmstate;
     /* Useless without the BAR that vmemstore-pci.c gives it. */
     dc->user_creatable = false;
     vdc->realize = vmemstore_realize;

@@ -10,6 +10,7 @@
 #include "fault.h"
 #include "flush.h"
 #include "mapping.h"
+#include "migration.h"
 #include "region.h"
 #include "worker.h"
 
@@ -42,11 +43,13 @@ struct VMemStore {
     char *powercut_path;
     uint64_t powercut_seed;
     OnOffAuto run_in_vcpu;
+    char *migrate;
 
+    VMemStoreFile file;         /* the options that concern it */
     VMemStoreMapping mapping;
     VMemStoreRegion region;     /* the store; placed into a BAR by the transport */
     VirtQueue *vq;
-    VMemStoreFlusher *flusher;
+    VMemStoreFlusher *flusher;  /* NULL: another VM has the file */
     VMemStoreWorker *worker;    /* provisions and discards */
     VMemStoreFaults faults;
     VMemStoreStats stats;
@@ -54,7 +57,7 @@ struct VMemStore {
     uint32_t state;             /* VMEMSTORE_STATE_* */
     int trace_fd;
     VMemStoreShadow *shadow;    /* test: what a power cut would leave; or NULL */
-    Error *migration_blocker;
+    VMemStoreMigration migration;
 
     /*
      * The queue is being worked on, under the big QEMU lock.  Keeps a doorbell
@@ -63,6 +66,13 @@ struct VMemStore {
     bool busy;
     bool may_run_in_vcpu;       /* set by the transport */
 };
+
+/* Begin and end to use the file; after a migration to us, and before one away. */
+void vmemstore_engine_start(VMemStore *s);
+void vmemstore_engine_stop(VMemStore *s);
+
+/* Take requests that came while the VM stood still. */
+void vmemstore_look_at_queue(VMemStore *s);
 
 /* Make the types known to QOM; the loadable object calls them after its checks. */
 void vmemstore_register_device(void);

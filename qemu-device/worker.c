@@ -137,6 +137,28 @@ void vmemstore_worker_submit(VMemStoreWorker *w, VMemStoreJob *job)
     qemu_mutex_unlock(&w->lock);
 }
 
+void vmemstore_worker_drain(VMemStoreWorker *w)
+{
+    VMemStoreJob *job;
+
+    qemu_mutex_lock(&w->lock);
+    /* The worker may be waiting for the big QEMU lock, which stays taken. */
+    while (w->running || !QSIMPLEQ_EMPTY(&w->submitted)) {
+        if (w->running) {
+            qemu_cond_wait(&w->idle, &w->lock);
+            continue;
+        }
+        job = QSIMPLEQ_FIRST(&w->submitted);
+        QSIMPLEQ_REMOVE_HEAD(&w->submitted, next);
+        qemu_mutex_unlock(&w->lock);
+        w->ops->run(w->opaque, job);
+        qemu_mutex_lock(&w->lock);
+        QSIMPLEQ_INSERT_TAIL(&w->done, job, next);
+    }
+    qemu_mutex_unlock(&w->lock);
+    complete_done(w);
+}
+
 void vmemstore_worker_cancel(VMemStoreWorker *w)
 {
     JobList list = QSIMPLEQ_HEAD_INITIALIZER(list);

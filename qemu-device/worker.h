@@ -28,6 +28,8 @@ typedef struct VMemStoreWorkerOps {
 VMemStoreWorker *vmemstore_worker_new(const VMemStoreWorkerOps *ops,
                                       void *opaque);
 void vmemstore_worker_submit(VMemStoreWorker *w, VMemStoreJob *job);
+/* Run and complete all jobs, in this thread: for a VM that has just stopped. */
+void vmemstore_worker_drain(VMemStoreWorker *w);
 /* Wait for the running job, then complete all as cancelled. */
 void vmemstore_worker_cancel(VMemStoreWorker *w);
 /* Cancel and free; the thread ends by itself. */
