@@ -60,6 +60,9 @@ libos: deps ## build the library for processes and unikernels, with its examples
 libos-kill: deps ## SIGKILL programs on the library 200 times each: no acknowledged row may be lost
 	@KILLS=200 tests/libos/run.sh kv sqlite
 
+migrate: build test-programs ## 20 live migrations in each mode under fio with verification: half an hour
+	@tests/migrate/run 20
+
 check-6.12: build ## build the modules against the backports kernel, too
 	@+$(MAKE) -C guestfs/linux check-6.12
 
@@ -74,5 +77,5 @@ clean: ## remove what was built, keep what was downloaded
 distclean: ## remove build/
 	@rm -rf build
 
-.PHONY: help demo test build deps test-programs unikernel unikernel-programs unikernel-demo unikernel-kill bench crash fuzz fuzz-long libos libos-kill check-6.12 lint clean distclean
+.PHONY: help demo test build deps test-programs unikernel unikernel-programs unikernel-demo unikernel-kill bench crash fuzz fuzz-long migrate libos libos-kill check-6.12 lint clean distclean
 .NOTPARALLEL:

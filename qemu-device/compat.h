@@ -123,13 +123,19 @@ static int name(QEMUFile *f, void *opaque)                                    \
 #define VMEMSTORE_SAVE_COMPLETE save_live_complete_precopy
 #endif
 
-/* Of QEMU's own migration code; what query-migrate then shows as the reason. */
+/* Of QEMU's own migration code, not in its public headers. */
 void qemu_file_set_error_obj(QEMUFile *f, int ret, Error *err);
+void migrate_set_error(MigrationState *s, const Error *error);
+MigrationState *migrate_get_current(void);
 
-/* A migration failed, for the reason @err, which it takes: tell everybody. */
+/*
+ * A migration failed, for the reason @err, which it takes: tell everybody, also
+ * those who ask query-migrate.
+ */
 static inline void vmemstore_stream_error(QEMUFile *f, int ret, Error *err)
 {
     error_report("%s", error_get_pretty(err));
+    migrate_set_error(migrate_get_current(), err);
     qemu_file_set_error_obj(f, ret, err);
 }
 

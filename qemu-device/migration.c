@@ -417,7 +417,10 @@ static int arrive_shared(VMemStore *s, const uint8_t *generation,
                          Error **errp)
 {
     if (s->readonly) {
-        return arrive_in(s, generation, true, errp);
+        /* It is not changed, and so neither noted nor handed over. */
+        memcpy(s->mapping.generation, generation,
+               sizeof(s->mapping.generation));
+        return 0;
     }
     if (s->flusher) {
         error_setg(errp, "vmemstore: '%s' is in use by this VM: a state that was "

@@ -121,6 +121,17 @@ static char *get_backing(Object *obj, Error **errp)
     }
 }
 
+static char *get_generation(Object *obj, Error **errp)
+{
+    const uint8_t *bytes = VMEMSTORE_PCI(obj)->vdev.mapping.generation;
+    GString *text = g_string_new("");
+
+    for (size_t i = 0; i < VMEMSTORE_GENERATION_LEN; i++) {
+        g_string_append_printf(text, "%02x", bytes[i]);
+    }
+    return g_string_free(text, false);
+}
+
 static void vmemstore_pci_instance_init(Object *obj)
 {
     VMemStorePCI *dev = VMEMSTORE_PCI(obj);
@@ -173,6 +184,7 @@ static void vmemstore_pci_class_init(ObjectClass *klass,
     set_bit(DEVICE_CATEGORY_STORAGE, dc->categories);
     dc->desc = "a host file as guest memory, made durable by request";
     object_class_property_add_str(klass, "backing", get_backing, NULL);
+    object_class_property_add_str(klass, "generation", get_generation, NULL);
     vpc->realize = vmemstore_pci_realize;
     pc->class_id = PCI_CLASS_OTHERS;
     pc->revision = 1;

@@ -474,6 +474,29 @@ static void test_random_clients(void)
     random_clients(false);
 }
 
+static void test_drain(void)
+{
+    World w;
+
+    world_start(&w, false);
+    set_hold(&w, true);
+    submit(&w, new_flush(1, 0));
+    wait_holding(&w, 1);
+    /* Behind the one that is held, beside it, and in two parts. */
+    for (unsigned i = 0; i < 32; i++) {
+        VMemStoreFlush *flush = new_flush(2, i % PAGES, (i + 1) % PAGES);
+
+        flush->nr_first = i % 2 ? 1 : 2;
+        vmemstore_engine_submit(w.engine, flush);
+    }
+    set_hold(&w, false);
+    vmemstore_engine_drain(w.engine);
+    g_assert_cmpuint(w.running, ==, 0);
+    /* No worker had to help, and nothing is left for one. */
+    wait_done(&w, 33);
+    world_stop(&w);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -489,6 +512,8 @@ int main(int argc, char **argv)
                     "second part", test_failed_part_stops);
     g_test_add_func("/vmemstore/cancelling waits for what runs and gives back the "
                     "rest", test_cancel);
+    g_test_add_func("/vmemstore/draining syncs all that was queued, in both parts",
+                    test_drain);
     g_test_add_func("/vmemstore/whatever eight threads flush at random is durable "
                     "when they are told so", test_random_clients);
     return g_test_run();

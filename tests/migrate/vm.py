@@ -68,7 +68,10 @@ class Qemu:
                 return None
             return connection
         self.stream = wait_for("QEMU's monitor", try_it).makefile("rw", encoding="utf-8")
-        self.stream.readline()
+        try:
+            self.stream.readline()
+        except OSError as error:
+            raise Failed(f"QEMU ended: {error}: {self.log()}") from error
         self.command("qmp_capabilities")
         return self
 
