@@ -44,6 +44,9 @@ build/tests/ackload: tests/kill/ackload.c
 bench: build ## measure against ext4, xfs and virtiofs on their devices (QUICK=1: 4 minutes)
 	@bench/run $(if $(QUICK),--quick)
 
+powercut: build ## cut the power of a simulated host 200 times (CUTS=n): 20 minutes
+	@tests/powercut/run $(or $(CUTS),200)
+
 crash: deps ## crash states of the core: the set that `make test` runs
 	@tests/run crash
 
@@ -77,5 +80,5 @@ clean: ## remove what was built, keep what was downloaded
 distclean: ## remove build/
 	@rm -rf build
 
-.PHONY: help demo test build deps test-programs unikernel unikernel-programs unikernel-demo unikernel-kill bench crash fuzz fuzz-long migrate libos libos-kill check-6.12 lint clean distclean
+.PHONY: help demo test build deps test-programs unikernel unikernel-programs unikernel-demo unikernel-kill bench powercut crash fuzz fuzz-long migrate libos libos-kill check-6.12 lint clean distclean
 .NOTPARALLEL:

@@ -29,6 +29,10 @@
 /* Flushed spans remembered: what is about to be flushed is often near. */
 #define RECENT 16u
 
+/* One flush in so many takes long, up to so long. */
+#define LINGER_ONE_IN 12
+#define LINGER_MOST_NS 40000000
+
 /* Copied at once. */
 #define CHUNK (256u * 1024)
 
@@ -124,15 +128,22 @@ static void choose_window(VMemStoreShadow *s, uint64_t *first, uint64_t *nr)
     }
 }
 
-static void *write_back_thread(void *opaque)
+static void look_somewhere(VMemStoreShadow *s)
 {
     static const uint64_t one_in[] = { 1, 4, 16 };
+    uint64_t first, nr;
+
+    choose_window(s, &first, &nr);
+    look_at(s, first, nr, one_in[random_below(s, 3)]);
+}
+
+static void *write_back_thread(void *opaque)
+{
     VMemStoreShadow *s = opaque;
 
     pthread_mutex_lock(&s->lock);
     while (!s->stop) {
         uint64_t us = random_below(s, 1ull << random_below(s, 16));
-        uint64_t first, nr;
         struct timespec until;
 
         clock_gettime(CLOCK_MONOTONIC, &until);
@@ -141,11 +152,29 @@ static void *write_back_thread(void *opaque)
         until.tv_nsec %= 1000000000;
         pthread_cond_timedwait(&s->wake, &s->lock, &until);
 
-        choose_window(s, &first, &nr);
-        look_at(s, first, nr, one_in[random_below(s, 3)]);
+        look_somewhere(s);
     }
     pthread_mutex_unlock(&s->lock);
     return NULL;
+}
+
+/*
+ * Errors of order show when the power goes in the middle of a flush, while other
+ * pages reach the disk: now and then that takes long.
+ */
+static void linger(VMemStoreShadow *s)
+{
+    struct timespec pause = { 0 };
+
+    pthread_mutex_lock(&s->lock);
+    if (random_below(s, LINGER_ONE_IN) == 0) {
+        for (int i = 0; i < 8; i++) {
+            look_somewhere(s);
+        }
+        pause.tv_nsec = (long)random_below(s, LINGER_MOST_NS);
+    }
+    pthread_mutex_unlock(&s->lock);
+    nanosleep(&pause, NULL);
 }
 
 static int copy_span(VMemStoreShadow *s, const VMemStoreSpan *span)
@@ -168,6 +197,7 @@ static int copy_span(VMemStoreShadow *s, const VMemStoreSpan *span)
 int vmemstore_shadow_flushed(VMemStoreShadow *s, const VMemStoreSpan *spans,
                              uint32_t nr)
 {
+    linger(s);
     for (uint32_t i = 0; i < nr; i++) {
         int err = copy_span(s, &spans[i]);
 
