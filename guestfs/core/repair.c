@@ -460,6 +460,18 @@ static void put_bitmap(struct repair *r, uint32_t ag, const char *what, uint64_t
 	vmem_put(r->store, block << VMEM_BLOCK_SHIFT, expected, VMEM_BLOCK_SIZE);
 }
 
+/* Tell the caller what a group holds, before anything is added. */
+static void tell_in_use(struct repair *r, uint32_t ag)
+{
+	const struct rgroup *g = &r->groups[ag];
+	uint8_t *map = r->p->in_use + (uint64_t)ag * r->ag_blocks / 8;
+	uint32_t len = group_meta_len(r, ag), i;
+
+	for (i = 0; g->claimed && i < (g->blocks + 7) / 8; i++)
+		map[i] |= g->claimed[i];
+	vmem_bits_apply(map, 0, len, true);
+}
+
 /* Bitmaps and descriptor of a group, from what is in use. */
 static void repair_maps(struct repair *r, uint32_t ag, uint8_t *map)
 {
@@ -507,7 +519,7 @@ static void repair_root_dir(struct repair *r)
 
 	if (info->flags & R_DIR)
 		return;
-	vmem_repair_fixed(r, false, "inode 1: there is no root directory: made an empty one");
+	vmem_repair_fixed(r, false, "inode 1: there is no root directory: made anew");
 	generation = di->generation;
 	memset(di, 0, sizeof(*di));
 	di->mode = vmem_le16_of(MODE_DIR | 0755);
@@ -517,7 +529,8 @@ static void repair_root_dir(struct repair *r)
 	di->generation = generation;
 	di->parent = vmem_le32_of(VMEM_ROOT_INO);
 	vmem_repair_seal(r, VMEM_ROOT_INO, di);
-	info->flags = R_USED | R_DIR;
+	/* Its leaves say whose they are. */
+	info->flags = R_USED | R_DIR | R_REBUILD | R_LOST_NODE;
 }
 
 static const char *const stage_name[] = {
@@ -566,7 +579,7 @@ static void one_inode_tree(struct repair *r, uint64_t ino, struct vmem_dinode *d
 	}
 }
 
-static void repair_offline(struct repair *r)
+static void repair_offline(struct repair *r, bool first)
 {
 	uint8_t *map = vmem_repair_alloc(r, VMEM_BLOCK_SIZE);
 	enum stage stage;
@@ -580,8 +593,11 @@ static void repair_offline(struct repair *r)
 		for_inodes(r, one_inode_tree, stage);
 	if (!r->error)
 		vmem_repair_names(r);
-	for (ag = 0; ag < r->nr_ags && !r->error; ag++)
+	for (ag = 0; ag < r->nr_ags && !r->error; ag++) {
+		if (first && r->p->in_use)
+			tell_in_use(r, ag);
 		repair_maps(r, ag, map);
+	}
 	vmem_repair_free(r, map, VMEM_BLOCK_SIZE);
 }
 
@@ -611,7 +627,7 @@ static int repair_round(struct repair *r, bool first)
 	if (!err && first && !looks_like_ours(r))
 		err = -EUCLEAN;
 	if (!err) {
-		repair_offline(r);
+		repair_offline(r, first);
 		err = r->error;
 	}
 	if (!err) {

@@ -26,6 +26,11 @@ struct vmem_repair_params {
 	struct vmem_store *store;
 	const struct vmem_env *env;
 	enum vmem_domain domain;	/* for the clean root that is left */
+	/*
+	 * A bit per block, all zero, or NULL.  Set for metadata and for what
+	 * the damaged image holds: a changed block without its bit is a new one.
+	 */
+	uint8_t *in_use;
 	void *ctx;			/* for the functions below */
 
 	/* Each change, and last the reason of a refusal: one line, fmt as for vmem_env.log. */

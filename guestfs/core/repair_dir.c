@@ -395,7 +395,8 @@ static void adopt_leaf(struct repair *r, uint64_t block)
 		    target(r, vmem_get32(de->ino), &child))
 			add_name(r, dir, de);
 	}
-	vmem_repair_unclaim(r, block);
+	if (!r->hold)
+		vmem_repair_unclaim(r, block);
 }
 
 static void find_lost_leaves(struct repair *r)
@@ -502,6 +503,8 @@ static void fix_dir(struct repair *r, uint64_t ino, struct vmem_dinode *di, stru
 	/* Both are too high: an index has lost an entry without a trace. */
 	if (w.entries < vmem_get64(di->u.dir.nr_entries) && w.blocks < vmem_get64(di->blocks))
 		info->flags |= R_REBUILD | R_LOST_NODE;
+	if (info->flags & R_REBUILD)
+		r->dir_blocks += VMEM_MAX(w.blocks, VMEM_MIN(vmem_get64(di->blocks), r->nr_blocks)) + 1;
 }
 
 /* `first` of link_leaf is told by the parameter below, not by the directory's own name. */
@@ -601,7 +604,7 @@ static void gather_leaf(struct dwalk *w, uint64_t block, uint64_t lo, uint64_t h
 static void finish_dir(struct repair *r, uint64_t ino, struct vmem_dinode *di, struct rinode *info)
 {
 	struct dwalk w = { .r = r, .ino = ino, .info = info, .leaf = gather_leaf,
-			   .release = info->flags & R_REBUILD };
+			   .release = info->flags & R_REBUILD && !r->hold };
 
 	walk_leaves(&w, di);
 	if (info->flags & R_REBUILD) {
@@ -678,12 +681,30 @@ static void note_lost_nodes(struct repair *r, uint64_t ino, struct vmem_dinode *
 		r->next_id = 1;
 }
 
+/* Twice what is needed, and some for lost+found, or not at all. */
+static bool can_hold(const struct repair *r)
+{
+	uint64_t free = 0;
+	uint32_t ag, i;
+
+	for (ag = 0; ag < r->nr_ags; ag++) {
+		const struct rgroup *g = &r->groups[ag];
+
+		free += g->blocks - group_meta_len(r, ag);
+		for (i = 0; g->claimed && i < VMEM_BLOCK_SIZE; i++)
+			free -= (uint64_t)__builtin_popcount(g->claimed[i]);
+	}
+	return free > 2 * (r->dir_blocks + r->copy_blocks) + 64;
+}
+
 void vmem_repair_names(struct repair *r)
 {
 	struct rinode *info;
 	uint32_t ag, i;
 
+	r->dir_blocks = 0;
 	for_dirs(r, fix_dir);
+	r->hold = can_hold(r);
 	r->next_id = 0;
 	for_dirs(r, note_lost_nodes);
 	if (r->next_id)

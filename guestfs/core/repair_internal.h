@@ -79,6 +79,12 @@ struct repair {
 	uint64_t next_id;
 	unsigned int suffix;	/* last one of names made from numbers */
 	uint64_t copy_blocks;	/* in copies: never more than the store has */
+	uint64_t dir_blocks;	/* of directories that are made anew */
+	/*
+	 * There is space enough to leave the blocks of these alone until the
+	 * next round: a repair that is cut while it is stored finds them again.
+	 */
+	bool hold;
 	int error;		/* -ENOMEM */
 };
 

@@ -66,6 +66,7 @@ static int add_name(struct repair *r, struct vmem_inode *dir, struct vmem_name n
 	struct vmem_inode child;
 	struct add a = { .dir = dir, .child = &child, .name = name, .connect = connect };
 	unsigned int tries;
+	uint64_t there;
 	char buf[64];
 	int err = vmem_iget(dir->fs, ino, &child);
 
@@ -73,6 +74,9 @@ static int add_name(struct repair *r, struct vmem_inode *dir, struct vmem_name n
 		return err;
 	a.type = (vmem_get16(child.raw.mode) & MODE_TYPE) >> 12;
 	err = vmem_run(dir->fs, do_add, &a);
+	/* Met twice, as after a repair that was cut: the next round counts links again. */
+	if (err == -EEXIST && !connect && !vmem_lookup(dir, name, &there, NULL) && there == ino)
+		return 0;
 	/* Numbers are not used again, so that many double names take no longer. */
 	for (tries = 0; err == -EEXIST && tries < 1000; tries++) {
 		a.name = name_of(buf, number_name(buf, ino, tries ? ++r->suffix : 0));

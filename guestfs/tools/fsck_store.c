@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "fsck_store.h"
+#include "mkfs.h"
 #include "persist.h"
 
 /* ---- The copy ------------------------------------------------------------ */
@@ -24,9 +25,13 @@ static void no_drain(struct vmem_store *store)
 
 int fsck_copy_init(struct fsck_copy *c, const struct vmem_store *image, uint8_t *base)
 {
+	/* Of these, too, only the pages that are needed become memory. */
 	c->changed = calloc(1, image->size / VMEM_BLOCK_SIZE / 8 + 1);
-	if (!c->changed)
+	c->in_use = calloc(1, image->size / VMEM_BLOCK_SIZE / 8 + 1);
+	if (!c->changed || !c->in_use) {
+		fsck_copy_free(c);
 		return -ENOMEM;
+	}
 	c->store = *image;
 	c->store.base = base;
 	c->store.backing = VMEM_BACKING_DAX;	/* the core then tells each store */
@@ -40,7 +45,9 @@ int fsck_copy_init(struct fsck_copy *c, const struct vmem_store *image, uint8_t 
 void fsck_copy_free(struct fsck_copy *c)
 {
 	free(c->changed);
+	free(c->in_use);
 	c->changed = NULL;
+	c->in_use = NULL;
 }
 
 /* ---- Into the image ------------------------------------------------------ */
@@ -55,9 +62,36 @@ static int settle(struct vmem_store *image)
 	return image->flush && image->flush(image, &all, 1) ? -EIO : 0;
 }
 
-/* Changed blocks in [first, end). */
+/* In the order in which they are stored; index nodes of level n are INDEX_TOP + 7 - n. */
+enum kind { NEW, INODES, INDEX_TOP, LEAVES = INDEX_TOP + 8, MAPS, NR_KINDS, ANY };
+
+static bool test_bit(const uint8_t *map, uint64_t bit)
+{
+	return map[bit / 8] >> bit % 8 & 1;
+}
+
+static unsigned int kind_of(const struct fsck_copy *c, uint64_t block)
+{
+	const struct vmem_superblock *sb = (const struct vmem_superblock *)(const void *)c->store.base;
+	const struct vmem_node *node = (const struct vmem_node *)(const void *)
+		(c->store.base + (block << VMEM_BLOCK_SHIFT));
+	uint64_t meta = vmem_sb_group_meta(sb, (uint32_t)(block / vmem_get32(sb->ag_blocks)));
+	uint32_t magic = vmem_get32(node->magic), level = vmem_get16(node->level);
+
+	if (block < meta + 2)
+		return MAPS;
+	if (block < meta + 2 + vmem_get32(sb->itable_blocks))
+		return INODES;
+	if (!test_bit(c->in_use, block))
+		return NEW;
+	if ((magic == VMEM_DIR_INDEX_MAGIC || magic == VMEM_EXT_NODE_MAGIC) && level && level < 8)
+		return INDEX_TOP + 7 - level;
+	return LEAVES;
+}
+
+/* Changed blocks of a kind in [first, end). */
 static int store_blocks(const struct fsck_copy *c, struct vmem_store *image, uint64_t first,
-			uint64_t end)
+			uint64_t end, unsigned int kind)
 {
 	bool any = false;
 	uint64_t block;
@@ -67,7 +101,7 @@ static int store_blocks(const struct fsck_copy *c, struct vmem_store *image, uin
 			block += 7;
 			continue;
 		}
-		if (!(c->changed[block / 8] >> block % 8 & 1))
+		if (!test_bit(c->changed, block) || (kind != ANY && kind_of(c, block) != kind))
 			continue;
 		vmem_put(image, block << VMEM_BLOCK_SHIFT, c->store.base + (block << VMEM_BLOCK_SHIFT),
 			 VMEM_BLOCK_SIZE);
@@ -125,16 +159,18 @@ int fsck_copy_store(const struct fsck_copy *c, struct vmem_store *image, vmem_cr
 	uint64_t log = vmem_get64(sb->log_start), log_end = log + vmem_get64(sb->log_blocks);
 	uint64_t backup = vmem_get64(sb->backup);
 	int err = store_marker(c, image, crc);
+	unsigned int kind;
 
+	for (kind = NEW; kind < NR_KINDS && !err; kind++) {
+		err = store_blocks(c, image, VMEM_DESC_START, log, kind);
+		if (!err)
+			err = store_blocks(c, image, log_end, backup, kind);
+	}
 	if (!err)
-		err = store_blocks(c, image, VMEM_DESC_START, log);
+		err = store_blocks(c, image, VMEM_ROOT_BLOCK(0), VMEM_DESC_START, ANY);
 	if (!err)
-		err = store_blocks(c, image, log_end, backup);
+		err = store_blocks(c, image, backup, backup + 1, ANY);
 	if (!err)
-		err = store_blocks(c, image, VMEM_ROOT_BLOCK(0), VMEM_DESC_START);
-	if (!err)
-		err = store_blocks(c, image, backup, backup + 1);
-	if (!err)
-		err = store_blocks(c, image, VMEM_SB_BLOCK, VMEM_SB_BLOCK + 1);
+		err = store_blocks(c, image, VMEM_SB_BLOCK, VMEM_SB_BLOCK + 1, ANY);
 	return err;
 }

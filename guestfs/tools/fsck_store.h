@@ -13,6 +13,7 @@
 struct fsck_copy {
 	struct vmem_store store;	/* give this one to vmem_repair(); ctx points here */
 	uint8_t *changed;		/* a bit per block */
+	uint8_t *in_use;		/* the same, for vmem_repair() */
 };
 
 /* base: private memory with the bytes of the image, which the caller keeps.  0 or -ENOMEM. */
@@ -21,11 +22,16 @@ void fsck_copy_free(struct fsck_copy *c);
 
 /*
  * Store what changed, so that a failure at any point leaves an image that no
- * mount accepts and that can be repaired again with the same result: a root
- * that asks for a check, then everything but superblocks and roots, then
- * roots, the backup, the superblock; each durable before the next.  The log
- * is not stored: it is empty under the new roots, and must stay as it is under
- * the old ones.  0, or -EIO: the image may be in the middle of that.
+ * mount accepts and that can be repaired again with the same result.  0, or
+ * -EIO: the image may be in the middle of that.
+ *
+ * First a root that asks for a check.  Then new blocks, to which nothing leads
+ * yet; inodes and index nodes from the top down, so that what moved to a new
+ * block is reached there before its old place is stored to; the other blocks
+ * of trees; bitmaps and descriptors, by which a second repair finds what the
+ * trees do not lead to; roots; the backup; the superblock.  Each is durable
+ * before the next.  The log is not stored: it is empty under the new roots,
+ * and must stay as it is under the old ones.
  */
 int fsck_copy_store(const struct fsck_copy *c, struct vmem_store *image, vmem_crc_fn crc);
 

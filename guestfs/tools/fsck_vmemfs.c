@@ -341,7 +341,7 @@ static int repair(struct fsck *f)
 {
 	struct vmem_repair_result result;
 	struct vmem_repair_params params = {
-		.store = &f->copy.store, .env = f->env, .ctx = f,
+		.env = f->env, .ctx = f,
 		.domain = natural_domain(f->img.store.backing),
 		.report = on_report, .progress = on_repair_progress,
 	};
@@ -349,6 +349,8 @@ static int repair(struct fsck *f)
 
 	if (!open_copy(f))
 		return TOOL_EXIT_FAILED;
+	params.store = &f->copy.store;
+	params.in_use = f->copy.in_use;
 	err = vmem_repair(&params, &result);
 	tool_progress_end();
 	if (err == -ENOMEM)

@@ -244,20 +244,178 @@ fsck_uses_the_backup_superblock() {
 	dump -c "$(inode_of sb.img /random)" sb.img | cmp - tree/random
 }
 
-# The root directory's inode is gone: all that it held is in lost+found.
+no_root_inode() { # file
+	start=$(dump -s "$1" | awk '/agmeta0/ { print $2 }')
+	dd if=/dev/zero of="$1" bs=256 seek=$(((start + 2) * 16 + 1)) count=1 conv=notrunc status=none
+}
+
+fsck_finds_the_names_of_the_root() {
+	make_tree
+	[ -e tree.img ] || mkfs -q -s 32M -d tree tree.img
+	cp tree.img root.img
+	no_root_inode root.img
+	status 1 fsck -y root.img
+	status 0 fsck -n root.img
+	dump -t tree.img | sed 's/^ *[0-9]* *//' | grep -v ' /$' | sort >before
+	dump -t root.img | sed 's/^ *[0-9]* *//' | grep -v ' /$' | sort >after
+	cmp before after
+}
+
+# The root directory is gone, its inode and its names: all that it held is in lost+found.
 fsck_fills_lost_and_found() {
 	make_tree
 	[ -e tree.img ] || mkfs -q -s 32M -d tree tree.img
 	cp tree.img lost.img
 	random=$(inode_of tree.img /random)
 	many=$(inode_of tree.img /many)
-	start=$(dump -s lost.img | awk '/agmeta0/ { print $2 }')
-	dd if=/dev/zero of=lost.img bs=256 seek=$(((start + 2) * 16 + 1)) count=1 conv=notrunc status=none
+	leaf=$(dump -i 1 lost.img | sed -n 's/.*height 1, root block //p')
+	dd if=/dev/zero of=lost.img bs=4096 seek="$leaf" count=1 conv=notrunc status=none
+	no_root_inode lost.img
 	status 1 fsck -y lost.img >out
 	cat out
 	status 0 fsck -n lost.img
 	dump -t lost.img | grep -q "/lost+found/#$many/a-somewhat-longer-name-for-file-321\$"
 	dump -c "$(inode_of lost.img "/lost+found/#$random")" lost.img | cmp - tree/random
+}
+
+# Two files claim the same blocks: both have their contents afterwards.
+fsck_copies_what_two_files_claim() {
+	rm -rf twins && mkdir twins
+	head -c 50000 /dev/urandom >twins/one
+	head -c 50000 /dev/urandom >twins/two
+	mkfs -q -f -s 8M -d twins twins.img
+	start=$(dump -s twins.img | awk '/agmeta0/ { print $2 }')
+	one=$(((start + 2) * 4096 + $(inode_of twins.img /one) * 256))
+	two=$(((start + 2) * 4096 + $(inode_of twins.img /two) * 256))
+	dd if=twins.img of=twins.img bs=16 skip=$(((one + 112) / 16)) seek=$(((two + 112) / 16)) \
+		count=1 conv=notrunc status=none
+	status 4 fsck -n twins.img
+	status 1 fsck -y twins.img >out
+	cat out
+	grep -q 'also belong to another inode: copied' out
+	status 0 fsck -n twins.img
+	for f in one two; do
+		dump -c "$(inode_of twins.img /$f)" twins.img | cmp - twins/one
+	done
+	before=$(md5sum <twins.img)
+	status 0 fsck -y twins.img
+	[ "$before" = "$(md5sum <twins.img)" ]
+}
+
+# ---- fsck when something fails ----
+
+faulty() { # fault, arguments
+	what_fails=$1
+	shift
+	FAULT=$what_fails "$top/build/tests-tools/fsck.faulty" "$@"
+}
+
+# An image that needs more than one flush to be repaired.
+broken_image() { # file
+	make_tree
+	[ -e tree.img ] || mkfs -q -s 32M -d tree tree.img
+	[ -e broken.img ] || {
+		cp tree.img broken.img
+		no_root_inode broken.img
+		dd if=/dev/zero of=broken.img bs=4096 count=1 conv=notrunc status=none
+	}
+	cp broken.img "$1"
+}
+
+fsck_without_memory() {
+	broken_image memory.img
+	before=$(md5sum <memory.img)
+	for n in 1 2 3 7 20 50 100 150; do
+		for option in -n -y; do
+			code=0
+			faulty calloc:$n $option memory.img >out 2>err || code=$?
+			[ $code -ne 1 ] || { cp broken.img memory.img; continue; }	# fewer calls
+			[ $code -eq 8 ] || [ $option = -n ] || { echo "$option, calloc $n: $code"; return 1; }
+			[ $code -ne 8 ] || grep -q 'out of memory' err
+			[ "$before" = "$(md5sum <memory.img)" ]
+		done
+	done
+	for option in -n -y; do		# the first asks whether the file is DAX
+		status 8 faulty mmap:2 $option memory.img 2>err
+		cat err
+		grep -q 'cannot map' err
+		[ "$before" = "$(md5sum <memory.img)" ]
+	done
+}
+
+# Each flush of a repair in turn; then it is repaired as if nothing had been.
+fsck_with_a_failing_disk() {
+	broken_image whole.img
+	status 1 fsck -y whole.img >out
+	dump -t whole.img | sed 's/^ *[0-9]* *//' >whole
+	for fault in pmem_msync kill; do
+		n=0
+		complete=0
+		while n=$((n + 1)) && [ $n -lt 30 ]; do
+			broken_image disk.img
+			code=0
+			faulty $fault:$n -y disk.img >out 2>err || code=$?
+			[ $code -ne 1 ] || break
+			echo "$fault $n: $code"
+			cat err
+			if [ $fault = kill ]; then
+				[ $code -eq 137 ]
+			else
+				[ $code -eq 8 ]
+				grep -q 'could not be written: run fsck.vmemfs again' err
+			fi
+			# Not called clean, unless it was the flush after the last store.
+			fsck -n disk.img >out && complete=$((complete + 1)) || [ $? -eq 4 ]
+			fsck -y disk.img >out || [ $? -eq 1 ]
+			status 0 fsck -n disk.img
+			dump -t disk.img | sed 's/^ *[0-9]* *//' | cmp - whole
+		done
+		[ $n -gt 4 ] && [ $n -lt 30 ]
+		[ $complete -eq 1 ]
+	done
+	broken_image disk.img
+	status 8 faulty fsync:1 -y disk.img 2>err
+	cat err
+	grep -q 'cannot write back' err
+}
+
+# Recovering for good writes, too.
+fsck_recovery_with_a_failing_disk() {
+	mkfs -q -f -s 16M live.img
+	unclean live.img host 5 7
+	status 8 faulty pmem_msync:1 -p live.img 2>err
+	cat err
+	grep -q 'cannot write live.img: run fsck.vmemfs again' err
+	status 1 fsck -p live.img
+	[ "$(dump -t live.img | grep -c ' /late-')" -eq 7 ]
+}
+
+fsck_can_be_cancelled() {
+	mkfs -q -f -s 16M live.img
+	unclean live.img host 5 7
+	status 32 faulty int:1 -p live.img 2>err
+	cat err
+	grep -q 'cancelled; no repair was made' err
+	status 1 fsck -p live.img
+	# A repair that is being written goes on to its end.
+	broken_image disk.img
+	code=0
+	faulty int:2 -y disk.img >out 2>err || code=$?
+	cat err
+	[ $code -eq 32 ]
+	status 0 fsck -n disk.img
+}
+
+fsck_shows_progress() {
+	mkfs -q -f -s 16M live.img
+	status 0 fsck -n live.img 2>err
+	[ ! -s err ]
+	status 0 fsck -C -n live.img 2>err
+	grep -q 'fsck.vmemfs: checking: 0%' err
+	broken_image disk.img
+	status 1 fsck -C -y disk.img >out 2>err
+	grep -q 'repairing inodes: ' err
+	grep -q 'adding names: ' err
 }
 
 fsck_refuses_what_it_cannot_repair() {
@@ -381,6 +539,7 @@ unit() { # program
 
 unit test_mkfs
 unit test_checker
+unit test_repair
 check "mkfs creates a file whose blocks are all reserved" mkfs_creates
 check "mkfs refuses to overwrite other file systems" mkfs_keeps_others
 check "mkfs -n changes nothing" mkfs_dry_run
@@ -392,7 +551,14 @@ check "fsck finds damage and leaves it alone" fsck_finds_damage
 check "fsck -y repairs it, and a second repair changes nothing" fsck_repairs
 check "fsck -p repairs what loses nothing" fsck_preens_what_loses_nothing
 check "fsck -y uses the backup superblock" fsck_uses_the_backup_superblock
+check "fsck -y finds the names of a root directory without inode" fsck_finds_the_names_of_the_root
 check "fsck -y puts what has no name into lost+found" fsck_fills_lost_and_found
+check "fsck -y copies blocks that two files claim" fsck_copies_what_two_files_claim
+check "fsck without memory ends with 8 and changes nothing" fsck_without_memory
+check "fsck -y ends with 8 when a flush fails; cut at any flush, it is repaired again" fsck_with_a_failing_disk
+check "fsck -p ends with 8 when the recovery cannot be written" fsck_recovery_with_a_failing_disk
+check "fsck that is cancelled ends with 32, but not in the middle of writing" fsck_can_be_cancelled
+check "fsck -C shows progress" fsck_shows_progress
 check "fsck -y that refuses says why and changes nothing" fsck_refuses_what_it_cannot_repair
 check "fsck replays the log of a killed VM, with -n in memory only" fsck_recovers
 check "fsck after a failed host keeps what was synced" fsck_recovers_after_the_host_failed
