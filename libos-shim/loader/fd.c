@@ -188,12 +188,6 @@ SYSCALL(openat)
 	return do_open(a[0], a[1], (unsigned int)a[2], (unsigned int)a[3]);
 }
 
-SYSCALL(creat)
-{
-	return do_open((uint64_t)AT_FDCWD, a[0], O_CREAT | O_WRONLY | O_TRUNC,
-		       (unsigned int)a[1]);
-}
-
 SYSCALL(close)
 {
 	if (!fd_get(a[0]))

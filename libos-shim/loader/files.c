@@ -157,20 +157,13 @@ SYSCALL(lseek)
 	return vmemos_lseek(of->file, (int64_t)a[1], (enum vmemos_whence)a[2]);
 }
 
+/* fsync; fdatasync when a[1] is not 0. */
 SYSCALL(fsync)
 {
 	int64_t err;
 	struct open_file *of = store_file(a[0], &err);
 
-	return of ? vmemos_fsync(of->file, false) : err;
-}
-
-SYSCALL(fdatasync)
-{
-	int64_t err;
-	struct open_file *of = store_file(a[0], &err);
-
-	return of ? vmemos_fsync(of->file, true) : err;
+	return of ? vmemos_fsync(of->file, a[1]) : err;
 }
 
 SYSCALL(sync)
@@ -179,33 +172,35 @@ SYSCALL(sync)
 	return vmemos_sync(fs);
 }
 
+static int64_t do_truncate(struct vmemos_file *file, uint64_t size)
+{
+	struct vmemos_stat st;
+
+	if ((int64_t)size < 0)
+		return -EINVAL;
+	vmemos_fstat(file, &st);
+	vm_file_resize(st.ino, size);
+	return vmemos_ftruncate(file, size);
+}
+
 SYSCALL(ftruncate)
 {
 	int64_t err;
 	struct open_file *of = store_file(a[0], &err);
 
-	if (!of || (int64_t)a[1] < 0)
-		return of ? -EINVAL : err;
-	vm_file_resize(of->ino, a[1]);
-	return vmemos_ftruncate(of->file, a[1]);
+	return of ? do_truncate(of->file, a[1]) : err;
 }
 
 SYSCALL(truncate)
 {
 	struct vmemos_file *at, *file;
-	struct vmemos_stat st;
 	int64_t err = path_at((uint64_t)AT_FDCWD, a[0], &at);
 
 	if (!err)
-		err = (int64_t)a[1] < 0 ? -EINVAL :
-		      vmemos_open(at, (const char *)a[0], VMEMOS_O_WRONLY, 0, &file);
+		err = vmemos_open(at, (const char *)a[0], VMEMOS_O_WRONLY, 0, &file);
 	if (err)
 		return err;
-	err = vmemos_fstat(file, &st);
-	if (!err) {
-		vm_file_resize(st.ino, a[1]);
-		err = vmemos_ftruncate(file, a[1]);
-	}
+	err = do_truncate(file, a[1]);
 	vmemos_close(file);
 	return err;
 }
@@ -277,13 +272,6 @@ SYSCALL(newfstatat)
 	return put_stat(at_stat(a[0], a[1], a[3], &st), &st, a[2]);
 }
 
-SYSCALL(lstat)
-{
-	struct vmemos_stat st;
-
-	return put_stat(at_stat((uint64_t)AT_FDCWD, a[0], AT_SYMLINK_NOFOLLOW, &st), &st, a[1]);
-}
-
 SYSCALL(fstat)
 {
 	struct vmemos_stat st;
@@ -351,31 +339,16 @@ SYSCALL(fchmodat)
 {
 	struct vmemos_stat st = { .mode = (uint32_t)a[2] };
 
-	return a[1] ? set_at(a[0], a[1], 0, VMEMOS_SET_MODE, &st) : -EFAULT;
+	return set_at(a[0], a[1], 0, VMEMOS_SET_MODE, &st);
 }
 
-SYSCALL(fchmod)
+SYSCALL(fchownat)
 {
-	struct vmemos_stat st = { .mode = (uint32_t)a[1] };
+	struct vmemos_stat st = { .uid = (uint32_t)a[2], .gid = (uint32_t)a[3] };
+	unsigned int which = ((int)a[2] != -1 ? VMEMOS_SET_UID : 0) |
+			     ((int)a[3] != -1 ? VMEMOS_SET_GID : 0);
 
-	return set_at(a[0], 0, 0, VMEMOS_SET_MODE, &st);
-}
-
-static int64_t do_chown(uint64_t dirfd, uint64_t path, uint64_t flags, const uint64_t *owner)
-{
-	struct vmemos_stat st = { .uid = (uint32_t)owner[0], .gid = (uint32_t)owner[1] };
-	unsigned int which = ((int)owner[0] != -1 ? VMEMOS_SET_UID : 0) |
-			     ((int)owner[1] != -1 ? VMEMOS_SET_GID : 0);
-
-	return set_at(dirfd, path, flags, which, &st);
-}
-
-SYSCALL(fchownat) { return a[1] ? do_chown(a[0], a[1], a[4], a + 2) : -EFAULT; }
-SYSCALL(fchown) { return do_chown(a[0], 0, 0, a + 1); }
-
-SYSCALL(lchown)
-{
-	return a[0] ? do_chown((uint64_t)AT_FDCWD, a[0], AT_SYMLINK_NOFOLLOW, a + 1) : -EFAULT;
+	return set_at(a[0], a[1], a[4], which, &st);
 }
 
 SYSCALL(utimensat)
@@ -468,13 +441,6 @@ SYSCALL(unlinkat)
 				     vmemos_unlink(at, (const char *)a[1]);
 }
 
-SYSCALL(rmdir)
-{
-	const uint64_t as[] = { (uint64_t)AT_FDCWD, a[0], AT_REMOVEDIR };
-
-	return sys_unlinkat(as);
-}
-
 SYSCALL(renameat2)
 {
 	struct vmemos_file *from, *to;
@@ -484,20 +450,6 @@ SYSCALL(renameat2)
 		err = path_at(a[2], a[3], &to);
 	return err ? err : vmemos_rename(from, (const char *)a[1], to, (const char *)a[3],
 					 (unsigned int)a[4]);
-}
-
-SYSCALL(renameat)
-{
-	const uint64_t as[] = { a[0], a[1], a[2], a[3], 0 };
-
-	return sys_renameat2(as);
-}
-
-SYSCALL(rename)
-{
-	const uint64_t as[] = { (uint64_t)AT_FDCWD, a[0], (uint64_t)AT_FDCWD, a[1], 0 };
-
-	return sys_renameat2(as);
 }
 
 SYSCALL(linkat)
@@ -513,13 +465,6 @@ SYSCALL(linkat)
 	return err ? err : vmemos_link(from, (const char *)a[1], to, (const char *)a[3]);
 }
 
-SYSCALL(link)
-{
-	const uint64_t as[] = { (uint64_t)AT_FDCWD, a[0], (uint64_t)AT_FDCWD, a[1], 0 };
-
-	return sys_linkat(as);
-}
-
 SYSCALL(symlinkat)
 {
 	struct vmemos_file *at;
@@ -528,13 +473,6 @@ SYSCALL(symlinkat)
 	if (!err && !user_string(a[0]))
 		err = -EFAULT;
 	return err ? err : vmemos_symlink((const char *)a[0], at, (const char *)a[2]);
-}
-
-SYSCALL(symlink)
-{
-	const uint64_t as[] = { a[0], (uint64_t)AT_FDCWD, a[1] };
-
-	return sys_symlinkat(as);
 }
 
 SYSCALL(readlinkat)

@@ -33,49 +33,56 @@ static bool trace;
 struct call {
 	syscall_fn *fn;
 	const char *name;
-	unsigned int at_args;
+	const char *args;	/* see calls.h; NULL: as they are */
 };
 
-syscall_fn sys_zero, sys_one, sys_getids;
+syscall_fn sys_zero, sys_one, sys_getids, sys_fsync;
 
 #define CALL(name)		syscall_fn sys_##name;
-#define AS(name, fn)
-#define AT(name, fn, args)
+#define AS(name, fn, args)
 #include "calls.h"
 #undef CALL
 #undef AS
-#undef AT
 
-#define CALL(name)		case __NR_##name: return (struct call){ sys_##name, #name, 0 };
-#define AS(name, fn)		case __NR_##name: return (struct call){ sys_##fn, #name, 0 };
-#define AT(name, fn, args)	case __NR_##name: return (struct call){ sys_##fn, #name, args };
+#define CALL(name)		case __NR_##name: return (struct call){ sys_##name, #name, NULL };
+#define AS(name, fn, args)	case __NR_##name: return (struct call){ sys_##fn, #name, args };
 
 static struct call find_call(uint64_t nr)
 {
 	switch (nr) {
 #include "calls.h"
-	default: return (struct call){ NULL, NULL, 0 };
+	default: return (struct call){ NULL, NULL, NULL };
+	}
+}
+
+static uint64_t argument(char what, const uint64_t *a)
+{
+	switch (what) {
+	case '@': return (uint64_t)AT_FDCWD;
+	case 'N': return AT_SYMLINK_NOFOLLOW;
+	case 'R': return AT_REMOVEDIR;
+	case 'C': return O_CREAT | O_WRONLY | O_TRUNC;
+	case 't': return 1;
+	case '-': return 0;
+	default: return a[what - '0'];
 	}
 }
 
 int64_t syscall_dispatch(struct syscall_frame *frame)
 {
 	const struct call call = find_call(frame->nr);
-	uint64_t shifted[6] = { (uint64_t)AT_FDCWD }, *a = frame->a;
-	int64_t result = -ENOSYS;
+	uint64_t a[6];
+	int64_t result;
 	unsigned int i;
 
 	served++;
-	if (call.at_args) {
-		for (i = 0; i < call.at_args; i++)
-			shifted[i + 1] = a[i];
-		a = shifted;
-	}
+	memcpy(a, frame->a, sizeof(a));
+	for (i = 0; call.args && call.args[i]; i++)
+		a[i] = argument(call.args[i], frame->a);
+	result = call.fn ? call.fn(a) : -ENOSYS;
 	if (trace && !call.fn)
 		say("vmemos: call %lu is not served\n", frame->nr);
-	if (call.fn)
-		result = call.fn(a);
-	if (trace && call.fn)
+	else if (trace)
 		say("vmemos: %s(0x%lx, 0x%lx, 0x%lx) = %ld\n", call.name, frame->a[0],
 		    frame->a[1], frame->a[2], result);
 	return result;

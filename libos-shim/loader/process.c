@@ -171,13 +171,6 @@ SYSCALL(getrlimit)
 	return put(a[1], limit, sizeof(limit));
 }
 
-SYSCALL(prlimit64)
-{
-	const uint64_t as[] = { a[1], a[3] };
-
-	return sys_getrlimit(as);
-}
-
 SYSCALL(sched_getaffinity)
 {
 	const uint64_t mask = 1;
@@ -254,8 +247,10 @@ SYSCALL(sigaltstack)
 	return put(a[1], &none, sizeof(none));
 }
 
-static int64_t raise_signal(uint64_t pid, uint64_t nr)
+SYSCALL(kill)
 {
+	const uint64_t pid = a[0], nr = a[1];
+
 	if (pid > 1 && pid != ~0ull)
 		return -EPERM;	/* no other process */
 	if (nr >= NR_SIGNALS)
@@ -266,7 +261,4 @@ static int64_t raise_signal(uint64_t pid, uint64_t nr)
 	program_exit(128 + (int)nr);
 }
 
-SYSCALL(kill) { return raise_signal(a[0], a[1]); }
-SYSCALL(tkill) { return raise_signal(a[0], a[1]); }
-SYSCALL(tgkill) { return raise_signal(a[1], a[2]); }
 SYSCALL(exit_group) { program_exit((int)a[0] & 0xff); }
