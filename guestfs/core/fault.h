@@ -12,10 +12,15 @@
 
 #define VMEM_FAULT_LIST(F) \
 	F(FENCE_RECORD,	"a record is not drained before its operation returns") \
+	F(FENCE_DATA,	"data is drained together with the record that links it, not before") \
 	F(WRITEBACK,	"a store of less than a cache line is not written back") \
+	F(LONG_NAME,	"of what crosses a page, as a long name can, the rest is not written back") \
 	F(SHORT_CSUM,	"the checksum of a record covers its header only") \
+	F(PUBLISH_EARLY, "a record is published before its body, and no checksum tells") \
+	F(OPEN_GROUP,	"after a failure of the host, records count whose group was not closed") \
 	F(APPLIED_EARLY, "home counts as up to date before it is") \
 	F(REPLAY_OLD,	"recovery replays what is home already") \
+	F(REPLAY_TOGGLES, "a replay toggles bits, so that a second one undoes it") \
 	F(DATA_LATE,	"a record counts before the data that it links is flushed") \
 	F(MARK_EARLY,	"a commit record counts before its group's data is flushed") \
 	F(HOME_EARLY,	"a checkpoint writes home before the log is flushed") \
@@ -23,10 +28,13 @@
 	F(RECOVERY_EARLY, "recovery writes home what only the page cache has") \
 	F(REUSE_EARLY,	"a block is used again before its free is durable") \
 	F(ROOT_IN_PLACE, "the valid root slot is overwritten, not the other") \
+	F(TWO_RECORDS,	"a rename is two records: the new name, then the old one") \
 	F(VICTIM,	"a rename forgets the link count of its victim") \
 	F(ORPHAN,	"an unlinked file is not noted as an orphan") \
+	F(ORPHANS_EARLY, "orphans are counted before the allocator has what the log says") \
 	F(ORPHANS_KEPT,	"recovery does not free orphans") \
 	F(PARENT,	"a directory that moves keeps its old parent") \
+	F(SIZE_EARLY,	"a file has its new size before its data") \
 	F(GAP,		"a file that grows shows what lies behind its end") \
 	F(TAIL_IN_PLACE, "a truncate zeroes in place what a failure may bring back") \
 	F(UNLOG,	"a replay brings back bytes that were overwritten since") \

@@ -124,7 +124,7 @@ uint32_t vmem_rec_csum(vmem_crc_fn crc, uint32_t seed, const struct vmem_rec *re
 	const uint8_t *b = (const uint8_t *)rec;
 	const size_t body = offsetof(struct vmem_rec, len);
 
-	if (VMEM_BROKEN(SHORT_CSUM))
+	if (VMEM_BROKEN(SHORT_CSUM) || VMEM_BROKEN(PUBLISH_EARLY))
 		len = sizeof(*rec);
 	return crc(crc(seed, b, 8), b + body, len - body);
 }

@@ -43,6 +43,8 @@ static void store_record(struct vmem_fs *fs, const struct vmem_rec *rec)
 	uint64_t lsn = vmem_get64(rec->lsn), off = vmem_ring_off(fs, lsn);
 	size_t body = vmem_get16(rec->type) == VMEM_REC_PAD ? sizeof(*rec) : vmem_get32(rec->len);
 
+	if (VMEM_BROKEN(PUBLISH_EARLY))
+		vmem_put64(fs->store, off, lsn);
 	vmem_put(fs->store, off + 8, (const uint8_t *)rec + 8, body - 8);
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	vmem_put64(fs->store, off, lsn);
@@ -275,7 +277,8 @@ static int txn_commit(struct vmem_txn *t)
 		return 0;
 	if (t->nr_links) {
 		/* Data before the record that links it. */
-		vmem_fence(fs->store);
+		if (!VMEM_BROKEN(FENCE_DATA))
+			vmem_fence(fs->store);
 		if (!vmem_immediate(fs))
 			note_links(t);
 	}

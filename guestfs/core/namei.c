@@ -414,5 +414,9 @@ int vmem_rename(struct vmem_inode *from_dir, struct vmem_name from, struct vmem_
 		return err;
 	if (victim == vi)
 		return 0;		/* two names of one inode: rename(2) does nothing */
+	if (VMEM_BROKEN(TWO_RECORDS) && !victim && !vmem_is_dir(&vi->raw)) {
+		err = vmem_link(to_dir, to, vi);
+		return err ? err : vmem_unlink(from_dir, from, vi);
+	}
 	return vmem_run(fs, do_rename, &a);
 }

@@ -20,8 +20,11 @@
 
 static inline void vmem_stored(struct vmem_store *store, uint64_t off, size_t len)
 {
+	size_t in_page = (size_t)(VMEM_BLOCK_SIZE - off % VMEM_BLOCK_SIZE);
+
 	if (store->writeback && !(VMEM_BROKEN(WRITEBACK) && len < 64))
-		store->writeback(store, store->base + off, len);
+		store->writeback(store, store->base + off,
+				 VMEM_BROKEN(LONG_NAME) && len > in_page ? in_page : len);
 #ifdef VMEM_RECORD
 	if (store->recorded)
 		store->recorded(store, off, len);

@@ -230,6 +230,7 @@ static int apply_delta(struct replay *r, const struct delta *d, uint64_t lsn)
 	struct vmem_fs *fs = r->fs;
 	struct vmem_opage *op;
 	uint32_t in = (uint32_t)(d->off & VMEM_BLOCK_MASK);
+	bool set;
 
 	if (!delta_ok(fs, d))
 		return vmem_corrupt(fs, 0, d->off >> VMEM_BLOCK_SHIFT, "log record: range");
@@ -252,7 +253,10 @@ static int apply_delta(struct replay *r, const struct delta *d, uint64_t lsn)
 		return 0;
 	case VMEM_D_SETBITS:
 	case VMEM_D_CLRBITS:
-		vmem_bits_apply(op->data, d->aux, d->len, d->kind == VMEM_D_SETBITS);
+		set = d->kind == VMEM_D_SETBITS;
+		if (VMEM_BROKEN(REPLAY_TOGGLES))
+			set = !(op->data[d->aux >> 3] >> (d->aux & 7) & 1);
+		vmem_bits_apply(op->data, d->aux, d->len, set);
 		return 0;
 	default:
 		return vmem_corrupt(fs, 0, 0, "log record: unknown delta");
@@ -330,7 +334,7 @@ static uint64_t scan(struct replay *r, bool to_last_commit, struct vmem_mount_in
 		ops += type == VMEM_REC_OP;
 		lsn += vmem_get32(rec->len);
 	}
-	r->end = to_last_commit ? accepted : lsn;
+	r->end = to_last_commit && !VMEM_BROKEN(OPEN_GROUP) ? accepted : lsn;
 	info->dropped = to_last_commit ? ops : 0;
 	/* What vmem_close_recovered() has to do. */
 	fs->group_start = accepted;

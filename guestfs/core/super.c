@@ -426,9 +426,11 @@ static int mount_steps(struct vmem_fs *fs, const struct vmem_mount_opts *opts,
 		err = choose_domain(fs, opts->domain);
 	if (!err)
 		err = read_root(fs);
+	if (!err && VMEM_BROKEN(ORPHANS_EARLY))
+		err = vmem_alloc_load(fs);
 	if (!err && !opts->no_recovery)
 		err = recover_log(fs, opts, info);
-	if (!err)
+	if (!err && !VMEM_BROKEN(ORPHANS_EARLY))
 		err = vmem_alloc_load(fs);
 	if (err)
 		return err;

@@ -545,6 +545,8 @@ int64_t vmem_write(struct vmem_inode *vi, uint64_t off, size_t len, vmem_copy co
 	err = vi->cut ? vmem_finish_cut(vi) : 0;
 	if (!err)
 		err = vmem_zero_gap(vi, off, &gap);
+	if (!err && VMEM_BROKEN(SIZE_EARLY) && off + len > vmem_size(vi))
+		err = vmem_truncate(vi, off + len);
 	if (err)
 		return err;
 	while (done < len) {

@@ -18,6 +18,8 @@ static const struct {
 	enum mode mode;
 } hints[] = {
 	{ VMEM_FAULT_FENCE_RECORD, "one", MODE_PMEM }, { VMEM_FAULT_WRITEBACK, "one", MODE_PMEM },
+	{ VMEM_FAULT_FENCE_DATA, "one", MODE_PMEM }, { VMEM_FAULT_LONG_NAME, "known", MODE_PMEM },
+	{ VMEM_FAULT_OPEN_GROUP, "one", MODE_HOST },
 	{ VMEM_FAULT_REPLAY_OLD, "known", MODE_GUEST }, { VMEM_FAULT_DATA_LATE, "one", MODE_HOST },
 	{ VMEM_FAULT_MARK_EARLY, "one", MODE_HOST },
 	{ VMEM_FAULT_HOME_EARLY, "two", MODE_HOST }, { VMEM_FAULT_TAIL_EARLY, "one", MODE_HOST },
