@@ -10,6 +10,8 @@
 # machine is killed.  KILLS times QEMU is killed (SIGKILL); CUTS times the power
 # is cut: of what was not flushed the next boot finds a random part (the
 # device's x-powercut).  Journal modes take turns; after each, fsck.vmemfs -n.
+# A quarter of the kills each meet SQLite and a key-value store linked with the
+# library.
 # At the end the same is done to shims that are wrong on purpose and must fail.
 set -eu
 
@@ -67,7 +69,7 @@ kill_it() {
 		tries=$((tries + 1))
 		sleep 0.05
 	done
-	random 40
+	random 100
 	sleep "0.$(printf '%02d' "$rnd")"
 	kill -9 "$(cat "$work/pid")" 2>/dev/null || return 1
 	wait $job 2>/dev/null || :
@@ -118,6 +120,29 @@ cycles() {
 	boot "$bin/sqlite3" /t.db 'PRAGMA integrity_check' \
 		"SELECT 'rows '||count(*)||' '||max(n)||'.' FROM t" || return 1
 	judge
+}
+
+# own COUNT IMAGE WORD...: a unikernel that fills and checks by itself, killed
+own() {
+	own_left=$1
+	own_image=$bin/$2
+	shift 2
+	acked=0
+	new_store 64M
+	while [ "$own_left" -gt 0 ]; do
+		rm -f "$work/pid"
+		"$run" --timeout $limit --pidfile "$work/pid" --image "$own_image" "$store" "$@" \
+			fill $((acked + 1)) </dev/null >"$work/out" 2>"$work/err" &
+		job=$!
+		kill_it || { tail -n 5 "$work/out" "$work/err" | sed 's/^/# /' && return 1; }
+		# A line that was cut is none.
+		[ -z "$(tail -c 1 "$work/out")" ] || sed -i '$d' "$work/out"
+		newest=$(sed -n 's/^ack \([0-9]*\)$/\1/p' "$work/out" | tail -n 1)
+		[ -z "$newest" ] || acked=$newest
+		boot --image "$own_image" "$@" check "$acked" || { sed 's/^/# /' "$work/out" && return 1; }
+		clean >"$work/fsck.log" 2>&1 || { sed 's/^/# /' "$work/fsck.log" && return 1; }
+		own_left=$((own_left - 1))
+	done
 }
 
 report() {
@@ -171,6 +196,11 @@ report cycles kill $unflushed -o durability=guest
 prepare
 name="$cuts power cuts: the same"
 report cycles cut "$cuts"
+own=$(((kills + 3) / 4))
+name="$own times SIGKILL of SQLite on the library, without a libc: the same"
+report own $own sqlite-sql.elf /own.db
+name="$own times SIGKILL of the key-value example with pointers in the store: the same"
+report own $own kv.elf
 check "an unlinked file that was open when QEMU was killed is gone, its space free" \
 	orphan_comes_back --loader "$faulty"
 
