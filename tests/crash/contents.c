@@ -115,13 +115,15 @@ int do_truncate(struct world *w, const struct op *op)
 static int store_mapped(struct world *w, struct vmem_inode *vi, const uint8_t *bytes,
 			uint64_t off, uint64_t end)
 {
+	int err = 0;
+
 	while (off < end) {
 		uint64_t in = off % PAGE, n = VMEM_MIN(PAGE - in, end - off), at;
 		struct vmem_map map;
-		int err = vmem_map_write(vi, off / PAGE, 1, &map);
 
+		err = vmem_map_write(vi, off / PAGE, 1, &map);
 		if (err)
-			return err;
+			break;
 		at = map.pblk * PAGE + in;
 		memcpy(w->m->image + at, bytes, n);
 		machine_stored(w->m, at, n);
@@ -129,10 +131,10 @@ static int store_mapped(struct world *w, struct vmem_inode *vi, const uint8_t *b
 		bytes += n;
 		off += n;
 	}
-	/* As its user would. */
+	/* As its user would, who gets a signal where there is no block. */
 	if (w->m->store.drain)
 		w->m->store.drain(&w->m->store);
-	return 0;
+	return err;
 }
 
 int do_map(struct world *w, const struct op *op)

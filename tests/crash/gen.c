@@ -53,6 +53,8 @@ const struct known known[] = {
 	{ "full", "mkdir A/D; creat A/D/x; unlink A/D/x; rmdir A/D; write foo e+4000 4096" },
 	/* Bytes that rode in a record are overwritten in place. */
 	{ "standard", "fsync A/bar; write A/bar e 50; fsync A/bar; write A/bar 100 20; fsync A/bar" },
+	/* The second page of the mapping finds no block, the first was stored to. */
+	{ "full", "write A/bar e+20000 3; map A/bar 4090 12" },
 	/* One of the records with a long name crosses a page. */
 	{ "standard", "creat L0; creat L1; creat L2; creat L3; creat L4; creat L5; creat L6; creat L7" },
 };
