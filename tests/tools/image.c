@@ -353,6 +353,7 @@ int repair_image(struct vmem_repair_result *r)
 	copy.backing = VMEM_BACKING_DAX;
 	copy.writeback = count_store;
 	copy.drain = no_drain;
+	copy.flush = NULL;
 	stores = 0;
 	last_report[0] = 0;
 	all_reports[0] = 0;

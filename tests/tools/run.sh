@@ -511,6 +511,13 @@ dump_survives_noise() {
 	done
 }
 
+# A structure that is new in the format must be damaged, too.
+every_structure_has_a_table() {
+	sed -n 's/^struct \(vmem_[a-z_]*\) {.*/\1/p' "$top/guestfs/core/format.h" | sort >defined
+	"$top/build/tests-tools/test_checker" --structs | sort >covered
+	diff defined covered
+}
+
 # ---- the programs as they are shipped ----
 
 static_programs() {
@@ -540,6 +547,8 @@ unit() { # program
 unit test_mkfs
 unit test_checker
 unit test_repair
+unit test_log
+check "each structure of format.h has a table of its fields" every_structure_has_a_table
 check "mkfs creates a file whose blocks are all reserved" mkfs_creates
 check "mkfs refuses to overwrite other file systems" mkfs_keeps_others
 check "mkfs -n changes nothing" mkfs_dry_run

@@ -22,24 +22,13 @@
 
 #include <cmocka.h>
 
+#include "fields.h"
 #include "hash.h"
 #include "mkfs.h"
 
-enum verdict { FOUND, FREE };
-
-struct field {
-	const char *name;
-	size_t off, size;
-	enum verdict verdict;
-};
-
-#define F(type, member, verdict) \
-	{ #type "." #member, offsetof(struct type, member), \
-	  sizeof(((struct type *)0)->member), verdict }
-
 /* ---- Damage -------------------------------------------------------------- */
 
-/* Exactly as many fields as the format has bytes, so that none is forgotten. */
+/* Fields one after the other, so that none is forgotten and none is met twice. */
 static void assert_complete(const struct field *f, size_t nr, size_t size)
 {
 	size_t i, sum = 0;
@@ -174,32 +163,7 @@ static void fix_sb_arg(void *arg)
 
 static void superblock_fields(void **state)
 {
-	static const struct field f[] = {
-		F(vmem_superblock, magic, FOUND),
-		F(vmem_superblock, csum, FREE),	/* damage is repaired by the fix */
-		F(vmem_superblock, version_major, FOUND),
-		F(vmem_superblock, version_minor, FREE),	/* for people */
-		F(vmem_superblock, compat, FREE),	/* unknown ones are ignored */
-		F(vmem_superblock, ro_compat, FOUND),
-		F(vmem_superblock, incompat, FOUND),
-		F(vmem_superblock, uuid, FOUND),	/* no root fits then */
-		{ "label text", 56, 7, FREE },
-		{ "label padding", 63, VMEM_LABEL_LEN - 7, FOUND },
-		F(vmem_superblock, nr_blocks, FOUND),
-		F(vmem_superblock, nr_inodes, FOUND),
-		F(vmem_superblock, desc_start, FOUND),
-		F(vmem_superblock, log_start, FOUND),
-		F(vmem_superblock, log_blocks, FOUND),
-		F(vmem_superblock, agmeta0, FOUND),
-		F(vmem_superblock, backup, FOUND),
-		F(vmem_superblock, ag_blocks, FOUND),
-		F(vmem_superblock, nr_ags, FOUND),
-		F(vmem_superblock, inodes_per_ag, FOUND),
-		F(vmem_superblock, itable_blocks, FOUND),
-		F(vmem_superblock, hash_key, FOUND),
-		F(vmem_superblock, created, FREE),
-		F(vmem_superblock, reserved, FOUND),
-	};
+	FIELD_TABLE(f, SUPERBLOCK_FIELDS, vmem_superblock);
 
 	(void)state;
 	set_victim(0);
@@ -233,25 +197,7 @@ static void fix_root_arg(void *arg)
 
 static void root_fields(void **state)
 {
-	/* The other slot says "mounted": falling back to it is found. */
-	static const struct field f[] = {
-		F(vmem_root, magic, FOUND),
-		F(vmem_root, csum, FREE),
-		F(vmem_root, state, FOUND),
-		{ "vmem_root.seq, becoming older", 16, 1, FOUND },
-		{ "vmem_root.seq, becoming newer or impossible", 17, 7, FREE },
-		F(vmem_root, tail, FOUND),
-		F(vmem_root, log_seed, FREE),		/* of an empty log */
-		F(vmem_root, domain, FOUND),
-		F(vmem_root, generation, FREE),		/* of a session that ended well */
-		F(vmem_root, uuid, FOUND),
-		F(vmem_root, mount_count, FREE),
-		F(vmem_root, mount_time, FREE),
-		F(vmem_root, write_time, FREE),
-		F(vmem_root, reserved, FOUND),
-		F(vmem_root, unused, FREE),
-		F(vmem_root, applied, FOUND),
-	};
+	FIELD_TABLE(f, ROOT_FIELDS, vmem_root);
 	struct vmem_root *root = root_slot(true);
 
 	(void)state;
@@ -298,14 +244,7 @@ static void a_state_that_needs_attention(void **state)
 
 static void descriptor_fields(void **state)
 {
-	static const struct field f[] = {
-		F(vmem_ag_desc, free_blocks, FOUND),
-		F(vmem_ag_desc, free_inodes, FOUND),
-		F(vmem_ag_desc, nr_dirs, FOUND),
-		F(vmem_ag_desc, nr_orphans, FOUND),
-		F(vmem_ag_desc, itable_init, FOUND),
-		F(vmem_ag_desc, reserved, FOUND),
-	};
+	FIELD_TABLE(f, DESC_FIELDS, vmem_ag_desc);
 	struct vmem_ag_desc *desc = (struct vmem_ag_desc *)block(VMEM_DESC_START);
 	uint32_t ag;
 
@@ -344,30 +283,6 @@ static void fix_inode_arg(void *arg)
 	fix_inode(*(uint64_t *)arg);
 }
 
-#define INODE_FIELDS(SIZE, RDEV, PARENT) \
-	F(vmem_dinode, csum, FREE), \
-	{ "vmem_dinode.mode, permissions", 4, 1, FREE }, \
-	{ "vmem_dinode.mode, type", 5, 1, FOUND }, \
-	F(vmem_dinode, format, FOUND), \
-	F(vmem_dinode, uid, FREE), \
-	F(vmem_dinode, gid, FREE), \
-	F(vmem_dinode, nlink, FOUND), \
-	F(vmem_dinode, flags, FOUND), \
-	F(vmem_dinode, size, SIZE), \
-	F(vmem_dinode, blocks, FOUND), \
-	F(vmem_dinode, atime, FREE), \
-	F(vmem_dinode, mtime, FREE), \
-	F(vmem_dinode, ctime, FREE), \
-	F(vmem_dinode, btime, FREE), \
-	F(vmem_dinode, generation, FREE), \
-	F(vmem_dinode, rdev, RDEV), \
-	F(vmem_dinode, parent, PARENT), \
-	F(vmem_dinode, reserved0, FOUND), \
-	F(vmem_dinode, xattr, FOUND), \
-	F(vmem_dinode, depth, FOUND), \
-	F(vmem_dinode, nr_ext, FOUND), \
-	F(vmem_dinode, reserved1, FOUND)
-
 /* Byte 5 of an inode holds type and two permission bits: only the top bits. */
 static void damage_inode(uint64_t ino, const struct field *f, size_t nr)
 {
@@ -393,14 +308,7 @@ static void damage_inode(uint64_t ino, const struct field *f, size_t nr)
 
 static void directory_inode_fields(void **state)
 {
-	static const struct field f[] = {
-		INODE_FIELDS(FOUND, FOUND, FOUND),
-		{ "dir.root", 112, 8, FOUND },
-		{ "dir.height", 120, 4, FOUND },
-		{ "dir.reserved", 124, 4, FOUND },
-		{ "dir.nr_entries", 128, 8, FOUND },
-		{ "behind the directory root", 136, 120, FREE },
-	};
+	FIELD_TABLE(f, DIRECTORY_FIELDS, vmem_dinode);
 
 	(void)state;
 	assert_complete(f, COUNT(f), VMEM_INODE_SIZE);
@@ -411,28 +319,19 @@ static void directory_inode_fields(void **state)
 
 static void special_inode_fields(void **state)
 {
-	static const struct field fifo[] = {
-		INODE_FIELDS(FOUND, FOUND, FOUND),
-		{ "payload", 112, 144, FREE },
-	};
-	static const struct field chr[] = {
-		INODE_FIELDS(FOUND, FREE, FOUND),
-		{ "payload", 112, 144, FREE },
-	};
+	FIELD_TABLE(fifo, FIFO_FIELDS, vmem_dinode);
+	FIELD_TABLE(chr, DEVICE_FIELDS, vmem_dinode);
 
 	(void)state;
 	assert_complete(fifo, COUNT(fifo), VMEM_INODE_SIZE);
+	assert_complete(chr, COUNT(chr), VMEM_INODE_SIZE);
 	damage_inode(ino_fifo, fifo, COUNT(fifo));
 	damage_inode(ino_chr, chr, COUNT(chr));
 }
 
 static void symlink_inode_fields(void **state)
 {
-	static const struct field f[] = {
-		INODE_FIELDS(FOUND, FOUND, FOUND),
-		{ "target", 112, 20, FREE },
-		{ "behind the target", 132, 124, FOUND },
-	};
+	FIELD_TABLE(f, SYMLINK_FIELDS, vmem_dinode);
 
 	(void)state;
 	assert_complete(f, COUNT(f), VMEM_INODE_SIZE);
@@ -453,10 +352,7 @@ static void symlink_inode_fields(void **state)
 
 static void file_inode_fields(void **state)
 {
-	static const struct field f[] = {
-		INODE_FIELDS(FREE, FOUND, FOUND),
-		{ "extents", 112, 144, FREE },
-	};
+	FIELD_TABLE(f, FILE_FIELDS, vmem_dinode);
 	size_t i;
 
 	(void)state;
@@ -578,14 +474,7 @@ static void a_block_used_twice(void **state)
 
 static void node_heads(void **state)
 {
-	static const struct field f[] = {
-		F(vmem_node, magic, FOUND),
-		F(vmem_node, level, FOUND),
-		F(vmem_node, count, FOUND),	/* of a leaf: must be 0 */
-		F(vmem_node, owner, FOUND),
-		F(vmem_node, self, FOUND),
-		F(vmem_node, reserved, FOUND),
-	};
+	FIELD_TABLE(f, NODE_FIELDS, vmem_node);
 
 	(void)state;
 	set_victim(ino_sparse);
@@ -598,7 +487,8 @@ static void node_heads(void **state)
 
 static void directory_index_entries(void **state)
 {
-	static const struct field child[] = { F(vmem_dir_index, block, FOUND) };
+	FIELD_TABLE(f, DIR_INDEX_FIELDS, vmem_dir_index);
+	const struct field *child = &f[1];	/* the hash: below */
 	struct vmem_dir_index *idx = (struct vmem_dir_index *)(dir_index_node() + 1);
 	uint64_t first = UINT64_MAX;
 	struct vmem_dirent *de;
@@ -629,21 +519,16 @@ static void directory_index_entries(void **state)
 
 static void directory_entries(void **state)
 {
-	static const struct field f[] = {
-		F(vmem_dirent, hash, FOUND),
-		F(vmem_dirent, ino, FOUND),
-		F(vmem_dirent, rec_len, FOUND),
-		F(vmem_dirent, name_len, FOUND),
-		F(vmem_dirent, type, FOUND),
-		{ "vmem_dirent.name", VMEM_DIRENT_HEAD, 5, FOUND },
-	};
+	FIELD_TABLE(f, DIRENT_FIELDS, vmem_dirent);
+	static const struct field name = { "vmem_dirent.name", VMEM_DIRENT_HEAD, 5, FOUND };
 	struct vmem_node *leaf = dir_leaf(3);
 	struct vmem_dirent *de = some_dirent(leaf), *next;
 
 	(void)state;
 	set_victim(ino_names);
-	assert_complete(f, COUNT(f), VMEM_DIRENT_HEAD + 5);
+	assert_complete(f, COUNT(f), VMEM_DIRENT_HEAD);
 	damage_fields(de, f, COUNT(f), NULL, NULL);
+	damage_fields(de, &name, 1, NULL, NULL);
 	de->ino = vmem_le32_of(VMEM_ROOT_INO);
 	expect("a name for the root", 0, FOUND);
 	restore();
@@ -740,7 +625,9 @@ static void random_damage_ends(void **state)
 		      (unsigned long long)(repairs - refusals), (unsigned long long)refusals);
 }
 
-/* usage: test_checker [TEST [SEED]] */
+#define PRINT_NAME(type, LIST) puts(#type);
+
+/* usage: test_checker [TEST [SEED]] | --structs */
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -767,6 +654,10 @@ int main(int argc, char **argv)
 		cmocka_unit_test(random_damage_ends),
 	};
 
+	if (argc > 1 && !strcmp(argv[1], "--structs")) {
+		ALL_STRUCTURES(PRINT_NAME)
+		return 0;
+	}
 	seed = argc > 2 ? strtoull(argv[2], NULL, 0) : (uint64_t)time(NULL);
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);
