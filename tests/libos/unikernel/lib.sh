@@ -50,7 +50,7 @@ boot() {
 	boot_options=
 	while [ $# -gt 0 ]; do
 		case $1 in
-		-[Mmod] | --image | --name | --cpu | --pidfile | --loader) boot_options="$boot_options $1 $2" && shift 2 ;;
+		-[Mmod] | --image | --name | --cpu | --pidfile | --loader | --qemu) boot_options="$boot_options $1 $2" && shift 2 ;;
 		*) break ;;
 		esac
 	done
