@@ -23,7 +23,7 @@ image=$work/disk.img
 count=0
 failed=0
 
-for file in "$top/build/vmemstore.so" "$selftest"; do
+for file in "$top/build/vmemstore.so" "$selftest" "$modules/vmemfs.ko" "$top/build/tools/mkfs.vmemfs"; do
 	[ -e "$file" ] || { echo "driver-test: $file is missing: run make" >&2 && exit 1; }
 done
 
@@ -91,6 +91,27 @@ test_flush_error() {
 		-plugin "$top/build/vmemstore.so" -device "$(store ,x-fail-flush=2)"
 }
 
+# The same below vmemfs; the image then tells fsck and the next mount.
+test_fs_flush_error() {
+	${CC:-gcc} -std=gnu11 -O1 -Wall -Wextra -Werror -static -pthread -o "$work/fsprobe" \
+		"$top"/tests/guest/fsprobe*.c
+	"$top/build/tools/mkfs.vmemfs" -q -f "$image"
+	status=0
+	"$run" --modules "vmemstore nd_pmem vmemfs" ${VM_KERNEL:+--kernel "$VM_KERNEL"} --no-fail-on-warn \
+		--add "$work/fsprobe:/fsprobe" "$script" -- \
+		-plugin "$top/build/vmemstore.so" -device "$(store ,x-fail-flush=7)" \
+		>"$work/output" 2>&1 || status=$?
+	result $status "vmemfs: a failed flush is EIO to the application, and the mount is read-only"
+	status=0
+	"$top/build/tools/fsck.vmemfs" -n "$image" >"$work/output" 2>&1 && status=1
+	grep -q "asks for a check" "$work/output" || status=1
+	result $status "vmemfs: fsck is told of a failed flush"
+	status=0
+	"$run" --modules "vmemstore nd_pmem vmemfs" ${VM_KERNEL:+--kernel "$VM_KERNEL"} --env AGAIN=yes \
+		--add "$work/fsprobe:/fsprobe" --store "$image" "$script" >"$work/output" 2>&1 || status=$?
+	result $status "vmemfs: the next mount says that a flush had failed, and works"
+}
+
 test_unbind() {
 	guest "the device can be taken away while flushes are in flight" unbind \
 		--cpus 2 --store "$image" "$script"
@@ -103,7 +124,7 @@ test_suspend() {
 
 mkdir "$work/files"
 head -c 1000000 /dev/urandom >"$work/files/random"
-[ $# -gt 0 ] || set -- disk api ext4 readonly flush-error unbind suspend
+[ $# -gt 0 ] || set -- disk api ext4 readonly flush-error fs-flush-error unbind suspend
 for name in "$@"; do
 	script=$top/tests/guest/driver-$name.sh
 	[ -e "$script" ] || { echo "driver-test: no test '$name'" >&2 && exit 1; }

@@ -254,6 +254,14 @@ static void cmd_fsync(char **argv)	/* FILE or DIRECTORY */
 		fail("fsync %s", argv[0]);
 }
 
+static void cmd_syncfs(char **argv)	/* FILE or DIRECTORY */
+{
+	int fd = open_file(argv[0], O_RDONLY);
+
+	if (syncfs(fd))
+		fail("syncfs %s", argv[0]);
+}
+
 static void cmd_fdatasync(char **argv)	/* FILE */
 {
 	int fd = open_file(argv[0], O_RDONLY);
@@ -487,6 +495,7 @@ const struct command file_commands[] = {
 	{ "write-to-rdonly", 1, cmd_write_to_rdonly },
 	{ "unlinked", 1, cmd_unlinked },
 	{ "fsync", 1, cmd_fsync },
+	{ "syncfs", 1, cmd_syncfs },
 	{ "fdatasync", 1, cmd_fdatasync },
 	{ "overwrite-fsync", 3, cmd_overwrite_fsync },
 	{ "append-fsync", 3, cmd_append_fsync },

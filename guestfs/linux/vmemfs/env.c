@@ -159,11 +159,18 @@ static void env_kick(const struct vmem_env *env)
 static void checkpoint_worker(struct work_struct *work)
 {
 	struct vmemfs_sb *sbi = container_of(work, struct vmemfs_sb, checkpoint_work);
+	struct super_block *sb = sbi->sb;
+	int err = vmem_checkpoint(sbi->fs);
 
-	/* The core has reported a failure, and every fsync will; mount(8) shows it, too. */
-	(void)vmem_checkpoint(sbi->fs);
-	if (vmem_is_read_only(sbi->fs))
-		sbi->sb->s_flags |= SB_RDONLY;
+	if (!vmem_is_read_only(sbi->fs) || sb_rdonly(sb))
+		return;
+	/*
+	 * The core has reported a failure, and every fsync will.  mount(8) shows it, too;
+	 * syncfs(2), which skips a read-only file system, has it from here.
+	 */
+	if (err == -EIO)
+		errseq_set(&sb->s_wb_err, err);
+	sb->s_flags |= SB_RDONLY;
 }
 
 static void queue_commit(struct vmemfs_sb *sbi)
