@@ -8,7 +8,7 @@
 # such calls are compared with those at which one failed, so that a new place
 # that no script reaches is a failed test.  About a minute of CPU time.
 #
-# usage: tests/inject/run.sh
+# usage: tests/inject/run.sh	(SITES=no leaves out the comparison)
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -60,6 +60,12 @@ for file in "$out"/*.status; do
 	result 1 "$(basename "$file") ended with status $(cat "$file.status")"
 	sed 's/^/# /' "$file.err"
 done
+
+# A compiler that makes no function inline hides the places.
+if [ "${SITES:-yes}" = no ]; then
+	echo "1..$n"
+	exit $failed
+fi
 
 # Where a call failed: file:line of the core, seen through inline functions.
 for file in "$out"/*.tap; do
