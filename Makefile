@@ -50,6 +50,9 @@ powercut: build ## cut the power of a simulated host 200 times (CUTS=n): 20 minu
 crash: deps ## crash states of the core: the set that `make test` runs
 	@tests/run crash
 
+crash-long: deps ## every sequence of two operations in all domains, three on names: half an hour; resumable
+	@tests/crash/long.sh
+
 fuzz: deps ## damaged images for the core, SECONDS=60 for each harness
 	@tests/fuzz/run.sh $(or $(SECONDS),60)
 
@@ -80,5 +83,5 @@ clean: ## remove what was built, keep what was downloaded
 distclean: ## remove build/
 	@rm -rf build
 
-.PHONY: help demo test build deps test-programs unikernel unikernel-programs unikernel-demo unikernel-kill bench powercut crash fuzz fuzz-long migrate libos libos-kill check-6.12 lint clean distclean
+.PHONY: help demo test build deps test-programs unikernel unikernel-programs unikernel-demo unikernel-kill bench powercut crash crash-long fuzz fuzz-long migrate libos libos-kill check-6.12 lint clean distclean
 .NOTPARALLEL:

@@ -20,7 +20,8 @@ mkdir -p "$out"
 # program, set, mode, options; the long ones first
 list() {
 	for mode in pmem host kill guest; do
-		echo "crash one $mode --nest 400 --verify 16"
+		# In domain guest a store is cut behind each of its words.
+		echo "crash one $mode --verify 16 $([ $mode = guest ] && echo "--nest 2000 --cuts 2000" || echo "--nest 400")"
 		echo "crash two $mode --nest 2000 --sample $([ $mode = pmem ] && echo 4000 || echo 2000)"
 		echo "crash random $mode --every 3 --nest 2000 --seconds 5"
 		echo "crash known $mode --nest $([ $mode = pmem ] && echo 400 || echo 10) --vectors 20"
