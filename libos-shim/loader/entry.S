@@ -56,9 +56,11 @@ enter_program:
 	jmp *%rcx
 
 	.section .bss
-	.balign 16
-program_rsp: .skip 16
+	.balign 4096
+	.globl syscall_stack_guard
+syscall_stack_guard: .skip 4096
 	.skip 65536
 syscall_stack_top:
+program_rsp: .skip 16
 
 	.section .note.GNU-stack, "", @progbits

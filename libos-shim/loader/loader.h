@@ -106,6 +106,7 @@ struct syscall_frame {
 };
 
 void syscall_entry(void);
+extern char syscall_stack_guard[];
 int64_t syscall_dispatch(struct syscall_frame *frame);
 
 #endif /* LOADER_H */

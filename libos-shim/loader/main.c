@@ -185,6 +185,7 @@ int vmemos_main(struct vmemos_platform *p, int argc, char **argv)
 	mounted = clock_since_boot();
 	fd_init();
 	page_fault_hook = vm_fault;
+	guard_page(syscall_stack_guard);
 	elf_load(argc, argv, &entry, &stack);
 	symbol_hook = elf_symbol;
 	wrmsr(MSR_STAR, (uint64_t)CODE_SELECTOR << 32);

@@ -106,12 +106,13 @@ boot_tsc: .quad 0
 
 	.section .bss
 	.balign 4096
-	.globl boot_pml4, boot_pd, boot_pd_high, boot_stack_top
+	.globl boot_pml4, boot_pd, boot_pd_high, boot_stack_guard
 boot_pml4: .skip 4096
 boot_pdpt: .skip 4096
 boot_pdpt_high: .skip 4096
 boot_pd_high: .skip 4096
 boot_pd: .skip 4 * 4096
+boot_stack_guard: .skip 4096
 	.skip BOOT_STACK_SIZE
 boot_stack_top:
 

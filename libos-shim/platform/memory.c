@@ -14,7 +14,7 @@ struct region {
 };
 
 extern uint64_t boot_pml4[], boot_pd[], boot_pd_high[];
-extern char image_start[], image_writable[], image_end[];
+extern char image_start[], image_writable[], image_end[], boot_stack_guard[];
 
 static struct region regions[MAX_REGIONS];
 static unsigned int nr_regions;
@@ -164,6 +164,12 @@ static void protect_image(void)
 	}
 }
 
+void guard_page(const void *page)
+{
+	*page_entry((uint64_t)page, 1, false) = 0;
+	flush_tlb_page((uint64_t)page);
+}
+
 static void map_ram(const struct hvm_memmap *map, unsigned int nr)
 {
 	uint64_t base, end, low_end = 0, nx = cpu.nx ? PTE_NX : 0;
@@ -200,4 +206,5 @@ void memory_init(const struct hvm_start_info *info)
 		fatal("no memory map at the PVH entry: boot by QEMU -kernel");
 	map_ram(direct(info->memmap), info->memmap_entries);
 	protect_image();
+	guard_page(boot_stack_guard);
 }

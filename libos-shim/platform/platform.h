@@ -131,6 +131,8 @@ void *memory_take(size_t size);
 uint64_t *page_entry(uint64_t va, int level, bool create);
 /* Map [phys, phys + size) in 2 MiB pages. */
 void map_large(uint64_t va, uint64_t phys, uint64_t size, uint64_t flags);
+/* Unmap a page of the image: below a stack, so that an overflow traps. */
+void guard_page(const void *page);
 /* Device registers, uncached. */
 volatile void *map_mmio(uint64_t phys, uint64_t size);
 

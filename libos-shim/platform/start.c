@@ -81,13 +81,16 @@ static void take_start_info(const struct hvm_start_info *info)
 	memcpy(command_line, line, strlen(line) + 1);
 }
 
-/* The library's memory: a quarter of the machine's, as much as it can use. */
+/*
+ * The library's memory: a quarter of the machine's, as much as it can use; to
+ * replay a long log it may need more than VMEMOS_ARENA_GOOD.
+ */
 static void give_arena(struct vmemos_platform *p)
 {
 	size_t size = ALIGN_DOWN(memory_total() / 4, LARGE_PAGE);
 
-	if (size > VMEMOS_ARENA_GOOD)
-		size = VMEMOS_ARENA_GOOD;
+	if (size > 2 * VMEMOS_ARENA_GOOD)
+		size = 2 * VMEMOS_ARENA_GOOD;
 	if (size < VMEMOS_ARENA_MIN)
 		size = VMEMOS_ARENA_MIN;
 	p->arena = memory_take(size);

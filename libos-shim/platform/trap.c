@@ -117,13 +117,18 @@ static bool readable(uint64_t va)
 	return entry && (*entry & PTE_PRESENT);
 }
 
-/* By frame pointers, where there are: a program compiled without shows less. */
-static void backtrace(uint64_t rbp)
+/*
+ * By frame pointers, where there are: a program compiled without shows less.
+ * A function that has not made its frame yet has its caller on top of the stack.
+ */
+static void backtrace(uint64_t rsp, uint64_t rbp)
 {
 	const uint64_t *frame;
 	unsigned int depth;
 	uint64_t next;
 
+	if (rsp % 8 == 0 && readable(rsp) && find_symbol(*(const uint64_t *)rsp, &next))
+		say_address("on its stack", *(const uint64_t *)rsp);
 	for (depth = 0; depth < 24 && rbp % 8 == 0; depth++, rbp = next) {
 		if (!rbp || !readable(rbp) || !readable(rbp + 8))
 			return;
@@ -177,9 +182,9 @@ void trap_report(const struct trap_frame *f, const char *why, int signal)
 	else
 		say("vmemos: %s (vector %lu, error 0x%lx)%s%s\n", name ? name : "trap",
 		    f->vector, f->error, why ? ": " : "", why ? why : "");
-	say_address(f->rip < KERNEL_BASE ? "in the program, at" : "in the shim, at", f->rip);
+	say_address(f->rip < KERNEL_BASE ? "in the program, at" : "in the image, at", f->rip);
 	if (nested == 1)
-		backtrace(f->rbp);
+		backtrace(f->rsp, f->rbp);
 	say("  rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", f->rax, f->rbx, f->rcx, f->rdx);
 	say("  rsi %016lx rdi %016lx rbp %016lx rsp %016lx\n", f->rsi, f->rdi, f->rbp, f->rsp);
 	say("  r8  %016lx r9  %016lx r10 %016lx r11 %016lx\n", f->r8, f->r9, f->r10, f->r11);
