@@ -3,7 +3,7 @@
 #
 # libos/run.sh - the library in a process of the host; prints TAP
 #
-# usage: tests/libos/run.sh [NAME...]		parts: programs negative unikraft kv same sqlite
+# usage: tests/libos/run.sh [NAME...]		parts: programs negative example unikraft kv same cost sqlite
 #
 # After each program fsck.vmemfs looks at the image that it left.
 set -eu
@@ -186,12 +186,62 @@ same() {
 	contents "$store" by-shim/file5 | cksum | cut -d' ' -f1,2 >"$work/sum"
 	contents "$store" by-shim/sums | grep ' by-shim/file5$' | cut -d' ' -f1,2 | cmp -s - "$work/sum" || status=1
 	result $status "same store: the host's tools check it and read it"
+	unikernel
+}
+
+# The third guest: the own platform, by the same pointers.
+unikernel() {
+	build "$top/libos-shim" examples
+	build "$here/unikernel" "$top/build/unikernel/tree.elf"
+	status=0
+	"$out/kv" "$store" set color blue >"$work/out" 2>&1 || status=1
+	"$top/libos-shim/run" --timeout 300 --image "$top/build/unikernel/kv.elf" "$store" get color \
+		>"$work/out" 2>&1 || status=1
+	tr -d '\r' <"$work/out" | grep -qx blue || status=1
+	"$top/libos-shim/run" --timeout 300 --image "$top/build/unikernel/kv.elf" "$store" set shape round \
+		>>"$work/out" 2>&1 || status=1
+	[ "$("$out/kv" "$store" get shape)" = round ] || status=1
+	result $status "same store: a unikernel and a process follow each other's pointers"
+	"$top/libos-shim/run" --timeout 300 --image "$top/build/unikernel/tree.elf" "$store" verify by-linux \
+		>"$work/out" 2>&1 && status=0 || status=1
+	fsck "$store" || status=1
+	result $status "same store: a unikernel verifies the tree that Linux wrote"
 }
 
 # contents IMAGE PATH: by the host's tools
 contents() {
 	ino=$("$top/build/tools/dump.vmemfs" -r -t "$1" | awk -v path="/$2" '$NF == path { print $1 }')
 	"$top/build/tools/dump.vmemfs" -r -c "$ino" "$1"
+}
+
+# What operations cost; and docs/libos.md shows the example that is compiled.
+cost() {
+	build "$here" FAST=1 CFLAGS="-O2 -g"
+	store=$work/cost.img
+	image 64M "$store"
+	status=0
+	"$top/build/tests-libos-fast/cost" "$store" check >"$work/out" 2>&1 || status=$?
+	grep -E '^(not )?ok - ' "$work/out" >"$work/lines" || status=1
+	while IFS= read -r line; do
+		good=0
+		[ "${line#ok}" != "$line" ] || good=1
+		result $good "cost: ${line#*- }"
+	done <"$work/lines"
+	[ $status -eq 0 ] || result 1 "cost: all operations measured"
+}
+
+example() {
+	store=$work/hello.img
+	image 16M "$store"
+	sed -n '/^```c$/,/^```$/p' "$top/docs/libos.md" | sed '/^```/d' >"$work/doc.c"
+	status=0
+	tail -n +2 "$top/libos-shim/examples/hello.c" | cmp -s - "$work/doc.c" || status=1
+	result $status "docs/libos.md shows the example as it is"
+	"$out/hello" "$store" >"$work/out" 2>&1 && "$out/hello" "$store" >>"$work/out" 2>&1 || status=1
+	[ "$(cat "$work/out")" = "boot number 1
+boot number 2" ] || status=1
+	result $status "the example of docs/libos.md counts its boots"
+	fsck "$store" || result 1 "the example leaves a whole image"
 }
 
 # The Unikraft driver: its operations on a stand-in for vfscore; all of it compiles.
@@ -244,10 +294,10 @@ sqlite_kill() {
 
 [ -x "$top/build/tools/mkfs.vmemfs" ] || build "$top/guestfs/tools"
 build "$here"
-[ $# -gt 0 ] || set -- programs negative unikraft kv same sqlite
+[ $# -gt 0 ] || set -- programs negative example unikraft kv same cost sqlite
 for part; do
 	case $part in
-	programs | negative | unikraft | kv | same | sqlite) $part ;;
+	programs | negative | example | unikraft | kv | same | cost | sqlite) $part ;;
 	*) echo "no such part: $part" >&2 && exit 2 ;;
 	esac
 done
