@@ -27,6 +27,7 @@ struct options {
 	unsigned int cuts;	/* stores of up to so many words are cut behind each of them */
 	uint64_t seed;
 	bool verbose;
+	bool thorough;		/* check and use every result, not only new ones */
 	bool two_flushes;	/* the store has no commit in two parts */
 };
 

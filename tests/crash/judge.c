@@ -373,8 +373,8 @@ static bool judge_result(struct explorer *x, uint64_t state)
 {
 	struct memory *known = x->memory;
 	struct result result;
+	bool again = x->only || x->opt->thorough, ok;
 	uint64_t key, pair;
-	bool ok;
 
 	if (!recover(x, "mount", &result))
 		return false;
@@ -382,9 +382,9 @@ static bool judge_result(struct explorer *x, uint64_t state)
 		return false;
 	key = mix(result.hash + result.place);
 	pair = mix(key + x->allowed_hash);
-	if (!x->only && set_has(&known->pairs, pair))
+	if (!again && set_has(&known->pairs, pair))
 		return true;
-	ok = !x->only && set_has(&known->results, key) ? judge_history(x) : judge_all(x);
+	ok = !again && set_has(&known->results, key) ? judge_history(x) : judge_all(x);
 	if (ok) {
 		set_add(&known->results, key);
 		set_add(&known->pairs, pair);

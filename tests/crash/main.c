@@ -33,6 +33,7 @@ static const char usage[] =
 "  --vectors N  random states at each crash point (2)\n"
 "  --behind N   pages or lines behind or ahead, one at a time, at each point (8)\n"
 "  --cuts N     stores of up to N words are cut behind each of them (16)\n"
+"  --thorough   check and use what is recovered even if it was seen before\n"
 "  --verify N   look for stores that the core did not tell in one workload of N (1)\n"
 "  --journal F  note in file F what is done, and do not do that again\n"
 "  --progress   say every few seconds how far it is\n"
@@ -42,28 +43,49 @@ static const char usage[] =
 "  --faults     list them\n"
 "  -v           show the trace and what was found (--replay)\n";
 
+static const char *const help_of_names =
+	"modes: guest kill host pmem; setups and operations: tests/crash/gen.c, tests/crash/world.h";
+
+/* Is there a state of this name?  It is as deep as it has dots. */
+static bool was_built(const struct run *r)
+{
+	unsigned int depth = 0;
+	const char *p;
+
+	for (p = r->only; p && *p; p++)
+		depth += *p == '.';
+	return r->failures || !r->only || (depth < MAX_DEPTH && r->memory.count.deep[depth]);
+}
+
 static int replay(struct run *r, char **arg, int nr)
 {
 	static struct op op[MAX_OPS];
-	unsigned int i;
-	int n;
+	const struct setup *setup = find_setup(arg[1]);
+	int n = ops_parse(arg[2], op, MAX_OPS);
+	unsigned int mode;
 
-	for (i = 0; i < NR_MODES && strcmp(arg[0], mode_name[i]); i++)
+	for (mode = 0; mode < NR_MODES && strcmp(arg[0], mode_name[mode]); mode++)
 		;
-	r->mode = (enum mode)i;
-	for (i = 0; i < nr_setups && strcmp(arg[1], setups[i].name); i++)
-		;
-	n = ops_parse(arg[2], op, MAX_OPS);
-	r->world.mode = r->mode;
-	if (r->mode == NR_MODES || i == nr_setups || n < 0) {
-		fprintf(stderr, "crash: no such %s\n", n < 0 ? "operation" : i == nr_setups ? "setup" : "mode");
+	if (mode == NR_MODES || !setup || n < 0) {
+		fprintf(stderr, "crash: no such %s (%s)\n",
+			n < 0 ? "operation" : !setup ? "setup" : "mode", help_of_names);
 		return 2;
 	}
+	r->mode = (enum mode)mode;
+	r->world.mode = r->mode;
 	r->only = nr > 3 ? arg[3] : NULL;
-	if (!begin_setup(r, &setups[i]))
+	if (r->only && (r->only[0] < '0' || r->only[0] > '9' || !strchr(r->only, ':'))) {
+		fprintf(stderr, "crash: \"%s\" is no name of a state, which is like 153:2\n", r->only);
+		return 2;
+	}
+	if (!begin_setup(r, setup))
 		return 2;
 	if (!try_ops(r, op, (unsigned int)n)) {
 		fprintf(stderr, "crash: an operation makes no sense in this workload\n");
+		return 2;
+	}
+	if (!was_built(r)) {
+		fprintf(stderr, "crash: no state %s here: give the options that were printed with it\n", r->only);
 		return 2;
 	}
 	printf("%llu states, %llu failures\n", (unsigned long long)r->memory.count.states, (unsigned long long)r->failures);
@@ -71,7 +93,7 @@ static int replay(struct run *r, char **arg, int nr)
 }
 
 enum { O_SAMPLE = 256, O_SECONDS, O_SEED, O_STEPS, O_EVERY, O_NEST, O_AGAIN, O_VECTORS, O_BEHIND,
-       O_CUTS, O_VERIFY, O_JOURNAL, O_PROGRESS, O_STOP, O_REPLAY, O_FAULT, O_FAULTS, O_TWO_FLUSHES };
+       O_CUTS, O_VERIFY, O_JOURNAL, O_PROGRESS, O_STOP, O_REPLAY, O_FAULT, O_FAULTS, O_TWO_FLUSHES, O_THOROUGH };
 
 static const struct option long_options[] = {
 	{ "sample", 1, NULL, O_SAMPLE }, { "seconds", 1, NULL, O_SECONDS },
@@ -80,7 +102,7 @@ static const struct option long_options[] = {
 	{ "behind", 1, NULL, O_BEHIND }, { "cuts", 1, NULL, O_CUTS }, { "verify", 1, NULL, O_VERIFY },
 	{ "journal", 1, NULL, O_JOURNAL }, { "progress", 0, NULL, O_PROGRESS },
 	{ "stop", 1, NULL, O_STOP }, { "replay", 0, NULL, O_REPLAY },
-	{ "two-flushes", 0, NULL, O_TWO_FLUSHES },
+	{ "two-flushes", 0, NULL, O_TWO_FLUSHES }, { "thorough", 0, NULL, O_THOROUGH },
 	{ "fault", 1, NULL, O_FAULT }, { "faults", 0, NULL, O_FAULTS }, { "help", 0, NULL, 'h' }, { 0 },
 };
 
@@ -118,6 +140,7 @@ static bool one_option(struct run *r, struct choice *c, int opt)
 	case O_PROGRESS: r->progress = true; return true;
 	case O_STOP: r->stop = n; return n > 0;
 	case O_TWO_FLUSHES: r->opt.two_flushes = true; return true;
+	case O_THOROUGH: r->opt.thorough = true; return true;
 	case O_REPLAY: c->replay = true; return true;
 	case O_FAULT: c->fault = n; return n > 0 && n < nr_faults();
 	case O_FAULTS: c->list_faults = true; return true;

@@ -24,7 +24,7 @@ list() {
 		echo "crash one $mode --verify 16 $([ $mode = guest ] && echo "--nest 2000 --cuts 2000" || echo "--nest 400")"
 		echo "crash two $mode --nest 2000 --sample $([ $mode = pmem ] && echo 4000 || echo 2000)"
 		echo "crash random $mode --every 3 --nest 2000 --seconds 5"
-		echo "crash known $mode --nest $([ $mode = pmem ] && echo 400 || echo 10) --vectors 20"
+		echo "crash known $mode --nest $([ $mode = pmem ] && echo 400 || echo 10) --vectors 20 --thorough"
 		echo "crash-san one $mode --nest 400 --sample 100"
 		echo "crash-san random $mode --every 5 --steps 60 --seconds 3"
 	done
