@@ -3,9 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "world_internal.h"
-
 #include "internal.h"
+#include "world_internal.h"
 
 struct copy {
 	struct machine *m;

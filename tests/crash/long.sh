@@ -29,7 +29,6 @@ stages() {
 			two) echo "$set $mode --nest 20000 --cuts 64 --vectors 3" ;;
 			three) echo "$set $mode --nest 20000" ;;
 			random) echo "$set $mode --nest 1000 --every 2 --steps 400 --seconds ${SECONDS_RANDOM:-300}" ;;
-			*) echo "$0: no set $set: two, three and random are possible" >&2 && exit 2 ;;
 			esac
 		done
 	done
@@ -109,11 +108,17 @@ case ${1:-} in
 *) sed -n '4,/^set/s/^# \{0,1\}//p' "$0" | sed '/^set/d' && exit 2 ;;
 esac
 
+for set in ${SETS:-}; do
+	case $set in
+	two | three | random) ;;
+	*) echo "crash-long: no set $set: SETS can have two, three and random" >&2 && exit 2 ;;
+	esac
+done
 build
 dir=$(run_dir)
 if [ -z "${1:-}" ]; then
 	echo "crash-long: progress every few seconds; stop with Ctrl-C, go on with the same command" >&2
-	stages | xargs -P "${LANES:-$(nproc)}" -L 1 "$0" --one "$dir" || :
+	stages | xargs -r -P "${LANES:-$(nproc)}" -L 1 "$0" --one "$dir" || :
 fi
 status=0
 table "$dir" || status=$?
