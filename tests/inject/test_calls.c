@@ -142,8 +142,8 @@ static void finish_run(struct course *k, struct player *p)
 static bool run_without_memory(struct course *k, uint64_t n)
 {
 	static struct player p;
+	unsigned int i, later = 0;
 	bool fired = false;
-	unsigned int i;
 	int err;
 
 	player_open(&p, &k->image);
@@ -168,10 +168,13 @@ static bool run_without_memory(struct course *k, uint64_t n)
 			judge(k, &p, i, err);
 			if (err)
 				err = play(&p, &k->op[i]);
-			if (!is_op(&k->op[i], "fill"))
-				expect_tree(&p, &k->after[i + 1], "played again");
+			later = 4;
 		}
 		RESULT(0, err);
+		/* What a failure left may show a little later.  How much fits may differ. */
+		if (later && !is_op(&k->op[i], "fill"))
+			expect_tree(&p, &k->after[i + 1], "the tree");
+		later -= later > 0;
 	}
 	finish_run(k, &p);
 	fired = p.fired;

@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+/* test_edges.c - limits, refusals, and paths that ordinary work seldom takes */
+#include "fixture.h"
+#include "hash.h"
+
+/* ---- Many ranges, many inodes ---- */
+
+#define FILES 40u
+#define SPOTS 11u
+
+static void name_file(char *name, unsigned int i)
+{
+	snprintf(name, 16, "f%u", i);
+}
+
+/* Files of many blocks, each overwritten at places far apart. */
+static void scatter(struct ctx *c, struct vmem_inode *vi, unsigned int spots)
+{
+	unsigned int i, k;
+	char name[16];
+
+	for (i = 0; i < FILES; i++) {
+		name_file(name, i);
+		make(&c->root, name, S_FILE, &vi[i]);
+		write_pattern(&vi[i], 0, 3 * SPOTS * BLOCK, i);
+	}
+	assert_int_equal(vmem_sync(c->fs), 0);
+	for (i = 0; i < FILES; i++)
+		for (k = 0; k < spots; k++)
+			write_pattern(&vi[i], 3 * k * BLOCK, 100, i + 100);
+}
+
+static void expect_scattered(struct ctx *c, unsigned int spots)
+{
+	struct vmem_inode vi;
+	unsigned int i, k;
+	char name[16];
+
+	for (i = 0; i < FILES; i++) {
+		name_file(name, i);
+		open_name(&c->root, name, &vi);
+		for (k = 0; k < spots; k++)
+			expect_pattern(&vi, 3 * k * BLOCK, 100, i + 100);
+		put(&vi);
+	}
+}
+
+/* More places than an inode remembers, more inodes than a record takes, more ranges than a set. */
+static void a_sync_covers_overwrites_however_scattered(void **state)
+{
+	static struct vmem_inode vi[FILES];
+	unsigned int commits, spots;
+	struct ctx c;
+
+	(void)state;
+	for (commits = 0; commits < 2; commits++)
+		for (spots = 8; spots <= SPOTS; spots += 3) {
+			up(&c, VMEM_DOMAIN_HOST, 16 * MiB, 0);
+			put(&c.root);
+			assert_int_equal(vmem_umount(c.fs), 0);
+			if (commits)
+				sim_use_commits(c.sim);
+			again(&c);
+			scatter(&c, vi, spots);
+			assert_int_equal(vmem_sync(c.fs), 0);
+			fail_and_mount(&c, SIM_HOST);
+			expect_scattered(&c, spots);
+			finish(&c);
+		}
+}
+
+static void an_fsync_covers_more_overwrites_than_an_inode_remembers(void **state)
+{
+	static struct vmem_inode vi[FILES];
+	unsigned int i;
+	struct ctx c;
+
+	(void)state;
+	up(&c, VMEM_DOMAIN_HOST, 16 * MiB, 0);
+	scatter(&c, vi, SPOTS);
+	for (i = 0; i < FILES; i++)
+		assert_int_equal(vmem_fsync(&vi[i], i % 2), 0);
+	fail_and_mount(&c, SIM_HOST);
+	expect_scattered(&c, SPOTS);
+	finish(&c);
+}
+
+/* Metadata pages are dropped and read again all the time. */
+static void a_small_overlay_changes_nothing(void **state)
+{
+	struct vmem_inode dir, vi;
+	unsigned int i, round;
+	char name[16];
+	struct ctx c;
+
+	up(&c, domain_of(state), 64 * MiB, 0);
+	down(&c);
+	c.sim->env.overlay_pages = 64;
+	again(&c);
+	for (round = 0; round < 2; round++)
+		for (i = 0; i < 300; i++) {
+			name_file(name, i);
+			if (round) {
+				open_name(&c.root, name, &dir);
+			} else {
+				make(&c.root, name, S_DIR, &dir);
+			}
+			make(&dir, round ? "b" : "a", S_FILE, &vi);
+			write_pattern(&vi, 0, 3 * BLOCK, i);
+			put(&vi);
+			put(&dir);
+		}
+	fail_and_mount(&c, SIM_GUEST);
+	for (i = 0; i < 300; i++) {
+		name_file(name, i);
+		open_name(&c.root, name, &dir);
+		open_name(&dir, "b", &vi);
+		expect_pattern(&vi, 0, 3 * BLOCK, i);
+		put(&vi);
+		put(&dir);
+	}
+	finish(&c);
+}
+
+/* ---- Refusals ---- */
+
+static struct vmem_dinode *medium_inode(struct ctx *c, uint64_t ino)
+{
+	uint64_t meta = vmem_get64(((struct vmem_superblock *)(void *)c->sim->now)->agmeta0);
+
+	return (void *)(c->sim->now + (meta + 2) * BLOCK + ino * VMEM_INODE_SIZE);
+}
+
+/* While it is not mounted: the inode has so many links. */
+static void set_links(struct ctx *c, uint64_t ino, uint32_t nlink)
+{
+	struct vmem_dinode *n = medium_inode(c, ino);
+
+	n->nlink = vmem_le32_of(nlink);
+	n->csum = vmem_le32_of(vmem_inode_csum(vmem_crc32c, n, ino));
+}
+
+static void the_last_link_is_refused(void **state)
+{
+	struct vmem_inode dir, full, sub, vi, file;
+	uint64_t dir_ino, file_ino;
+	struct ctx c;
+
+	(void)state;
+	up(&c, VMEM_DOMAIN_HOST, 4 * MiB, 0);
+	make(&c.root, "full", S_DIR, &full);
+	make(&c.root, "dir", S_DIR, &dir);
+	make(&c.root, "file", S_FILE, &file);
+	dir_ino = full.ino;
+	file_ino = file.ino;
+	put(&full);
+	put(&dir);
+	put(&file);
+	down(&c);
+	set_links(&c, dir_ino, 0x7fffffff);
+	set_links(&c, file_ino, 0x7fffffff);
+	again(&c);
+	open_name(&c.root, "full", &full);
+	open_name(&c.root, "dir", &dir);
+	open_name(&c.root, "file", &file);
+	assert_int_equal(try_make(&full, "sub", S_DIR, &sub), -EMLINK);
+	assert_int_equal(vmem_rename(&c.root, N("dir"), &dir, &full, N("dir"), NULL, 0), -EMLINK);
+	assert_int_equal(vmem_link(&c.root, N("link"), &file), -EMLINK);
+	assert_true(exists(&c.root, "dir"));
+	assert_false(exists(&full, "dir"));
+	assert_false(exists(&c.root, "link"));
+	make(&full, "plain", S_FILE, &vi);
+	assert_int_equal(vmem_unlink(&full, N("plain"), &vi), 0);
+	put(&vi);
+	put(&full);
+	put(&dir);
+	put(&file);
+	put(&c.root);
+	assert_int_equal(vmem_umount(c.fs), 0);
+	set_links(&c, dir_ino, 2);
+	set_links(&c, file_ino, 1);
+	again(&c);
+	finish(&c);
+}
+
+static void calls_that_make_no_sense_are_refused(void **state)
+{
+	struct vmem_attr attr = { .mode = S_DIR };
+	struct vmem_inode a, b, vi, gone;
+	struct vmem_map map;
+	char name[300];
+	struct ctx c;
+
+	(void)state;
+	up(&c, VMEM_DOMAIN_HOST, 4 * MiB, 0);
+	make(&c.root, "a", S_FILE, &a);
+	make(&c.root, "b", S_FILE, &b);
+	make(&c.root, "gone", S_DIR, &gone);
+	memset(name, 'n', sizeof(name));
+	assert_int_equal(vmem_tmpfile(c.fs, &attr, 1, &vi), -EINVAL);
+	assert_int_equal(vmem_create(&c.root, (struct vmem_name){ name, 256 }, &attr, &vi), -ENAMETOOLONG);
+	/* The caller's inode is not that of the name. */
+	assert_int_equal(vmem_unlink(&c.root, N("a"), &b), -ENOENT);
+	assert_int_equal(vmem_rename(&c.root, N("a"), &a, &c.root, N("b"), &a, VMEM_RENAME_EXCHANGE), 0);
+	assert_int_equal(vmem_rename(&c.root, N("a"), &b, &c.root, N("c"), NULL, 0), -ENOENT);
+	assert_int_equal(vmem_rename(&c.root, N("a"), &a, &c.root, N("c"), &b, 0), -ENOENT);
+	assert_int_equal(vmem_rename(&c.root, N("a"), &a, &c.root, N("b"), &gone, VMEM_RENAME_EXCHANGE), -ENOENT);
+	assert_int_equal(vmem_rename(&c.root, N("a"), &a, &c.root, N("c"), NULL, 8), -EINVAL);
+	/* In a directory that is gone. */
+	assert_int_equal(vmem_rmdir(&c.root, N("gone"), &gone), 0);
+	assert_int_equal(vmem_unlink(&gone, N("a"), &a), -ENOENT);
+	assert_int_equal(vmem_rmdir(&gone, N("a"), &gone), -ENOENT);
+	assert_int_equal(vmem_rename(&gone, N("a"), &a, &c.root, N("x"), NULL, 0), -ENOENT);
+	assert_int_equal(vmem_rename(&c.root, N("a"), &a, &gone, N("x"), NULL, 0), -ENOENT);
+	/* Behind all that a file can have. */
+	assert_int_equal(vmem_map(&a, VMEM_MAX_LBLK + 1, 1, &map), -EINVAL);
+	assert_int_equal(vmem_map_write(&a, VMEM_MAX_LBLK + 1, 1, &map), -EINVAL);
+	assert_int_equal(vmem_map_write(&c.root, 0, 1, &map), -EINVAL);
+	put(&gone);
+	put(&a);
+	put(&b);
+	finish(&c);
+}
+
+static void runs_are_laid_out_whole_or_not_at_all(void **state)
+{
+	struct vmem_inode a, vi;
+	struct vmem_map map;
+	struct ctx c;
+
+	up(&c, domain_of(state), 16 * MiB, 0);
+	make(&c.root, "a", S_FILE, &a);
+	assert_int_equal(vmem_layout(&a, 0, 1), -EINVAL);
+	assert_int_equal(vmem_layout(&c.root, 0, 1), -EINVAL);
+	assert_int_equal(vmem_truncate(&a, 9000 * BLOCK), 0);
+	assert_int_equal(vmem_layout(&a, 0, 0), -EINVAL);
+	assert_int_equal(vmem_layout(&a, 9000, 1), -EINVAL);
+	assert_int_equal(vmem_layout(&a, 0, 9001), -EINVAL);
+	assert_int_equal(vmem_layout(&a, 0, 9000), -ENOSPC);
+	assert_int_equal(vmem_layout(&a, 2, 4), 0);
+	assert_int_equal(vmem_layout(&a, 5, 3), -EEXIST);
+	assert_int_equal(vmem_layout(&a, 6, 700), 0);
+	assert_int_equal(vmem_map(&a, 6, 700, &map), 0);
+	assert_int_equal(map.nr, 700);
+	expect_zeros(&a, 0, 710 * BLOCK);
+	make(&c.root, "filler", S_FILE, &vi);
+	fill_store(&vi, 0);
+	assert_int_equal(vmem_layout(&a, 800, 200), -ENOSPC);
+	put(&vi);
+	assert_int_equal(vmem_remount(c.fs, true), 0);
+	assert_int_equal(vmem_layout(&a, 800, 1), -EROFS);
+	put(&a);
+	finish(&c);
+}
+
+static size_t copy_some(void *ctx, void *addr, size_t len)
+{
+	size_t *left = ctx, n = len < *left ? len : *left;
+
+	(void)addr;
+	*left -= n;
+	return n;
+}
+
+static void a_read_into_a_bad_buffer_is_short_or_an_error(void **state)
+{
+	struct vmem_inode vi;
+	struct ctx c;
+	size_t left;
+
+	(void)state;
+	up(&c, VMEM_DOMAIN_HOST, 4 * MiB, 0);
+	make(&c.root, "a", S_FILE, &vi);
+	write_pattern(&vi, 0, 3 * BLOCK, 1);
+	left = 5000;
+	assert_int_equal(vmem_read(&vi, 0, 3 * BLOCK, copy_some, &left), 5000);
+	left = 0;
+	assert_int_equal(vmem_read(&vi, 0, 3 * BLOCK, copy_some, &left), -EFAULT);
+	put(&vi);
+	finish(&c);
+}
+
+static void an_open_unlinked_file_keeps_the_mount_writable(void **state)
+{
+	struct vmem_inode vi;
+	struct ctx c;
+
+	up(&c, domain_of(state), 4 * MiB, 0);
+	make(&c.root, "a", S_FILE, &vi);
+	assert_int_equal(vmem_unlink(&c.root, N("a"), &vi), 0);
+	assert_int_equal(vmem_remount(c.fs, true), -EBUSY);
+	write_pattern(&vi, 0, 100, 1);
+	put(&vi);
+	assert_int_equal(vmem_remount(c.fs, true), 0);
+	finish(&c);
+}
+
+/* ---- Damage ---- */
+
+static void what_was_stored_before_damage_is_durable_after_sync(void **state)
+{
+	struct vmem_mount_opts opts = { .domain = VMEM_DOMAIN_HOST, .check = true };
+	struct vmem_inode vi, new;
+	struct ctx c;
+
+	(void)state;
+	up(&c, VMEM_DOMAIN_HOST, 4 * MiB, 0);
+	make(&c.root, "a", S_FILE, &vi);
+	write_pattern(&vi, 0, 3 * BLOCK, 1);
+	assert_int_equal(vmem_sync(c.fs), 0);
+	write_pattern(&vi, 0, 100, 2);
+	make(&c.root, "new", S_FILE, &new);
+	assert_int_equal(vmem_report_damage(c.fs, 7, "a test says so"), -EUCLEAN);
+	assert_true(vmem_is_read_only(c.fs));
+	assert_int_equal(write_at(&vi, 0, "x", 1), -EROFS);
+	assert_int_equal(vmem_sync(c.fs), 0);
+	fail_now(&c, SIM_HOST);
+	assert_int_equal(try_mount(&c, &opts), 0);
+	assert_int_equal(vmem_iget(c.fs, VMEM_ROOT_INO, &c.root), 0);
+	open_name(&c.root, "a", &vi);
+	expect_pattern(&vi, 0, 100, 2);
+	assert_true(exists(&c.root, "new"));
+	put(&vi);
+	finish(&c);
+}
+
+static void damage_is_told_by_the_next_mount_even_after_a_kill(void **state)
+{
+	struct ctx c;
+
+	up(&c, domain_of(state), 4 * MiB, 0);
+	vmem_report_damage(c.fs, 7, "a test says so");
+	assert_int_equal(vmem_checkpoint(c.fs), -EROFS);	/* as env->kick asks for */
+	assert_int_equal(vmem_remount(c.fs, false), -EROFS);
+	assert_non_null(strstr(c.sim->last_log, "stays read-only after damage"));
+	c.sim->last_log[0] = 0;
+	fail_and_mount(&c, SIM_GUEST);
+	assert_non_null(strstr(c.sim->last_log, "was met earlier"));
+	finish(&c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_sync_covers_overwrites_however_scattered),
+		cmocka_unit_test(an_fsync_covers_more_overwrites_than_an_inode_remembers),
+		EACH_DOMAIN(a_small_overlay_changes_nothing),
+		cmocka_unit_test(the_last_link_is_refused),
+		cmocka_unit_test(calls_that_make_no_sense_are_refused),
+		EACH_DOMAIN(runs_are_laid_out_whole_or_not_at_all),
+		cmocka_unit_test(a_read_into_a_bad_buffer_is_short_or_an_error),
+		EACH_DOMAIN(an_open_unlinked_file_keeps_the_mount_writable),
+		cmocka_unit_test(what_was_stored_before_damage_is_durable_after_sync),
+		EACH_DOMAIN(damage_is_told_by_the_next_mount_even_after_a_kill),
+	};
+
+	return cmocka_run_group_tests_name("edges", tests, NULL, NULL);
+}
