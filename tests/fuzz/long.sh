@@ -6,6 +6,7 @@
 #
 #   tests/fuzz/long.sh [-t SECONDS] [NAME ...]	default: 3600 s for each harness
 #   tests/fuzz/long.sh -r			only the report
+#   tests/fuzz/long.sh -q [-t SECONDS] [NAME ...]	no report
 #
 # One harness runs at a time, in slices of ten minutes.  What each slice used
 # is noted in build/fuzz/total/NAME.tsv, and corpora grow in build/fuzz/corpus,
@@ -20,14 +21,16 @@ all="repair ops replay mount check"
 slice=${SLICE:-600}
 target=3600
 report_only=
+quiet=
 
 usage() {
-	echo "usage: long.sh [-r] [-t SECONDS] [repair|ops|replay|mount|check ...]" >&2
+	echo "usage: long.sh [-r|-q] [-t SECONDS] [repair|ops|replay|mount|check ...]" >&2
 	exit 2
 }
-while getopts rt: option; do
+while getopts qrt: option; do
 	case $option in
 	r) report_only=1 ;;
+	q) quiet=1 ;;
 	t) target=$OPTARG ;;
 	*) usage ;;
 	esac
@@ -101,6 +104,8 @@ for name in $names; do
 		}
 	done
 done
+
+[ -z "$quiet" ] || exit $status
 
 # Coverage by replaying what was gathered.
 for name in $names; do
