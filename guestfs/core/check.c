@@ -447,7 +447,7 @@ static uint32_t count_zeros(const uint8_t *map, uint32_t nr)
 	uint32_t i, n = 0;
 
 	for (i = 0; i < nr / 8; i++)
-		n += 8 - (uint32_t)__builtin_popcount(map[i]);
+		n += map[i] ? 8 - (uint32_t)__builtin_popcount(map[i]) : 8;
 	for (i *= 8; i < nr; i++)
 		n += !test_bit(map, i);
 	return n;

@@ -332,6 +332,17 @@ static bool inode_sealed(const struct repair *r, uint64_t ino, const struct vmem
 	return vmem_get16(di->mode) && vmem_get32(di->csum) == vmem_inode_csum(r->crc, di, ino);
 }
 
+/* Behind the last inode of a group that its bitmap knows; may be too high by seven. */
+static uint32_t last_marked(const struct repair *r, uint32_t ag)
+{
+	const uint8_t *map = block_ptr(r, group_meta(r, ag) + 1);
+	uint32_t bytes = r->inodes_per_ag / 8;
+
+	while (bytes && !map[bytes - 1])
+		bytes--;
+	return bytes * 8;
+}
+
 /*
  * Initialised blocks of the inode table: as the descriptor says, and as far as
  * inodes that the bitmap knows have right checksums.  Older file systems may
@@ -346,7 +357,7 @@ static uint32_t find_initialised(struct repair *r, uint32_t ag)
 
 	if (init > r->itable_blocks)
 		init = ag ? 0 : 1;
-	for (i = r->inodes_per_ag; i-- > init * VMEM_INODES_PER_BLOCK;)
+	for (i = last_marked(r, ag); i-- > init * VMEM_INODES_PER_BLOCK;)
 		if (marked_used(r, first + i) && inode_sealed(r, first + i, &table[i])) {
 			uint32_t from = init * VMEM_INODES_PER_BLOCK;
 
@@ -445,7 +456,9 @@ static uint32_t count_zeros(const uint8_t *map, uint32_t nr)
 {
 	uint32_t i, n = 0;
 
-	for (i = 0; i < nr; i++)
+	for (i = 0; i < nr / 8; i++)
+		n += map[i] ? 8 - (uint32_t)__builtin_popcount(map[i]) : 8;
+	for (i *= 8; i < nr; i++)
 		n += !test_bit8(map, i);
 	return n;
 }
@@ -460,16 +473,15 @@ static void put_bitmap(struct repair *r, uint32_t ag, const char *what, uint64_t
 	vmem_put(r->store, block << VMEM_BLOCK_SHIFT, expected, VMEM_BLOCK_SIZE);
 }
 
-/* Tell the caller what a group holds, before anything is added. */
+/* Tell the caller which blocks of a group trees hold, before anything is added. */
 static void tell_in_use(struct repair *r, uint32_t ag)
 {
 	const struct rgroup *g = &r->groups[ag];
 	uint8_t *map = r->p->in_use + (uint64_t)ag * r->ag_blocks / 8;
-	uint32_t len = group_meta_len(r, ag), i;
+	uint32_t i;
 
 	for (i = 0; g->claimed && i < (g->blocks + 7) / 8; i++)
 		map[i] |= g->claimed[i];
-	vmem_bits_apply(map, 0, len, true);
 }
 
 /* Bitmaps and descriptor of a group, from what is in use. */

@@ -27,8 +27,9 @@ struct vmem_repair_params {
 	const struct vmem_env *env;
 	enum vmem_domain domain;	/* for the clean root that is left */
 	/*
-	 * A bit per block, all zero, or NULL.  Set for metadata and for what
-	 * the damaged image holds: a changed block without its bit is a new one.
+	 * A bit per block, all zero, or NULL.  Set for what the trees of the
+	 * damaged image hold: outside the metadata of groups a changed block
+	 * without its bit is a new one.
 	 */
 	uint8_t *in_use;
 	void *ctx;			/* for the functions below */

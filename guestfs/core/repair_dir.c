@@ -409,6 +409,10 @@ static void find_lost_leaves(struct repair *r)
 		for (i = group_meta_len(r, ag); i < r->groups[ag].blocks && !r->error; i++) {
 			uint64_t block = (uint64_t)ag * r->ag_blocks + i;
 
+			if (i % 8 == 0 && !map[i / 8]) {
+				i += 7;
+				continue;
+			}
 			if (test_bit8(map, i) && !(claimed && test_bit8(claimed, i)) &&
 			    vmem_repair_block_ok(r, block, 1))
 				adopt_leaf(r, block);
@@ -692,7 +696,8 @@ static bool can_hold(const struct repair *r)
 
 		free += g->blocks - group_meta_len(r, ag);
 		for (i = 0; g->claimed && i < VMEM_BLOCK_SIZE; i++)
-			free -= (uint64_t)__builtin_popcount(g->claimed[i]);
+			if (g->claimed[i])
+				free -= (uint64_t)__builtin_popcount(g->claimed[i]);
 	}
 	return free > 2 * (r->dir_blocks + r->copy_blocks) + 64;
 }

@@ -94,12 +94,15 @@ static int store_blocks(const struct fsck_copy *c, struct vmem_store *image, uin
 			uint64_t end, unsigned int kind)
 {
 	bool any = false;
-	uint64_t block;
+	uint64_t block, word;
 
 	for (block = first; block < end; block++) {
-		if (!c->changed[block / 8] && block % 8 == 0) {
-			block += 7;
-			continue;
+		if (block % 64 == 0 && block + 64 <= end) {
+			memcpy(&word, c->changed + block / 8, sizeof(word));
+			if (!word) {
+				block += 63;
+				continue;
+			}
 		}
 		if (!test_bit(c->changed, block) || (kind != ANY && kind_of(c, block) != kind))
 			continue;
