@@ -410,7 +410,8 @@ int vmemos_acquire(struct vmemos_file *file, uint64_t off, uint64_t len, unsigne
 /*
  * What was stored at [addr, addr+len) of the area is durable in the mount's
  * domain, and so is what the file needs to reach it.  One host flush of these
- * bytes' pages, none in the domains GUEST and PMEM.  -EINVAL: not in the area.
+ * bytes' pages (and one of the log, when the file itself changed since its last
+ * fsync); none in the domains GUEST and PMEM.  -EINVAL: not in the area.
  */
 int vmemos_persist(struct vmemos_area *area, const void *addr, size_t len);
 

@@ -2,8 +2,8 @@
 /*
  * cost.c - what durability costs in instructions and host flushes
  *
- * A child works on the library and is single-stepped by its parent.  The
- * flush is replaced by one that only counts: what the host does then is
+ * The processor's trap flag makes each instruction a signal, which counts it.
+ * The flush is replaced by one that only counts: what the host does then is
  * another matter.  Instructions of the copying are counted as well; one that
  * repeats itself (rep movs) counts once.
  *
@@ -12,24 +12,16 @@
  */
 #define _GNU_SOURCE
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/ptrace.h>
-#include <sys/user.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include <ucontext.h>
 
 #include "check.h"
 
 #define WARM_UP	4	/* a file that is fsynced often is handled otherwise than the first time */
 #define ROUNDS	5	/* the median counts: now and then a checkpoint falls into one */
 
-struct shared {
-	unsigned long flushes;
-};
-
-static struct shared *shared;
+static unsigned long flushes, steps;
+static greg_t last_rip;
 static uint8_t page[BLOCK];
 static struct vmemos_file *file;
 static struct vmemos_area area;
@@ -39,7 +31,7 @@ static int count_flush(struct vmemos_platform *p, const struct vmemos_range *r, 
 	(void)p;
 	(void)r;
 	(void)nr;
-	shared->flushes++;
+	flushes++;
 	return 0;
 }
 
@@ -122,86 +114,25 @@ static const struct operation {
 	{ "look up a name that is not there", look_for_nothing, 2500, 0 },
 };
 
-/* ---- The child ---- */
+/* ---- Counting ---- */
 
-static void mark(void)
+static void count_step(int signal, siginfo_t *info, void *context)
 {
-	__asm__ volatile("int3" : : : "memory");
+	greg_t rip = ((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
+
+	(void)signal;
+	(void)info;
+	steps += rip != last_rip;
+	last_rip = rip;
 }
 
-static int work(struct vmemos_platform *p)
+/* TF is bit 8 of the flags; a few instructions here are counted, too. */
+static void trap_flag(bool on)
 {
-	struct vmemos_platform machine = *p;
-	unsigned int i, round;
-
-	machine.flush = count_flush;
-	/* A unikernel without threads. */
-	machine.lock_new = NULL;
-	machine.lock_free = NULL;
-	machine.lock = machine.unlock = NULL;
-	machine.lock_shared = machine.unlock_shared = NULL;
-	platform = &machine;
-	if (vmemos_mount(&machine, NULL, &fs))
-		return 1;
-	root = vmemos_root(fs);
-	if (vmemos_open(root, "f", VMEMOS_O_RDWR | VMEMOS_O_CREAT, 0644, &file) ||
-	    vmemos_layout(file, 0, MiB) || vmemos_acquire(file, 0, MiB, VMEMOS_WHOLE, &area) ||
-	    vmemos_fsync(file, false))
-		return 1;
-	for (i = 0; i < NR(operations); i++) {
-		/* Mapped files do not ride in the log: only what stores there is measured so. */
-		if (operations[i].run == append_page) {
-			vmemos_release(&area);
-			vmemos_close(file);
-			vmemos_umount(fs);
-			if (vmemos_mount(&machine, NULL, &fs))
-				return 1;
-			root = vmemos_root(fs);
-			vmemos_open(root, "f", VMEMOS_O_RDWR, 0, &file);
-		}
-		for (round = 0; round < WARM_UP; round++)
-			operations[i].run(round);
-		for (; round < WARM_UP + ROUNDS; round++) {
-			mark();
-			operations[i].run(round);
-			mark();
-		}
-	}
-	return 0;
-}
-
-/* ---- The parent ---- */
-
-/* Run to the next mark. */
-static int run_to_mark(pid_t pid)
-{
-	int status;
-
-	ptrace(PTRACE_CONT, pid, 0, 0);
-	return waitpid(pid, &status, 0) == pid && WIFSTOPPED(status) &&
-	       WSTOPSIG(status) == SIGTRAP ? 0 : -1;
-}
-
-/* Step to the next mark; the instructions on the way, or -1. */
-static long step_to_mark(pid_t pid)
-{
-	unsigned long long last = 0;
-	struct user_regs_struct regs;
-	siginfo_t info;
-	long n = 0;
-	int status;
-
-	for (;;) {
-		if (ptrace(PTRACE_SINGLESTEP, pid, 0, 0) || waitpid(pid, &status, 0) != pid ||
-		    !WIFSTOPPED(status))
-			return -1;
-		ptrace(PTRACE_GETSIGINFO, pid, 0, &info);
-		if (info.si_code == SI_KERNEL)
-			return n;
-		ptrace(PTRACE_GETREGS, pid, 0, &regs);
-		n += regs.rip != last;
-		last = regs.rip;
-	}
+	if (on)
+		__asm__ volatile("pushf; orq $0x100, (%%rsp); popf" : : : "memory", "cc");
+	else
+		__asm__ volatile("pushf; andq $~0x100, (%%rsp); popf" : : : "memory", "cc");
 }
 
 static int by_size(const void *a, const void *b)
@@ -211,62 +142,79 @@ static int by_size(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static int measure(struct vmemos_platform *p, pid_t pid, bool check)
+static bool measure(const struct operation *op, bool check)
 {
-	long steps[ROUNDS], flushes[ROUNDS];
-	unsigned int i, round;
-	int status = 0;
+	long counted[ROUNDS], flushed[ROUNDS];
+	unsigned int round;
+	bool good;
 
-	for (i = 0; i < NR(operations); i++) {
-		const struct operation *op = &operations[i];
-		bool good;
-
-		for (round = 0; round < ROUNDS; round++) {
-			unsigned long before;
-
-			if (run_to_mark(pid))
-				return 1;
-			before = shared->flushes;
-			steps[round] = step_to_mark(pid);
-			flushes[round] = (long)(shared->flushes - before);
-			if (steps[round] < 0)
-				return 1;
-		}
-		qsort(steps, ROUNDS, sizeof(steps[0]), by_size);
-		qsort(flushes, ROUNDS, sizeof(flushes[0]), by_size);
-		good = steps[ROUNDS / 2] <= op->most && flushes[ROUNDS / 2] == op->flushes;
-		status |= !good;
-		if (check)
-			vmemos_printf(p, "%s - %s: %ld instructions, at most %u; %ld host flushes\n",
-				      good ? "ok" : "not ok", op->name, steps[ROUNDS / 2], op->most,
-				      flushes[ROUNDS / 2]);
-		else
-			vmemos_printf(p, "%-40s %6ld instructions, %ld host flushes\n", op->name,
-				      steps[ROUNDS / 2], flushes[ROUNDS / 2]);
+	for (round = 0; round < WARM_UP; round++)
+		op->run(round);
+	for (round = 0; round < ROUNDS; round++) {
+		steps = 0;
+		flushes = 0;
+		trap_flag(true);
+		op->run(WARM_UP + round);
+		trap_flag(false);
+		counted[round] = (long)steps;
+		flushed[round] = (long)flushes;
 	}
-	return check ? status : 0;
+	qsort(counted, ROUNDS, sizeof(counted[0]), by_size);
+	qsort(flushed, ROUNDS, sizeof(flushed[0]), by_size);
+	good = counted[ROUNDS / 2] <= op->most && flushed[ROUNDS / 2] == op->flushes;
+	if (check)
+		vmemos_printf(platform, "%s - %s: %ld instructions, at most %u; %ld host flushes\n",
+			      good ? "ok" : "not ok", op->name, counted[ROUNDS / 2], op->most,
+			      flushed[ROUNDS / 2]);
+	else
+		vmemos_printf(platform, "%-40s %6ld instructions, %ld host flushes\n", op->name,
+			      counted[ROUNDS / 2], flushed[ROUNDS / 2]);
+	return good;
+}
+
+/* ---- The store ---- */
+
+static int start(struct vmemos_platform *machine)
+{
+	if (vmemos_mount(machine, NULL, &fs))
+		return 1;
+	root = vmemos_root(fs);
+	return vmemos_open(root, "f", VMEMOS_O_RDWR | VMEMOS_O_CREAT, 0644, &file);
+}
+
+/* Mapped files do not ride in the log; what is measured next is not mapped. */
+static int unmap(struct vmemos_platform *machine)
+{
+	vmemos_release(&area);
+	vmemos_close(file);
+	vmemos_umount(fs);
+	return start(machine);
 }
 
 int vmemos_main(struct vmemos_platform *p, int argc, char **argv)
 {
-	int status, result;
-	pid_t pid;
+	struct sigaction action = { .sa_sigaction = count_step, .sa_flags = SA_SIGINFO };
+	bool check = argc > 0 && !strcmp(argv[0], "check"), good = true;
+	struct vmemos_platform machine = *p;
+	unsigned int i;
 
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (shared == MAP_FAILED)
+	machine.flush = count_flush;
+	/* As in a unikernel without threads. */
+	machine.lock_new = NULL;
+	machine.lock_free = NULL;
+	machine.lock = machine.unlock = NULL;
+	machine.lock_shared = machine.unlock_shared = NULL;
+	platform = p;
+	sigaction(SIGTRAP, &action, NULL);
+	if (start(&machine) || vmemos_layout(file, 0, MiB) ||
+	    vmemos_acquire(file, 0, MiB, VMEMOS_WHOLE, &area) || vmemos_fsync(file, false))
 		return 1;
-	pid = fork();
-	if (pid == 0) {
-		ptrace(PTRACE_TRACEME, 0, 0, 0);
-		raise(SIGSTOP);
-		_exit(work(p));
+	for (i = 0; i < NR(operations); i++) {
+		if (operations[i].run == append_page && unmap(&machine))
+			return 1;
+		good &= measure(&operations[i], check);
 	}
-	if (waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status)) {
-		vmemos_printf(p, "cannot trace a child\n");
-		return 2;
-	}
-	result = measure(p, pid, argc > 0 && !strcmp(argv[0], "check"));
-	kill(pid, SIGKILL);
-	waitpid(pid, &status, 0);
-	return result;
+	vmemos_close(file);
+	vmemos_umount(fs);
+	return check && !good;
 }
