@@ -47,8 +47,8 @@ bench: build ## measure against ext4, xfs and virtiofs on their devices (QUICK=1
 powercut: build ## cut the power of a simulated host 200 times (CUTS=n): 20 minutes
 	@tests/powercut/run $(or $(CUTS),200)
 
-crash: deps ## crash states of the core: the set that `make test` runs
-	@tests/run crash
+crash: deps ## crash states of the core: the set that `make test` runs, a minute
+	@tests/crash/run.sh
 
 crash-long: deps ## every sequence of two operations in all domains, three on names: half an hour; resumable
 	@tests/crash/long.sh
