@@ -545,18 +545,26 @@ static void link_names(struct repair *r, bool first)
 static void cut_name(struct repair *r, struct rinode *info)
 {
 	struct rinode *parent;
-	struct rname *n;
 
-	if (info->at & AT_PENDING) {
-		for (n = r->names; n; n = n->next)
-			if (n->id == info->at)
-				n->ino = 0;
-	} else {
+	if (info->at & AT_PENDING)
+		info->flags |= R_CUT;
+	else
 		drop_entry(r, (struct vmem_dirent *)(void *)(r->store->base + info->at));
-	}
 	if (vmem_repair_inode(r, info->parent, &parent))
 		parent->subdirs--;
 	info->links = 0;
+}
+
+/* All names that were cut at once: both may be many. */
+static void drop_cut_names(struct repair *r)
+{
+	struct rinode *info;
+	struct rname *n;
+
+	for (n = r->names; n; n = n->next)
+		if (n->ino && vmem_repair_inode(r, n->ino, &info) && info->flags & R_CUT &&
+		    info->at == n->id)
+			n->ino = 0;
 }
 
 /* As check_reachable() of check.c; a circle is cut open. */
@@ -719,6 +727,7 @@ void vmem_repair_names(struct repair *r)
 	for_dirs(r, link_second);
 	link_names(r, false);
 	for_dirs(r, open_circles);
+	drop_cut_names(r);
 	for_dirs(r, finish_dir);
 	for (ag = 0; ag < r->nr_ags; ag++)
 		for (i = 0; i < r->groups[ag].inited && !r->error; i++) {

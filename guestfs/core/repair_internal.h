@@ -26,6 +26,7 @@ typedef unsigned long long ull;
 #define R_LOST_NODE	(1u << 3)	/* directory: a node of it is missing */
 #define R_REACHED	(1u << 4)
 #define R_ON_PATH	(1u << 5)
+#define R_CUT		(1u << 6)	/* directory: its pending name is dropped */
 
 #define AT_PENDING	(1ull << 63)
 
