@@ -65,17 +65,30 @@ struct fsck {
 	bool needs_yes;			/* -p met what only -y repairs */
 };
 
-/* ---- Cancelling ---------------------------------------------------------- */
+/* ---- Signals ------------------------------------------------------------- */
+
+/* In a signal handler. */
+static void end_with(const char *text, int status)
+{
+	ssize_t written = write(STDERR_FILENO, text, strlen(text));
+
+	(void)written;
+	_exit(status);
+}
 
 /* At any time but while a repair is stored: the image is then as good as before. */
 static void on_cancel(int sig)
 {
-	static const char text[] = "\nfsck.vmemfs: cancelled; no repair was made\n";
-
 	(void)sig;
-	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
-		_exit(EXIT_CANCELLED | TOOL_EXIT_FAILED);
-	_exit(EXIT_CANCELLED);
+	end_with("\nfsck.vmemfs: cancelled; no repair was made\n", EXIT_CANCELLED);
+}
+
+/* A mapped image tells so of errors below: as if the tool had been killed there. */
+static void on_bus_error(int sig)
+{
+	(void)sig;
+	end_with("fsck.vmemfs: the image cannot be read or stored to: a disk error, or no space "
+		 "below a sparse file; run fsck.vmemfs again\n", TOOL_EXIT_FAILED);
 }
 
 static void allow_cancel(bool allow)
@@ -90,10 +103,11 @@ static void allow_cancel(bool allow)
 
 static void catch_signals(void)
 {
-	struct sigaction act = { .sa_handler = on_cancel };
+	struct sigaction cancel = { .sa_handler = on_cancel }, bus = { .sa_handler = on_bus_error };
 
-	sigaction(SIGINT, &act, NULL);
-	sigaction(SIGTERM, &act, NULL);
+	sigaction(SIGINT, &cancel, NULL);
+	sigaction(SIGTERM, &cancel, NULL);
+	sigaction(SIGBUS, &bus, NULL);
 }
 
 /* ---- Findings ------------------------------------------------------------ */

@@ -4,7 +4,7 @@
  *
  * Linked with --wrap.  FAULT=NAME:N in the environment: the N-th call of
  * calloc, mmap, pmem_msync or fsync fails; kill:N: the N-th pmem_msync is the
- * end, by SIGKILL; int:N: SIGINT comes just before it.
+ * end, by SIGKILL; int:N and bus:N: SIGINT or SIGBUS comes just before it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -63,6 +63,8 @@ int __wrap_pmem_msync(const void *addr, size_t len)
 		raise(SIGKILL);
 	if (meant("int", calls))
 		kill(getpid(), SIGINT);
+	if (meant("bus", calls))
+		raise(SIGBUS);
 	if (!meant("pmem_msync", calls))
 		return __real_pmem_msync(addr, len);
 	errno = EIO;

@@ -377,6 +377,12 @@ fsck_with_a_failing_disk() {
 	status 8 faulty fsync:1 -y disk.img 2>err
 	cat err
 	grep -q 'cannot write back' err
+	broken_image disk.img
+	status 8 faulty bus:2 -y disk.img 2>err	# how a mapping tells of a full or failing disk
+	cat err
+	grep -q 'a disk error, or no space below a sparse file' err
+	status 1 fsck -y disk.img >out
+	dump -t disk.img | sed 's/^ *[0-9]* *//' | cmp - whole
 }
 
 # Recovering for good writes, too.
