@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 
 #include "cache.h"
+#include "folios.h"
 
 /* What is remembered, and read again, as one. */
 #define CHUNK (1 * MiB)
@@ -99,9 +100,7 @@ static void *read_again(void *opaque)
 
 void vmemstore_cache_start(VMemStoreCache *c, void *base)
 {
-    /* A fault in a VM_HUGEPAGE mapping reads 2 MiB whatever else was advised. */
-    madvise(base, c->size, MADV_NOHUGEPAGE);
-    madvise(base, c->size, MADV_RANDOM);
+    vmemstore_folios_advise_small(base, c->size);
     if (!c->chunks) {
         return;
     }

@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/vfs.h>
 
+#include "folios.h"
 #include "mapping.h"
 #include "virtio_vmemstore.h"
 
@@ -319,7 +320,9 @@ static bool fill_mapping(VMemStoreMapping *m, const VMemStoreFile *file,
 
 void vmemstore_mapping_advise(VMemStoreMapping *m)
 {
-    if (has_page_cache(m)) {
+    if (has_page_cache(m) && m->hugepages) {
+        vmemstore_folios_huge(m->base, m->size);
+    } else if (has_page_cache(m)) {
         vmemstore_cache_start(&m->cache, m->base);
     }
 }
@@ -332,6 +335,7 @@ bool vmemstore_mapping_open(VMemStoreMapping *m, const VMemStoreFile *file,
     memset(m, 0, sizeof(*m));
     m->readonly = file->readonly;
     m->cow = file->cow;
+    m->hugepages = file->hugepages;
     m->fd = open_file(file, &created, errp);
     if (m->fd < 0) {
         return false;

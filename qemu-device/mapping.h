@@ -19,6 +19,7 @@ typedef struct VMemStoreFile {
     uint64_t size;          /* bytes the file must have, or 0 */
     bool readonly;          /* neither the guest nor we change it */
     bool cow;               /* the guest changes a private copy */
+    bool hugepages;         /* but where the guest asks for small ones */
     VMemStorePrealloc prealloc;
     bool arrives;           /* a migration brings the contents */
 } VMemStoreFile;
@@ -29,6 +30,7 @@ typedef struct VMemStoreMapping {
     uint64_t size;          /* bytes */
     bool readonly;
     bool cow;
+    bool hugepages;
     bool thin;              /* blocks are allocated when the guest asks */
     bool discards;          /* and can be given back */
     uint32_t block;         /* bytes: what those are rounded to */

@@ -33,6 +33,7 @@
 #define VMEMSTORE_F_DISCARD		3	/* DISCARD gives space back */
 
 #define VMEMSTORE_F_COMMIT		8	/* VMEMSTORE_REQ_COMMIT is understood */
+#define VMEMSTORE_F_SMALL_PAGES		9	/* pages are huge but where SMALL_PAGES is asked for */
 
 /* struct vmemstore_config.backing */
 #define VMEMSTORE_BACKING_PAGE_CACHE	1	/* host page cache: flush by request */
@@ -65,6 +66,7 @@ struct vmemstore_config {
 #define VMEMSTORE_REQ_PROVISION		2	/* give ranges their place on the host's disk */
 #define VMEMSTORE_REQ_DISCARD		3	/* take it away; their contents become zeros */
 #define VMEMSTORE_REQ_COMMIT		8	/* the same in two parts, a mark in between */
+#define VMEMSTORE_REQ_SMALL_PAGES	9	/* ranges are stored to and flushed in small pieces */
 
 /*
  * A request is one descriptor chain: a device-readable vmemstore_req followed

@@ -14,6 +14,7 @@
 
 #include "compat.h"
 #include "event.h"
+#include "folios.h"
 #include "hw/core/cpu.h"
 #include "trace.h"
 #include "vmemstore.h"
@@ -145,6 +146,8 @@ static uint32_t parse_request(const VMemStore *s, VMemStoreRequest *req)
         status = parse_space(s, req, nr_ranges, s->mapping.thin);
     } else if (type == VMEMSTORE_REQ_DISCARD) {
         status = parse_space(s, req, nr_ranges, s->mapping.discards);
+    } else if (type == VMEMSTORE_REQ_SMALL_PAGES) {
+        status = parse_space(s, req, nr_ranges, s->file.hugepages);
     } else {
         status = VMEMSTORE_S_UNSUPP;
     }
@@ -340,6 +343,19 @@ static uint32_t space_status(VMemStore *s, int err)
     }
 }
 
+static int keep_small(VMemStore *s, VMemStoreSpan *spans, uint32_t nr)
+{
+    int err = 0;
+
+    /* A huge page is small as a whole or not at all. */
+    nr = vmemstore_merge_spans(spans, nr, VMEMSTORE_ALIGN);
+    for (uint32_t i = 0; i < nr && !err; i++) {
+        err = vmemstore_folios_small(s->mapping.fd, s->mapping.base,
+                                     spans[i].offset, spans[i].length);
+    }
+    return err;
+}
+
 static void space_run(void *opaque, VMemStoreJob *job)
 {
     VMemStore *s = opaque;
@@ -352,6 +368,8 @@ static void space_run(void *opaque, VMemStoreJob *job)
         nr = vmemstore_space_widen(spans, nr, block);
         qatomic_inc(&s->space.provisions);
         err = vmemstore_space_provision(s->mapping.fd, spans, nr);
+    } else if (req->type == VMEMSTORE_REQ_SMALL_PAGES) {
+        err = keep_small(s, spans, nr);
     } else {
         nr = vmemstore_space_narrow(spans, nr, block);
         qatomic_inc(&s->space.discards);
@@ -414,6 +432,9 @@ static uint64_t vmemstore_get_features(VirtIODevice *vdev, uint64_t features,
     }
     if (s->mapping.discards) {
         virtio_add_feature(&features, VMEMSTORE_F_DISCARD);
+    }
+    if (s->file.hugepages) {
+        virtio_add_feature(&features, VMEMSTORE_F_SMALL_PAGES);
     }
     return features;
 }
@@ -601,6 +622,7 @@ static void vmemstore_realize(DeviceState *dev, Error **errp)
         .size = s->size,
         .readonly = s->readonly,
         .cow = s->cow,
+        .hugepages = s->hugepages,
     };
     if (!check_options(s, errp) ||
         !vmemstore_prealloc_parse(s->prealloc, &s->file.prealloc, errp) ||
@@ -657,6 +679,7 @@ VMEMSTORE_PROPERTIES vmemstore_properties[] = {
     DEFINE_PROP_BOOL("readonly", VMemStore, readonly, false),
     DEFINE_PROP_BOOL("cow", VMemStore, cow, false),
     DEFINE_PROP_STRING("prealloc", VMemStore, prealloc),
+    DEFINE_PROP_BOOL("hugepages", VMemStore, hugepages, false),
     DEFINE_PROP_UINT32("flush-threads", VMemStore, flush_threads, 4),
     DEFINE_PROP_STRING("x-trace-file", VMemStore, trace_path),
     DEFINE_PROP_UINT64("x-fail-flush", VMemStore, fail_flush, 0),

@@ -36,6 +36,7 @@ struct VMemStore {
     uint64_t size;
     bool readonly;
     bool cow;
+    bool hugepages;
     char *prealloc;
     uint32_t flush_threads;
     char *trace_path;

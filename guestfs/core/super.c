@@ -552,6 +552,14 @@ int vmem_remount(struct vmem_fs *fs, bool read_only)
 
 /* ---- Statistics ---- */
 
+void vmem_hot_ranges(const struct vmem_fs *fs, struct vmem_range ranges[VMEM_HOT_RANGES])
+{
+	ranges[0].offset = root_off(0);
+	ranges[0].length = VMEM_NR_ROOTS * VMEM_BLOCK_SIZE;
+	ranges[1].offset = fs->log_off;
+	ranges[1].length = fs->log_size;
+}
+
 void vmem_statfs(struct vmem_fs *fs, struct vmem_statfs *st)
 {
 	uint64_t held;

@@ -229,6 +229,13 @@ int vmem_remount(struct vmem_fs *fs, bool read_only);
 /* The caller met what the format does not allow: report, turn read-only; -EUCLEAN. */
 int vmem_report_damage(struct vmem_fs *fs, uint64_t ino, const char *what);
 
+/*
+ * The bytes that are stored to and flushed often and in small pieces: the roots
+ * and the log.  Constant while mounted.
+ */
+#define VMEM_HOT_RANGES 2
+void vmem_hot_ranges(const struct vmem_fs *fs, struct vmem_range ranges[VMEM_HOT_RANGES]);
+
 void vmem_statfs(struct vmem_fs *fs, struct vmem_statfs *st);
 void vmem_get_stats(struct vmem_fs *fs, struct vmem_stats *st);
 enum vmem_domain vmem_get_domain(const struct vmem_fs *fs);

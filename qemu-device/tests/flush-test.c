@@ -218,6 +218,68 @@ static void test_readonly(void)
     driver_stop(&d);
 }
 
+/* ---- huge pages ---- */
+
+/* Bytes of the image's mapping whose VmFlags (proc(5)) have @flag. */
+static uint64_t mapped_with(Driver *d, const char *flag)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/smaps", qtest_pid(d->qts));
+    g_autofree char *text = NULL;
+    g_auto(GStrv) lines = NULL;
+    bool ours = false;
+    uint64_t size = 0, sum = 0;
+
+    g_assert(g_file_get_contents(path, &text, NULL, NULL));
+    lines = g_strsplit(text, "\n", -1);
+    for (char **line = lines; *line; line++) {
+        if (g_ascii_isxdigit(**line) && strchr(*line, '-')) {
+            ours = g_str_has_suffix(*line, image);
+        } else if (g_str_has_prefix(*line, "Size:")) {
+            size = g_ascii_strtoull(*line + 5, NULL, 10) * 1024;
+        } else if (ours && g_str_has_prefix(*line, "VmFlags:") &&
+                   strstr(*line, flag)) {
+            sum += size;
+        }
+    }
+    return sum;
+}
+
+static uint32_t ask_small_pages(Driver *d, uint64_t offset, uint64_t length)
+{
+    const struct {
+        struct vmemstore_req head;
+        struct vmemstore_range range;
+    } request = {
+        { .type = VMEMSTORE_REQ_SMALL_PAGES, .nr_ranges = 1 },
+        { .offset = offset, .length = length },
+    };
+
+    return run_request(d, &request, sizeof(request));
+}
+
+static void test_small_pages(void)
+{
+    const uint64_t huge = 2ull << 20;
+    Driver d;
+
+    start(&d, "");
+    g_assert(!(d.features >> VMEMSTORE_F_SMALL_PAGES & 1));
+    g_assert_cmpuint(ask_small_pages(&d, 0, 4096), ==, VMEMSTORE_S_UNSUPP);
+    g_assert_cmpuint(mapped_with(&d, " hg"), ==, 0);
+    driver_stop(&d);
+
+    start(&d, ",hugepages=on");
+    g_assert(d.features >> VMEMSTORE_F_SMALL_PAGES & 1);
+    g_assert_cmpuint(mapped_with(&d, " hg"), ==, STORE_SIZE);
+    qtest_writeq(d.qts, d.store + huge, 5);
+    g_assert_cmpuint(ask_small_pages(&d, STORE_SIZE, 1), ==, VMEMSTORE_S_INVALID);
+    g_assert_cmpuint(ask_small_pages(&d, huge + 4096, huge), ==, VMEMSTORE_S_OK);
+    g_assert_cmpuint(mapped_with(&d, " nh"), ==, 2 * huge);
+    g_assert_cmpuint(mapped_with(&d, " hg"), ==, STORE_SIZE - 2 * huge);
+    g_assert_cmpuint(qtest_readq(d.qts, d.store + huge), ==, 5);
+    driver_stop(&d);
+}
+
 /* ---- power cuts ---- */
 
 static void fill_page(Driver *d, unsigned page, uint8_t value)
@@ -356,6 +418,8 @@ int main(int argc, char **argv)
         { "overlapping commits in flight, and a reset among them",
           test_overlapping_in_flight },
         { "a commit changes no read-only store", test_readonly },
+        { "with huge pages, they are small where the guest asks for it",
+          test_small_pages },
         { "a power cut keeps what was flushed and tears the rest",
           test_power_cut },
         { "a power cut keeps a commit that was answered", test_mark_in_shadow },

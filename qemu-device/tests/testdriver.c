@@ -147,6 +147,7 @@ static void negotiate(Driver *d)
     accept = d->features & (FEATURE_VERSION_1 | 1ull << VMEMSTORE_F_RO |
                             1ull << VMEMSTORE_F_COW |
                             1ull << VMEMSTORE_F_COMMIT |
+                            1ull << VMEMSTORE_F_SMALL_PAGES |
                             1ull << 28 /* indirect descriptors */);
     qtest_writel(d->qts, d->common + COMMON_DRIVER_FEATURE_SELECT, 0);
     qtest_writel(d->qts, d->common + COMMON_DRIVER_FEATURE, accept);

@@ -153,6 +153,18 @@ int vmemfs_store_open(struct vmemfs_sb *sbi)
 	return 0;
 }
 
+/* Where the host should not use huge pages.  Only speed depends on it. */
+void vmemfs_store_advise(struct vmemfs_sb *sbi)
+{
+	struct vmem_range hot[VMEM_HOT_RANGES];
+
+	if (!sbi->device)
+		return;
+	vmem_hot_ranges(sbi->fs, hot);
+	(void)vmemstore_small_pages(sbi->device, (struct vmemstore_krange *)hot,
+				    VMEM_HOT_RANGES);
+}
+
 void vmemfs_store_close(struct vmemfs_sb *sbi)
 {
 	vmemstore_put(sbi->device);

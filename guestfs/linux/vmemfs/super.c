@@ -113,6 +113,7 @@ static int mount_core(struct vmemfs_sb *sbi, const struct vmemfs_options *option
 	err = vmem_mount(&sbi->store, &sbi->env, &opts, &sbi->fs, info);
 	if (err)
 		return err;
+	vmemfs_store_advise(sbi);
 	vmem_statfs(sbi->fs, &st);
 	vmemfs_set_uuid(sb, st.uuid);
 	if (vmem_is_read_only(sbi->fs))

@@ -90,6 +90,7 @@ void vmemfs_free_inode(struct inode *inode);
  * line in the kernel log, when vmemfs cannot use it.
  */
 int vmemfs_store_open(struct vmemfs_sb *sbi);
+void vmemfs_store_advise(struct vmemfs_sb *sbi);
 void vmemfs_store_close(struct vmemfs_sb *sbi);
 
 /* ---- env.c: the core's services, and its periodic work ---- */

@@ -58,6 +58,7 @@ struct vmemstore {
 	u32 max_ranges;
 	bool readonly;
 	bool commits;			/* the device takes VMEMSTORE_REQ_COMMIT */
+	bool small_pages;		/* ... and VMEMSTORE_REQ_SMALL_PAGES */
 	bool cow;
 	u8 generation[VMEMSTORE_GENERATION_LEN];
 

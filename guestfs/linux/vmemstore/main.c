@@ -154,6 +154,7 @@ static int read_config(struct vmemstore *store)
 	store->start = shm.addr;
 	store->readonly = virtio_has_feature(vdev, VMEMSTORE_F_RO);
 	store->commits = virtio_has_feature(vdev, VMEMSTORE_F_COMMIT);
+	store->small_pages = virtio_has_feature(vdev, VMEMSTORE_F_SMALL_PAGES);
 	store->cow = virtio_has_feature(vdev, VMEMSTORE_F_COW);
 	store->failed = state & VMEMSTORE_STATE_IO_ERROR;
 
@@ -354,6 +355,7 @@ MODULE_DEVICE_TABLE(virtio, vmemstore_ids);
 static const unsigned int vmemstore_features[] = {
 	VMEMSTORE_F_RO,
 	VMEMSTORE_F_COMMIT,
+	VMEMSTORE_F_SMALL_PAGES,
 	VMEMSTORE_F_COW,
 };
 

@@ -113,11 +113,11 @@ static int store_error(struct vmemstore *store)
 	return 0;
 }
 
-static void slot_fill_flush(struct vmemstore_slot *slot, unsigned int nr)
+static void slot_fill_ranges(struct vmemstore_slot *slot, u32 type, unsigned int nr)
 {
 	struct vmemstore_req *req = (void *)slot->ranges - sizeof(*req);
 
-	req->type = cpu_to_le32(VMEMSTORE_REQ_FLUSH);
+	req->type = cpu_to_le32(type);
 	req->nr_ranges = cpu_to_le32(nr);
 	slot->start = req;
 }
@@ -136,7 +136,7 @@ static void slot_fill_commit(struct vmemstore_slot *slot, unsigned int nr,
 	slot->start = commit;
 }
 
-static void slot_fill(struct vmemstore_slot *slot,
+static void slot_fill(struct vmemstore_slot *slot, u32 type,
 		      const struct vmemstore_krange *ranges, unsigned int nr,
 		      const struct vmemstore_parts *parts)
 {
@@ -145,7 +145,7 @@ static void slot_fill(struct vmemstore_slot *slot,
 	if (parts)
 		slot_fill_commit(slot, nr, parts);
 	else
-		slot_fill_flush(slot, nr);
+		slot_fill_ranges(slot, type, nr);
 	for (i = 0; i < nr; i++) {
 		slot->ranges[i].offset = cpu_to_le64(ranges[i].offset);
 		slot->ranges[i].length = cpu_to_le64(ranges[i].length);
@@ -176,12 +176,12 @@ static bool slot_send(struct vmemstore *store, struct vmemstore_slot *slot)
 }
 
 /*
- * One request, of at most max_ranges ranges: a flush, or with @parts a commit,
- * of which @ranges are the last ones.
+ * One request, of at most max_ranges ranges; a commit has @parts, of which
+ * @ranges are the last ones.
  */
-static int flush_once(struct vmemstore *store,
-		      const struct vmemstore_krange *ranges, unsigned int nr,
-		      const struct vmemstore_parts *parts)
+static int run_request(struct vmemstore *store, u32 type,
+		       const struct vmemstore_krange *ranges, unsigned int nr,
+		       const struct vmemstore_parts *parts)
 {
 	struct vmemstore_slot *slot;
 	bool kick;
@@ -199,7 +199,7 @@ static int flush_once(struct vmemstore *store,
 	slot = list_first_entry(&store->free_slots, struct vmemstore_slot, link);
 	list_del(&slot->link);
 	store->nr_free--;
-	slot_fill(slot, ranges, nr, parts);
+	slot_fill(slot, type, ranges, nr, parts);
 	kick = slot_send(store, slot);
 	spin_unlock_irq(&store->lock);
 
@@ -254,7 +254,7 @@ int vmemstore_flush(struct vmemstore *store,
 		atomic64_inc(&store->whole_flushes);
 	do {
 		part = min(nr, store->max_ranges);
-		ret = flush_once(store, ranges, part, NULL);
+		ret = run_request(store, VMEMSTORE_REQ_FLUSH, ranges, part, NULL);
 		ranges += part;
 		nr -= part;
 	} while (!ret && nr);
@@ -294,13 +294,25 @@ int vmemstore_commit(struct vmemstore *store,
 	while (!ret && nr > store->max_ranges) {
 		unsigned int ahead = min(nr - store->max_ranges, store->max_ranges);
 
-		ret = flush_once(store, ranges, ahead, NULL);
+		ret = run_request(store, VMEMSTORE_REQ_FLUSH, ranges, ahead, NULL);
 		ranges += ahead;
 		nr -= ahead;
 	}
-	return ret ?: flush_once(store, ranges, nr, parts);
+	return ret ?: run_request(store, VMEMSTORE_REQ_COMMIT, ranges, nr, parts);
 }
 EXPORT_SYMBOL_GPL(vmemstore_commit);
+
+int vmemstore_small_pages(struct vmemstore *store,
+			  const struct vmemstore_krange *ranges, unsigned int nr)
+{
+	might_sleep();
+	if (!nr || nr > store->max_ranges || !ranges_valid(store, ranges, nr))
+		return -EINVAL;
+	if (!store->small_pages || store->readonly)
+		return 0;
+	return run_request(store, VMEMSTORE_REQ_SMALL_PAGES, ranges, nr, NULL);
+}
+EXPORT_SYMBOL_GPL(vmemstore_small_pages);
 
 bool vmemstore_can_commit(const struct vmemstore *store)
 {

@@ -102,6 +102,21 @@ int vmemstore_commit(struct vmemstore *store,
 		     const struct vmemstore_parts *parts);
 
 /**
+ * vmemstore_small_pages() - say where little is stored and flushed often
+ * @store: the store
+ * @ranges: a journal, for example; up to VMEMSTORE_MAX_RANGES
+ * @nr: how many, more than 0
+ *
+ * A store dirties, and a flush writes, a whole page of the host.  A host that was
+ * told to use huge ones (hugepages=on) uses small ones there.
+ *
+ * Context: sleeps until the host has answered.
+ * Return: 0, also where pages are small anyway; errors as vmemstore_flush().
+ */
+int vmemstore_small_pages(struct vmemstore *store,
+			  const struct vmemstore_krange *ranges, unsigned int nr);
+
+/**
  * vmemstore_can_commit() - whether the device understands vmemstore_commit()
  * @store: the store
  */
