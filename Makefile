@@ -44,6 +44,9 @@ build/tests/ackload: tests/kill/ackload.c
 bench: build ## measure against ext4, xfs and virtiofs on their devices (QUICK=1: 4 minutes)
 	@bench/run $(if $(QUICK),--quick)
 
+bench-flush: ## measure the flush engine against whole-file fsync, without a VM: 2 minutes
+	@qemu-device/bench/run
+
 powercut: build ## cut the power of a simulated host 200 times (CUTS=n): 20 minutes
 	@tests/powercut/run $(or $(CUTS),200)
 
@@ -83,5 +86,5 @@ clean: ## remove what was built, keep what was downloaded
 distclean: ## remove build/
 	@rm -rf build
 
-.PHONY: help demo test build deps test-programs unikernel unikernel-programs unikernel-demo unikernel-kill bench powercut crash crash-long fuzz fuzz-long migrate libos libos-kill check-6.12 lint clean distclean
+.PHONY: help demo test build deps test-programs unikernel unikernel-programs unikernel-demo unikernel-kill bench bench-flush powercut crash crash-long fuzz fuzz-long migrate libos libos-kill check-6.12 lint clean distclean
 .NOTPARALLEL:
