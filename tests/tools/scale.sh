@@ -32,6 +32,7 @@ row() { # files, what, expected status, command ...
 	what=$2
 	want=$3
 	shift 3
+	# shellcheck disable=SC2046
 	set -- $("$out/measure" "$@" 2>/dev/null)
 	printf '%9s  %-38s %8s s %8s s %7s MiB %7s MiB\n' "$files" "$what" "$2" "$3" "$4" "$5"
 	[ "$1" -eq "$want" ] || { echo "$what ended with $1 instead of $want" >&2; exit 1; }
@@ -42,6 +43,7 @@ rm -f "$image"
 truncate -s 1T "$image"
 row 0 "mkfs.vmemfs" 0 "$tools/mkfs.vmemfs" -q -f "$image"
 echo "           it wrote $(du -m "$image" | cut -f 1) MiB"
+# shellcheck disable=SC2048
 for n in ${*:-0 10000 100000 1000000}; do
 	fresh "$n"
 	row "$n" "fsck.vmemfs -n" 0 "$tools/fsck.vmemfs" -n "$image"
