@@ -33,6 +33,13 @@
 #define VMEMSTORE_PROPERTIES_END DEFINE_PROP_END_OF_LIST(),
 #endif
 
+/* The name of a kind of property is now its type. */
+#if VMEMSTORE_QEMU_AT_LEAST(10, 0)
+#define VMEMSTORE_PROPERTY_TYPE type
+#else
+#define VMEMSTORE_PROPERTY_TYPE name
+#endif
+
 /* Class data and interface lists became const. */
 #if VMEMSTORE_QEMU_AT_LEAST(10, 1)
 #define VMEMSTORE_CLASS_DATA const void

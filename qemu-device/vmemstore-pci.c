@@ -7,7 +7,10 @@
 #include "qemu/units.h"
 #include "standard-headers/linux/virtio_pci.h"
 
+#include "qapi/visitor.h"
+
 #include "compat.h"
+#include "insight.h"
 #include "vmemstore.h"
 
 #define TYPE_VMEMSTORE_PCI "vmemstore"
@@ -162,7 +165,29 @@ static void vmemstore_pci_instance_init(Object *obj)
     }
 }
 
+static void get_stats(Object *obj, Visitor *v, const char *name, void *opaque,
+                      Error **errp)
+{
+    vmemstore_visit_stats(&VMEMSTORE_PCI(obj)->vdev, v, name, errp);
+}
+
+static void get_summary(Object *obj, Visitor *v, const char *name, void *opaque,
+                        Error **errp)
+{
+    g_autofree char *text = vmemstore_summary(&VMEMSTORE_PCI(obj)->vdev);
+
+    visit_type_str(v, name, &text, errp);
+}
+
+/* "info qtree" shows properties of this kind only. */
+static const PropertyInfo summary_info = {
+    .VMEMSTORE_PROPERTY_TYPE = "str",
+    .description = "What happened so far, in one line",
+    .get = get_summary,
+};
+
 VMEMSTORE_PROPERTIES vmemstore_pci_properties[] = {
+    { .name = "summary", .info = &summary_info },
     /*
      * Off: the doorbell is then taken in the vCPU thread, which hands the flush
      * straight to a worker; with an event fd the main loop would come between.
@@ -183,6 +208,8 @@ static void vmemstore_pci_class_init(ObjectClass *klass,
     device_class_set_props(dc, vmemstore_pci_properties);
     set_bit(DEVICE_CATEGORY_STORAGE, dc->categories);
     dc->desc = "a host file as guest memory, made durable by request";
+    object_class_property_add(klass, "stats", "struct", get_stats, NULL, NULL,
+                              NULL);
     object_class_property_add_str(klass, "backing", get_backing, NULL);
     object_class_property_add_str(klass, "generation", get_generation, NULL);
     vpc->realize = vmemstore_pci_realize;

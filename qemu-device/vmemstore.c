@@ -547,10 +547,14 @@ void vmemstore_engine_start(VMemStore *s)
     };
 
     s->flusher = vmemstore_flusher_new(&config);
+    if (vmemstore_mapping_shared(&s->mapping)) {
+        vmemstore_limit_start(&s->limit, &s->mapping, s->resident_limit);
+    }
 }
 
 void vmemstore_engine_stop(VMemStore *s)
 {
+    vmemstore_limit_stop(&s->limit);
     if (s->flusher) {
         vmemstore_flusher_destroy(s->flusher);
         s->flusher = NULL;
@@ -680,6 +684,7 @@ VMEMSTORE_PROPERTIES vmemstore_properties[] = {
     DEFINE_PROP_BOOL("cow", VMemStore, cow, false),
     DEFINE_PROP_STRING("prealloc", VMemStore, prealloc),
     DEFINE_PROP_BOOL("hugepages", VMemStore, hugepages, false),
+    DEFINE_PROP_SIZE("resident-limit", VMemStore, resident_limit, 0),
     DEFINE_PROP_UINT32("flush-threads", VMemStore, flush_threads, 4),
     DEFINE_PROP_STRING("x-trace-file", VMemStore, trace_path),
     DEFINE_PROP_UINT64("x-fail-flush", VMemStore, fail_flush, 0),

@@ -9,6 +9,7 @@
 #include "hw/virtio/virtio.h"
 #include "fault.h"
 #include "flush.h"
+#include "limit.h"
 #include "mapping.h"
 #include "migration.h"
 #include "region.h"
@@ -37,6 +38,7 @@ struct VMemStore {
     bool readonly;
     bool cow;
     bool hugepages;
+    uint64_t resident_limit;
     char *prealloc;
     uint32_t flush_threads;
     char *trace_path;
@@ -53,6 +55,7 @@ struct VMemStore {
     VMemStoreFlusher *flusher;  /* NULL: another VM has the file */
     VMemStoreWorker *worker;    /* provisions and discards */
     VMemStoreFaults faults;
+    VMemStoreLimit limit;
     VMemStoreStats stats;
     VMemStoreSpaceStats space;
     uint32_t state;             /* VMEMSTORE_STATE_* */

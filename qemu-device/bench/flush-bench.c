@@ -128,10 +128,11 @@ static void flush_by_engine(VMemStoreFlush *flush, uint64_t offset)
     if (vmemstore_engine_reserve(engine, true)) {
         vmemstore_engine_run(engine, flush);
         done(NULL);
-        return;
+    } else {
+        vmemstore_engine_submit(engine, flush);
+        vmemstore_engine_kick(engine);
     }
-    vmemstore_engine_submit(engine, flush);
-    vmemstore_engine_kick(engine);
+    /* Another thread may be about to take it from the done ones. */
     pthread_mutex_lock(&lock);
     while (flush->nr_spans) {
         pthread_cond_wait(&changed, &lock);

@@ -224,6 +224,7 @@ export VMEMSTORE_TEST_OPTIONS=,flush-in-vcpu=off
 tap_of "" "$logs/vmemstore-test"
 tap_of "" "$logs/access-test"
 tap_of "" "$logs/flush-test"
+tap_of "" "$logs/insight-test"
 VMEMSTORE_TEST_OPTIONS=,flush-in-vcpu=on
 tap_of " (flushes in the vCPU thread)" "$logs/vmemstore-test"
 tap_of " (flushes in the vCPU thread)" "$logs/flush-test"
