@@ -423,13 +423,14 @@ SYSCALL(brk)
 	return (int64_t)brk_end;
 }
 
+/* MADV_DONTNEED: memory reads as zeros then, files as they are.  The rest is advice. */
 SYSCALL(madvise)
 {
 	uint64_t len = ALIGN_UP(a[1], PAGE_SIZE);
-	struct vma *v = vma_at(a[0]);
 
-	/* Private anonymous pages must read as zeros afterwards; the rest is advice. */
-	if (a[2] == MADV_DONTNEED && v && !v->of && a[0] + len <= v->end)
+	if (len && !valid_range(a[0], len))
+		return -EINVAL;
+	if (a[2] == MADV_DONTNEED)
 		for_each_page(a[0], a[0] + len, drop_page, NULL);
 	return 0;
 }

@@ -81,6 +81,7 @@ high:
 	mov $gdt_pointer_high, %rax
 	lgdt (%rax)
 	mov $boot_stack_top, %rsp
+	fninit				/* after a reset x87 has another control word */
 	xor %ebp, %ebp			/* ends the backtrace */
 	call platform_start
 	ud2

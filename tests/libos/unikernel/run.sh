@@ -26,6 +26,20 @@ state_moves_between_machines() {
 		boot -M microvm /bin/busybox rm /copy
 }
 
+reads_only() {
+	boot -d readonly=on /bin/busybox sha256sum /bin-of-busybox &&
+		grep -q "^$(sha256sum </bin/busybox | cut -d' ' -f1)" "$work/out" &&
+		! boot -d readonly=on /bin/busybox touch /new && grep -q "Read-only file system" "$work/out"
+}
+
+devices_by_number() {
+	boot /bin/busybox mknod /zero c 1 5 && boot /bin/busybox mknod /null c 1 3 &&
+		boot /bin/busybox dd if=/zero of=/zeros bs=1000 count=5 && boot /bin/busybox cp /zeros /null &&
+		boot /bin/busybox sha256sum /zeros /null &&
+		grep -q "^$(head -c 5000 /dev/zero | sha256sum | cut -d' ' -f1)  /zeros" "$work/out" &&
+		grep -q "^$(sha256sum </dev/null | cut -d' ' -f1)  /null" "$work/out"
+}
+
 refuses() {
 	status=0
 	"$run" --timeout $limit "$@" </dev/null >"$work/out" 2>"$work/err" || status=$?
@@ -44,6 +58,8 @@ test_boots() {
 	check "64 MiB of memory are enough" boots_with -m 64
 	check "memory above 4 GiB is used" boots_with -m 4500
 	check "what one machine wrote another reads" state_moves_between_machines
+	check "device nodes are what their number says" devices_by_number
+	check "a store that the host shows read-only is mounted so" reads_only
 	dd if=/dev/zero of="$work/empty.img" bs=1M count=4 status=none
 	check "a store without a file system is refused in one line" refuses "$work/empty.img" /bin/busybox true
 	check "a dynamic program is refused in one line" refuses "$store" /bin/ls
