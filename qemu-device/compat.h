@@ -18,6 +18,13 @@
     (QEMU_VERSION_MAJOR > (major) || \
      (QEMU_VERSION_MAJOR == (major) && QEMU_VERSION_MINOR >= (minor)))
 
+/* Headers moved. */
+#if VMEMSTORE_QEMU_AT_LEAST(10, 0)
+#include "system/runstate.h"
+#else
+#include "sysemu/runstate.h"
+#endif
+
 /* The big QEMU lock was renamed. */
 #if !VMEMSTORE_QEMU_AT_LEAST(9, 0)
 #define bql_lock()   qemu_mutex_lock_iothread()

@@ -25,6 +25,7 @@
 /* Both ends must agree on these, too. */
 #define STREAM_READONLY (1u << 0)
 #define STREAM_THIN     (1u << 1)
+#define STREAM_PMEM     (1u << 2)
 
 /*
  * How long a source whose destination failed waits for it to let go of the
@@ -103,7 +104,8 @@ bool vmemstore_migration_arrives(const VMemStore *s)
 static uint32_t stream_flags(const VMemStore *s)
 {
     return (s->readonly ? STREAM_READONLY : 0) |
-           (s->mapping.thin ? STREAM_THIN : 0);
+           (s->mapping.thin ? STREAM_THIN : 0) |
+           (s->compat_pmem ? STREAM_PMEM : 0);
 }
 
 /* ---- is it still the file that it was? ---- */
@@ -368,7 +370,7 @@ static int load_start(VMemStore *s, QEMUFile *f)
                      s->readonly ? "writable" : "read-only");
     } else if (flags != stream_flags(s)) {
         error_report("vmemstore: '%s' is used otherwise than at the source: give "
-                     "both the same prealloc=", s->path);
+                     "both the same prealloc= and compat=", s->path);
     } else if (backing != s->mapping.backing || granule != s->mapping.granule) {
         error_report("vmemstore: '%s' is on another kind of memory than at the "
                      "source (%u, pages of %u bytes, there %u, %u; see backing in "

@@ -16,10 +16,10 @@
 #define VMEMSTORE_MIGRATION_H
 
 #include "migration/vmstate.h"
-#include "sysemu/runstate.h"
 #include "writeback.h"
 
 typedef struct VMemStore VMemStore;
+struct VMChangeStateEntry;          /* QEMU's runstate.h, which moved */
 
 typedef enum VMemStoreMigrate {
     VMEMSTORE_MIGRATE_OFF,
@@ -36,7 +36,7 @@ typedef struct VMemStoreStamp {
 typedef struct VMemStoreMigration {
     VMemStoreMigrate mode;
     char *id;                       /* of the section in the stream */
-    VMChangeStateEntry *first, *last;
+    struct VMChangeStateEntry *first, *last;
     Error *blocker;
     VMemStoreWriteback writeback;
     bool arriving;                  /* copy: the contents are on their way */

@@ -24,13 +24,6 @@ struct VMemStorePCI {
 };
 
 /*
- * The first BAR that virtio-pci leaves free for 64 bits: it uses 0 for legacy
- * I/O, 1 for MSI-X, 4 and 5 for the modern registers; 2 only together with
- * modern-pio-notify, which this device does not offer.
- */
-#define VMEMSTORE_BAR 2
-
-/*
  * Firmware places smaller BARs below 4 GiB, into a range that the MTRRs make
  * uncached.
  */
@@ -94,7 +87,9 @@ static void vmemstore_pci_realize(VirtIOPCIProxy *proxy, Error **errp)
     if (!qdev_realize(DEVICE(&dev->vdev), BUS(&proxy->bus), errp)) {
         return;
     }
-    pci_config_set_device_id(pci->config, VMEMSTORE_PCI_DEVICE_ID);
+    if (!dev->vdev.compat_pmem) {
+        pci_config_set_device_id(pci->config, VMEMSTORE_PCI_DEVICE_ID);
+    }
     dev->config_write = pci->config_write;
     pci->config_write = vmemstore_config_write;
     dev->vdev.may_run_in_vcpu = vmemstore_allow_reentry(&proxy->notify.mr);

@@ -33,8 +33,12 @@ typedef struct VMemStoreRequest {
 /* Answer and release; the guest is not interrupted yet. */
 static void push_response(VMemStore *s, VMemStoreRequest *req, uint32_t status)
 {
-    struct vmemstore_resp resp = { .status = cpu_to_le32(status) };
+    struct vmemstore_resp resp;
 
+    if (s->compat_pmem) {
+        status = vmemstore_pmem_response(s, status);
+    }
+    resp.status = cpu_to_le32(status);
     iov_from_buf(req->elem.in_sg, req->elem.in_num, 0, &resp, sizeof(resp));
     virtqueue_push(s->vq, &req->elem, sizeof(resp));
     g_free(req);
@@ -124,6 +128,15 @@ static uint32_t parse_space(const VMemStore *s, VMemStoreRequest *req,
            VMEMSTORE_S_OK : VMEMSTORE_S_INVALID;
 }
 
+static uint32_t parse_pmem_request(const VMemStore *s, VMemStoreRequest *req)
+{
+    req->flush = (VMemStoreFlush) {
+        .spans[0] = { .offset = 0, .length = s->mapping.size },
+    };
+    req->type = VMEMSTORE_REQ_FLUSH;
+    return vmemstore_pmem_parse_request(&req->elem);
+}
+
 /* Copy the request out of guest memory, where it may change, and check it. */
 static uint32_t parse_request(const VMemStore *s, VMemStoreRequest *req)
 {
@@ -163,7 +176,8 @@ static uint32_t parse_request(const VMemStore *s, VMemStoreRequest *req)
  */
 static bool can_run_now(VMemStore *s, const VMemStoreFlush *flush)
 {
-    if (!s->may_run_in_vcpu || !virtio_queue_empty(s->vq)) {
+    /* The driver of virtio-pmem holds a lock while it rings the doorbell. */
+    if (!s->may_run_in_vcpu || s->compat_pmem || !virtio_queue_empty(s->vq)) {
         return false;
     }
     switch (s->run_in_vcpu) {
@@ -221,7 +235,8 @@ static bool handle_request(VMemStore *s)
         g_free(req);
         return false;
     }
-    status = parse_request(s, req);
+    status = s->compat_pmem ? parse_pmem_request(s, req) :
+             parse_request(s, req);
     if (status == VMEMSTORE_S_OK) {
         return start_request(s, req);
     }
@@ -420,6 +435,9 @@ static uint64_t vmemstore_get_features(VirtIODevice *vdev, uint64_t features,
 {
     VMemStore *s = VMEMSTORE(vdev);
 
+    if (s->compat_pmem) {
+        return vmemstore_pmem_features(features);
+    }
     virtio_add_feature(&features, VMEMSTORE_F_COMMIT);
     if (s->readonly) {
         virtio_add_feature(&features, VMEMSTORE_F_RO);
@@ -451,6 +469,10 @@ static void vmemstore_get_config(VirtIODevice *vdev, uint8_t *data)
         .space_granule = cpu_to_le32(s->mapping.block),
     };
 
+    if (s->compat_pmem) {
+        vmemstore_pmem_get_config(s, data);
+        return;
+    }
     memcpy(config.generation, s->mapping.generation, sizeof(config.generation));
     memcpy(data, &config, sizeof(config));
 }
@@ -580,7 +602,8 @@ static void start_device(VMemStore *s)
      * in it, so this device borrows an id inside QEMU.  The guest sees the real
      * one, which the transport sets.
      */
-    virtio_init(vdev, VIRTIO_ID_PMEM, sizeof(struct vmemstore_config));
+    virtio_init(vdev, VIRTIO_ID_PMEM, s->compat_pmem ?
+                vmemstore_pmem_config_size() : sizeof(struct vmemstore_config));
     vdev->name = "vmemstore";
     s->vq = virtio_add_queue(vdev, VMEMSTORE_QUEUE_SIZE,
                              vmemstore_handle_output);
@@ -630,7 +653,8 @@ static void vmemstore_realize(DeviceState *dev, Error **errp)
     };
     if (!check_options(s, errp) ||
         !vmemstore_prealloc_parse(s->prealloc, &s->file.prealloc, errp) ||
-        !vmemstore_migration_parse(s, errp) || !open_trace_file(s, errp)) {
+        !vmemstore_migration_parse(s, errp) ||
+        !vmemstore_compat_parse(s, errp) || !open_trace_file(s, errp)) {
         return;
     }
     s->file.arrives = vmemstore_migration_arrives(s);
@@ -693,6 +717,7 @@ VMEMSTORE_PROPERTIES vmemstore_properties[] = {
     DEFINE_PROP_ON_OFF_AUTO("flush-in-vcpu", VMemStore, run_in_vcpu,
                             ON_OFF_AUTO_AUTO),
     DEFINE_PROP_STRING("migrate", VMemStore, migrate),
+    DEFINE_PROP_STRING("compat", VMemStore, compat),
     VMEMSTORE_PROPERTIES_END
 };
 

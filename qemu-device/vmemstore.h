@@ -7,6 +7,7 @@
 
 #include <linux/types.h>
 #include "hw/virtio/virtio.h"
+#include "compat-pmem.h"
 #include "fault.h"
 #include "flush.h"
 #include "limit.h"
@@ -29,6 +30,13 @@ typedef struct VMemStoreSpaceStats {
     uint64_t discarded;         /* bytes in them, after narrowing */
 } VMemStoreSpaceStats;
 
+/*
+ * The first BAR that virtio-pci leaves free for 64 bits: it uses 0 for legacy
+ * I/O, 1 for MSI-X, 4 and 5 for the modern registers; 2 only together with
+ * modern-pio-notify, which this device does not offer.
+ */
+#define VMEMSTORE_BAR 2
+
 struct VMemStore {
     VirtIODevice parent_obj;
 
@@ -47,7 +55,9 @@ struct VMemStore {
     uint64_t powercut_seed;
     OnOffAuto run_in_vcpu;
     char *migrate;
+    char *compat;
 
+    bool compat_pmem;           /* to the guest this is a virtio-pmem */
     VMemStoreFile file;         /* the options that concern it */
     VMemStoreMapping mapping;
     VMemStoreRegion region;     /* the store; placed into a BAR by the transport */

@@ -180,6 +180,13 @@ refused "copy-on-write creates no file" "file=none.img,size=6M,cow=on" "cannot o
 says "copy-on-write is announced as volatile" volatile "file=new.img,cow=on" \
     "qom-get /machine/peripheral/v backing"
 
+refused "compat= knows virtio-pmem only" "file=new.img,compat=nvdimm" "compat=nvdimm is unknown"
+refused "a virtio-pmem cannot be thin" "file=new.img,compat=virtio-pmem,prealloc=off" \
+    "compat=virtio-pmem does not go with prealloc=off"
+hold file=new.img,compat=virtio-pmem
+refused "a virtio-pmem locks its file, too" "file=new.img" "(locked) that may write to it"
+release
+
 # --- management ---
 
 says "counters can be read" "0" "file=new.img" "qom-get /machine/peripheral/v flush-requests"
@@ -201,7 +208,7 @@ refused "flush-threads=0 is refused" "file=new.img,flush-threads=0" "must be 1 t
 # tap_of SUFFIX PROGRAM: take over the results of a test program
 tap_of() {
     log=$logs/$(basename "$2").log
-    timeout 120 "$2" --tap > tap.out 2>> "$log"
+    timeout 1200 "$2" --tap > tap.out 2>> "$log"
     status=$?
     : > out
     while read -r result number name; do
@@ -223,6 +230,7 @@ export QTEST_QEMU_BINARY="$qemu" QTEST_PLUGIN="$so" VMEMSTORE_TEST_DIR="$dir"
 export VMEMSTORE_TEST_OPTIONS=,flush-in-vcpu=off
 tap_of "" "$logs/vmemstore-test"
 tap_of "" "$logs/access-test"
+tap_of "" "$logs/compat-test"
 tap_of "" "$logs/flush-test"
 tap_of "" "$logs/insight-test"
 VMEMSTORE_TEST_OPTIONS=,flush-in-vcpu=on

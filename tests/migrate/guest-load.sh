@@ -6,7 +6,11 @@
 # it ackload works and says what it was promised.
 
 mkdir -p /mnt
-if ! mount -t vmemfs -o durability="$MODE" /dev/pmem0 /mnt; then
+case $MODE in
+ext4) set -- -t ext4 -o dax ;;
+*) set -- -t vmemfs -o durability="$MODE" ;;
+esac
+if ! mount "$@" /dev/pmem0 /mnt; then
 	echo "FAILED: mount"
 	exit 1
 fi
