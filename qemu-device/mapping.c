@@ -398,6 +398,7 @@ bool vmemstore_mapping_reserve(VMemStoreMapping *m, const VMemStoreFile *file,
     const char *path = file->path;
 
     memset(m, 0, sizeof(*m));
+    m->hugepages = file->hugepages;
     /* Without O_EXCL: the other VM may be on this host. */
     m->fd = open(path, open_flags(file));
     if (m->fd < 0) {
