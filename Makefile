@@ -72,6 +72,9 @@ libos-kill: deps ## SIGKILL programs on the library 200 times each: no acknowled
 migrate: build test-programs ## 20 live migrations in each mode under fio with verification: half an hour
 	@tests/migrate/run 20
 
+coverage: deps ## lines and branches of the core that the tests reach, and those they do not
+	@tests/coverage/run.sh
+
 check-6.12: build ## build the modules against the backports kernel, too
 	@+$(MAKE) -C guestfs/linux check-6.12
 
@@ -86,5 +89,5 @@ clean: ## remove what was built, keep what was downloaded
 distclean: ## remove build/
 	@rm -rf build
 
-.PHONY: help demo test build deps test-programs unikernel unikernel-programs unikernel-demo unikernel-kill bench bench-flush powercut crash crash-long fuzz fuzz-long migrate libos libos-kill check-6.12 lint clean distclean
+.PHONY: help demo test build deps test-programs unikernel unikernel-programs unikernel-demo unikernel-kill bench bench-flush powercut crash crash-long fuzz coverage fuzz-long migrate libos libos-kill check-6.12 lint clean distclean
 .NOTPARALLEL:

@@ -43,7 +43,7 @@ const struct script scripts[] = {
 		.before = "creat f; write f 0 5000",
 		.text = "spin f 700; mkdir d; creat d/x; append d/x 3000; fsync d/x; append d/x 100;"
 			"fsync d/x; append d/x 50; spin f 600; crash; spin f 300; ro; list d; read f; rw; chmod f 0640;"
-			"sync; hostcrash; churn f 9000 70; sync; hostcrash; read f; tmpfile #2; write #2 0 5000;"
+			"sync; hostcrash; churn f 9000 70; creat i; churn i 0 5; creat j; churn j 50 3; churn f 10500 2; sync; hostcrash; read f; tmpfile #2; write #2 0 5000;"
 			"spin f 200; link #2 d/t; put #2; write d/t 5 5; put d/t; checkpoint; spin f 500; read d/t",
 	},
 };
