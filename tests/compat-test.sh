@@ -39,7 +39,7 @@ guest() {
 	status=0
 	"$run" --modules "nd_pmem virtio_pmem" ${VM_KERNEL:+--kernel "$VM_KERNEL"} \
 		--with fio --with e2fsprogs --add "$top/build/tests/ackload:/bin/ackload" \
-		--timeout 300 "$@" "$script" -- -plugin "$top/build/vmemstore.so" \
+		--timeout 1200 "$@" "$script" -- -plugin "$top/build/vmemstore.so" \
 		-device "vmemstore,file=$image,$options" >"$work/output" 2>&1 || status=$?
 	return $status
 }
@@ -48,7 +48,7 @@ wait_for_acks() {
 	tries=0
 	until [ "$(grep -c '^ack [0-9]' "$work/output")" -ge 300 ]; do
 		tries=$((tries + 1))
-		[ $tries -lt 2400 ] && kill -0 $vm 2>/dev/null || return 1
+		[ $tries -lt 9000 ] && kill -0 $vm 2>/dev/null || return 1
 		sleep 0.1
 	done
 }

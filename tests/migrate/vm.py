@@ -13,7 +13,7 @@ TOP = os.path.dirname(os.path.dirname(HERE))
 SO = os.path.join(TOP, "build", "vmemstore.so")
 
 # Generous: a test machine may be busy, and nothing here waits in vain often.
-PATIENCE = 180
+PATIENCE = 400
 
 
 class Failed(Exception):
