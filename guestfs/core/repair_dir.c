@@ -693,21 +693,31 @@ static void note_lost_nodes(struct repair *r, uint64_t ino, struct vmem_dinode *
 		r->next_id = 1;
 }
 
-/* Twice what is needed, and some for lost+found, or not at all. */
-static bool can_hold(const struct repair *r)
+/*
+ * Twice what is needed, and some for lost+found, or not at all.  Where nodes
+ * are missing, each block that the bitmap knows and no tree may be a leaf that
+ * is adopted: it is held, too.
+ */
+static bool can_hold(const struct repair *r, bool missing)
 {
-	uint64_t free = 0;
+	uint64_t free = 0, leaves = 0;
 	uint32_t ag, i;
 
 	for (ag = 0; ag < r->nr_ags; ag++) {
 		const struct rgroup *g = &r->groups[ag];
+		const uint8_t *map = block_ptr(r, group_meta(r, ag));
+		uint32_t used = group_meta_len(r, ag), marked = 0;
 
-		free += g->blocks - group_meta_len(r, ag);
 		for (i = 0; g->claimed && i < VMEM_BLOCK_SIZE; i++)
 			if (g->claimed[i])
-				free -= (uint64_t)__builtin_popcount(g->claimed[i]);
+				used += (uint32_t)__builtin_popcount(g->claimed[i]);
+		free += g->blocks - VMEM_MIN(used, g->blocks);
+		for (i = 0; missing && i < g->blocks / 8; i++)
+			if (map[i])
+				marked += (uint32_t)__builtin_popcount(map[i]);
+		leaves += marked > used ? marked - used : 0;
 	}
-	return free > 2 * (r->dir_blocks + r->copy_blocks) + 64;
+	return free > 2 * (r->dir_blocks + r->copy_blocks) + 3 * leaves + 64;
 }
 
 void vmem_repair_names(struct repair *r)
@@ -717,9 +727,9 @@ void vmem_repair_names(struct repair *r)
 
 	r->dir_blocks = 0;
 	for_dirs(r, fix_dir);
-	r->hold = can_hold(r);
 	r->next_id = 0;
 	for_dirs(r, note_lost_nodes);
+	r->hold = can_hold(r, r->next_id != 0);
 	if (r->next_id)
 		find_lost_leaves(r);
 	for_dirs(r, link_first);

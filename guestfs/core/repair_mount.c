@@ -50,6 +50,7 @@ static int do_add(struct vmem_txn *t, void *arg)
 
 	if (err != -ENOENT)
 		return err ? err : -EEXIST;
+	t->privileged = true;	/* nobody else needs what is kept back */
 	err = txn_dir_add(t, a->dir, a->name, a->child->ino, a->type);
 	if (err || !a->connect || !vmem_is_dir(&a->child->raw))
 		return err;
@@ -85,6 +86,54 @@ static int add_name(struct repair *r, struct vmem_inode *dir, struct vmem_name n
 	return err;
 }
 
+static uint64_t mixed(const struct rname *n)
+{
+	return n->id * 0x9e3779b97f4a7c15ull;
+}
+
+static bool comes_first(const struct rname *a, const struct rname *b)
+{
+	return a->dir != b->dir ? a->dir < b->dir : mixed(a) < mixed(b);
+}
+
+static struct rname *merge(struct rname *a, struct rname *b)
+{
+	struct rname *head = NULL, **end = &head;
+
+	while (a && b) {
+		struct rname **least = comes_first(b, a) ? &b : &a;
+
+		*end = *least;
+		*least = (*least)->next;
+		end = &(*end)->next;
+	}
+	*end = a ? a : b;
+	return head;
+}
+
+/*
+ * By directory, and in it at random: names that come in the order of their
+ * hashes leave each leaf half empty, and there may be no space for that.
+ */
+static void shuffle_names(struct repair *r)
+{
+	struct rname *runs[48] = { NULL }, *n, *next;	/* runs[i]: 2^i names in order */
+	unsigned int i;
+
+	for (n = r->names; n; n = next) {
+		next = n->next;
+		n->next = NULL;
+		for (i = 0; runs[i]; i++) {
+			n = merge(runs[i], n);
+			runs[i] = NULL;
+		}
+		runs[i] = n;
+	}
+	for (n = NULL, i = 0; i < sizeof(runs) / sizeof(runs[0]); i++)
+		n = merge(n, runs[i]);
+	r->names = n;
+}
+
 static int add_names(struct repair *r, struct vmem_fs *fs)
 {
 	struct vmem_inode dir;
@@ -92,6 +141,7 @@ static int add_names(struct repair *r, struct vmem_fs *fs)
 	struct rname *n;
 	int err = 0;
 
+	shuffle_names(r);
 	for (n = r->names; n && !err; n = n->next) {
 		vmem_repair_step(r, "adding names", done++, 0);
 		if (!n->ino)
@@ -181,8 +231,10 @@ static int do_copy_target(struct vmem_txn *t, void *arg)
 	struct copy_target *c = arg;
 	struct vmem_dinode *n = txn_inode(t, c->vi);
 	uint64_t block;
-	int err = txn_alloc_block(t, 0, &block);
+	int err;
 
+	t->privileged = true;
+	err = txn_alloc_block(t, 0, &block);
 	if (err)
 		return err;
 	txn_new_block(t, block, c->from);

@@ -510,6 +510,44 @@ static void without_memory_the_repair_says_so(void **state)
 	print_message("%llu allocations failed\n", (unsigned long long)total);
 }
 
+static size_t fill(void *ctx, void *addr, size_t len)
+{
+	(void)ctx;
+	memset(addr, 'f', len);
+	return len;
+}
+
+/* Without space for a second one, a directory that is made anew takes its own blocks. */
+static void on_a_full_store_a_directory_keeps_its_names(void **state)
+{
+	struct vmem_mount_opts opts = { .read_only = false };
+	struct vmem_attr attr = { .mode = 0100644 };
+	struct vmem_inode root, vi;
+	struct vmem_statfs st;
+	uint64_t off = 0;
+	struct vmem_fs *fs;
+
+	(void)state;
+	restore();
+	assert_int_equal(vmem_mount(&store, env, &opts, &fs, NULL), 0);
+	assert_int_equal(vmem_iget(fs, VMEM_ROOT_INO, &root), 0);
+	assert_int_equal(vmem_create(&root, name_of("filler"), &attr, &vi), 0);
+	while (vmem_write(&vi, off, VMEM_BLOCK_SIZE, fill, NULL) == VMEM_BLOCK_SIZE)
+		off += VMEM_BLOCK_SIZE;
+	assert_int_equal(vmem_iput(&vi), 0);
+	assert_int_equal(vmem_iput(&root), 0);
+	vmem_statfs(fs, &st);
+	assert_int_equal(st.avail_blocks, 0);
+	assert_int_equal(vmem_umount(fs), 0);
+	no_directory_index();
+	victim = 0;
+	fail_flush = 0;
+	assert_int_equal(repair_by_copy(), 0);
+	forget_events();
+	assert_int_equal(check_image(), 0);
+	assert_null(lost_thing());
+}
+
 static int setup(void **state)
 {
 	if (make_image(state))
@@ -531,6 +569,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_repair_that_is_cut_is_made_again_with_the_same_result),
 		cmocka_unit_test(after_a_flush_that_fails_nothing_more_is_stored),
+		cmocka_unit_test(on_a_full_store_a_directory_keeps_its_names),
 		cmocka_unit_test(without_memory_the_check_says_so),
 		cmocka_unit_test(without_memory_the_repair_says_so),
 	};
