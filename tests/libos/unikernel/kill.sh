@@ -121,6 +121,7 @@ cycles() {
 	while [ "$cycles_left" -gt 0 ]; do
 		cycle "$cycles_left" "$cycles_kind" "$@" || return 1
 		cycles_left=$((cycles_left - 1))
+		[ $((cycles_left % 20)) -ne 0 ] || echo "# $cycles_left to go, $acked rows acknowledged"
 	done
 	boot "$bin/sqlite3" /t.db 'PRAGMA integrity_check' \
 		"SELECT 'rows '||count(*)||' '||max(n)||'.' FROM t" || return 1
@@ -147,6 +148,7 @@ own() {
 		boot --image "$own_image" "$@" check "$acked" || { sed 's/^/# /' "$work/out" && return 1; }
 		clean >"$work/fsck.log" 2>&1 || { sed 's/^/# /' "$work/fsck.log" && return 1; }
 		own_left=$((own_left - 1))
+		[ $((own_left % 20)) -ne 0 ] || echo "# $own_left to go, $acked rows acknowledged"
 	done
 }
 
