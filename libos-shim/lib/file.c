@@ -22,7 +22,7 @@ struct vmemos_file *vmemos_new_file(struct vmemos_inode *inode, unsigned int fla
 
 static bool wants_write(unsigned int flags)
 {
-	return !(flags & VMEMOS_O_PATH) && (flags & VMEMOS_O_ACCMODE) != VMEMOS_O_RDONLY;
+	return (flags & VMEMOS_O_ACCMODE) != VMEMOS_O_RDONLY;
 }
 
 static void new_attr(const struct vmemos *fs, unsigned int mode, struct vmem_attr *attr)
@@ -39,8 +39,6 @@ static int create_file(struct vmemos_walk *w, unsigned int mode)
 	struct vmem_attr attr;
 	int err;
 
-	if (w->slash)
-		return -EISDIR;
 	w->inode = vmemos_inew(fs);
 	if (!w->inode)
 		return -ENOMEM;
@@ -86,6 +84,8 @@ static int make_tmpfile(struct vmemos_walk *w, unsigned int flags, unsigned int 
 static int check_open(struct vmemos_inode *inode, unsigned int flags)
 {
 	unsigned int type = vmemos_type(inode);
+	/* Linux truncates for a reader, too. */
+	bool changes = wants_write(flags) || flags & VMEMOS_O_TRUNC;
 
 	if (flags & VMEMOS_O_DIRECTORY && type != VMEMOS_S_IFDIR)
 		return -ENOTDIR;
@@ -94,12 +94,12 @@ static int check_open(struct vmemos_inode *inode, unsigned int flags)
 	if (type == VMEMOS_S_IFLNK)
 		return -ELOOP;
 	if (type == VMEMOS_S_IFDIR)
-		return wants_write(flags) || flags & VMEMOS_O_CREAT ? -EISDIR : 0;
+		return changes || flags & VMEMOS_O_CREAT ? -EISDIR : 0;
 	if (type != VMEMOS_S_IFREG)
 		return -ENXIO;
-	if (wants_write(flags) && vmem_is_read_only(inode->fs->core))
+	if (changes && vmem_is_read_only(inode->fs->core))
 		return -EROFS;
-	if (flags & VMEMOS_O_TRUNC && wants_write(flags) && vmem_size(&inode->core))
+	if (flags & VMEMOS_O_TRUNC && vmem_size(&inode->core))
 		return vmemos_truncate_inode(inode, 0);
 	return 0;
 }
@@ -111,25 +111,32 @@ static int open_walked(struct vmemos_walk *w, unsigned int flags, unsigned int m
 	if (flags & tmpfile)
 		return make_tmpfile(w, flags, mode);
 	if (!w->inode)
-		return flags & VMEMOS_O_CREAT && !(flags & VMEMOS_O_PATH) ?
-		       create_file(w, mode) : -ENOENT;
-	if (flags & VMEMOS_O_CREAT && flags & VMEMOS_O_EXCL && !(flags & VMEMOS_O_PATH))
+		return flags & VMEMOS_O_CREAT ? create_file(w, mode) : -ENOENT;
+	if (flags & VMEMOS_O_CREAT && flags & VMEMOS_O_EXCL)
 		return -EEXIST;
 	return check_open(w->inode, flags);
+}
+
+static enum vmemos_follow follow_to_open(unsigned int flags)
+{
+	if (flags & VMEMOS_O_CREAT)
+		return flags & (VMEMOS_O_EXCL | VMEMOS_O_NOFOLLOW) ? VMEMOS_WALK_EXCLUSIVE :
+		       VMEMOS_WALK_CREATE;
+	return flags & VMEMOS_O_NOFOLLOW ? VMEMOS_WALK_LINK : VMEMOS_WALK_FOLLOW;
 }
 
 int vmemos_open(struct vmemos_file *at, const char *path, unsigned int flags,
 		unsigned int mode, struct vmemos_file **file)
 {
-	unsigned int exclusive = VMEMOS_O_CREAT | VMEMOS_O_EXCL;
-	bool follow = !(flags & VMEMOS_O_NOFOLLOW) && (flags & exclusive) != exclusive;
 	struct vmemos *fs = at->inode->fs;
 	struct vmemos_walk w;
 	int err;
 
 	*file = NULL;
+	if (flags & VMEMOS_O_PATH)
+		flags &= VMEMOS_O_PATH | VMEMOS_O_DIRECTORY | VMEMOS_O_NOFOLLOW;
 	vmemos_lock(fs);
-	err = vmemos_walk(at, path, follow, &w);
+	err = vmemos_walk(at, path, follow_to_open(flags), &w);
 	if (!err)
 		err = open_walked(&w, flags, mode);
 	if (!err) {
@@ -377,6 +384,11 @@ int vmemos_fstat(struct vmemos_file *file, struct vmemos_stat *st)
 	return 0;
 }
 
+static enum vmemos_follow follow_by(unsigned int flags)
+{
+	return flags & VMEMOS_NOFOLLOW ? VMEMOS_WALK_LINK : VMEMOS_WALK_FOLLOW;
+}
+
 int vmemos_stat(struct vmemos_file *at, const char *path, unsigned int flags,
 		struct vmemos_stat *st)
 {
@@ -385,7 +397,7 @@ int vmemos_stat(struct vmemos_file *at, const char *path, unsigned int flags,
 	int err;
 
 	vmemos_lock(fs);
-	err = vmemos_resolve(at, path, !(flags & VMEMOS_NOFOLLOW), &inode);
+	err = vmemos_resolve(at, path, follow_by(flags), &inode);
 	if (!err) {
 		vmemos_fill_stat(inode, st);
 		vmemos_iput(inode);
@@ -421,7 +433,7 @@ int vmemos_setattr(struct vmemos_file *at, const char *path, unsigned int flags,
 	int err;
 
 	vmemos_lock(fs);
-	err = vmemos_resolve(at, path, !(flags & VMEMOS_NOFOLLOW), &inode);
+	err = vmemos_resolve(at, path, follow_by(flags), &inode);
 	if (!err) {
 		err = set_attr(inode, which, st);
 		vmemos_iput(inode);

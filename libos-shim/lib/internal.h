@@ -155,11 +155,21 @@ struct vmemos_walk {
 	char buf[VMEMOS_PATH_MAX];	/* targets of symlinks */
 };
 
+/* What becomes of a symlink as last component. */
+enum vmemos_follow {
+	VMEMOS_WALK_FOLLOW,
+	VMEMOS_WALK_LINK,		/* itself, unless a slash follows */
+	VMEMOS_WALK_ENTRY,		/* itself; whether slashes are right says the caller */
+	VMEMOS_WALK_CREATE,		/* as FOLLOW; a slash behind it: -EISDIR */
+	VMEMOS_WALK_EXCLUSIVE,		/* as LINK; a slash behind it: -EISDIR */
+};
+
 /* Errors but a missing last component; that is `inode` NULL.  Put it afterwards. */
-int vmemos_walk(struct vmemos_file *at, const char *path, bool follow, struct vmemos_walk *w);
+int vmemos_walk(struct vmemos_file *at, const char *path, enum vmemos_follow follow,
+		struct vmemos_walk *w);
 void vmemos_walk_put(struct vmemos_walk *w);
 /* The same when it must exist: *inode is held. */
-int vmemos_resolve(struct vmemos_file *at, const char *path, bool follow,
+int vmemos_resolve(struct vmemos_file *at, const char *path, enum vmemos_follow follow,
 		   struct vmemos_inode **inode);
 int vmemos_parent(struct vmemos_inode *dir, struct vmemos_inode **parent);
 

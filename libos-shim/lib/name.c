@@ -49,7 +49,7 @@ static int make_at(struct vmemos_file *at, const char *path, const struct make *
 	int err;
 
 	vmemos_lock(fs);
-	err = vmemos_walk(at, path, false, &w);
+	err = vmemos_walk(at, path, VMEMOS_WALK_ENTRY, &w);
 	if (!err)
 		err = make_node(&w, m);
 	vmemos_walk_put(&w);
@@ -96,7 +96,7 @@ int64_t vmemos_readlink(struct vmemos_file *at, const char *path, char *buf, siz
 
 	vmemos_lock(fs);
 	if (*path) {
-		n = vmemos_resolve(at, path, false, &inode);
+		n = vmemos_resolve(at, path, VMEMOS_WALK_LINK, &inode);
 	} else {
 		inode = at->inode;
 		vmemos_ihold(inode);
@@ -114,7 +114,7 @@ int64_t vmemos_readlink(struct vmemos_file *at, const char *path, char *buf, siz
 static int link_inode(struct vmemos_inode *inode, struct vmemos_file *at, const char *path)
 {
 	struct vmemos_walk w;
-	int err = vmemos_walk(at, path, false, &w);
+	int err = vmemos_walk(at, path, VMEMOS_WALK_ENTRY, &w);
 
 	if (!err && w.inode)
 		err = -EEXIST;
@@ -136,7 +136,7 @@ int vmemos_link(struct vmemos_file *from_at, const char *from, struct vmemos_fil
 	if (to_at->inode->fs != fs)
 		return -EXDEV;
 	vmemos_lock(fs);
-	err = vmemos_resolve(from_at, from, false, &inode);
+	err = vmemos_resolve(from_at, from, VMEMOS_WALK_LINK, &inode);
 	if (!err) {
 		err = link_inode(inode, to_at, to);
 		vmemos_iput(inode);
@@ -164,12 +164,14 @@ static int remove_at(struct vmemos_file *at, const char *path, bool dir)
 	int err;
 
 	vmemos_lock(fs);
-	err = vmemos_walk(at, path, false, &w);
+	err = vmemos_walk(at, path, VMEMOS_WALK_ENTRY, &w);
 	if (!err && w.last != VMEMOS_LAST_NAME)
 		err = !dir ? -EISDIR : w.last == VMEMOS_LAST_DOT ? -EINVAL :
 		      w.last == VMEMOS_LAST_ROOT ? -EBUSY : -ENOTEMPTY;
 	if (!err && !w.inode)
 		err = -ENOENT;
+	if (!err && w.slash && vmemos_type(w.inode) != VMEMOS_S_IFDIR)
+		err = -ENOTDIR;
 	if (!err)
 		err = dir ? vmem_rmdir(&w.dir->core, w.name, &w.inode->core) :
 		      vmem_unlink(&w.dir->core, w.name, &w.inode->core);
@@ -209,32 +211,46 @@ static int is_below(struct vmemos_inode *dir, struct vmemos_inode *top, bool *be
 	return err;
 }
 
-/* A directory must not move below itself. */
-static int check_loop(struct vmemos_inode *moved, struct vmemos_inode *to_dir)
+/* A directory must not move below itself, nor, exchanged, what it is exchanged with. */
+static int check_loop(struct vmemos_walk *from, struct vmemos_walk *to, bool exchange)
 {
 	bool below = false;
 	int err = 0;
 
-	if (vmemos_type(moved) == VMEMOS_S_IFDIR)
-		err = is_below(to_dir, moved, &below);
-	return err ? err : below ? -EINVAL : 0;
+	if (vmemos_type(from->inode) == VMEMOS_S_IFDIR)
+		err = is_below(to->dir, from->inode, &below);
+	if (!err && below)
+		return -EINVAL;
+	if (!err && to->inode && vmemos_type(to->inode) == VMEMOS_S_IFDIR)
+		err = is_below(from->dir, to->inode, &below);
+	return err ? err : !below ? 0 : exchange ? -EINVAL : -ENOTEMPTY;
 }
 
+static bool is_dir(const struct vmemos_inode *inode)
+{
+	return vmemos_type(inode) == VMEMOS_S_IFDIR;
+}
+
+/* Errors come in Linux' order. */
 static int rename_walked(struct vmemos_walk *from, struct vmemos_walk *to, unsigned int flags)
 {
+	bool exchange = flags & VMEMOS_RENAME_EXCHANGE, noreplace = flags & VMEMOS_RENAME_NOREPLACE;
 	int err;
 
 	if (from->last != VMEMOS_LAST_NAME || to->last != VMEMOS_LAST_NAME)
-		return -EBUSY;
+		return from->last == VMEMOS_LAST_NAME && noreplace ? -EEXIST : -EBUSY;
 	if (!from->inode)
 		return -ENOENT;
-	if (to->slash && vmemos_type(from->inode) != VMEMOS_S_IFDIR)
+	if (noreplace && to->inode)
+		return -EEXIST;
+	if (exchange && !to->inode)
+		return -ENOENT;
+	if ((exchange && to->slash && !is_dir(to->inode)) ||
+	    ((from->slash || (to->slash && !exchange)) && !is_dir(from->inode)))
 		return -ENOTDIR;
-	err = check_loop(from->inode, to->dir);
-	if (!err && to->inode && flags & VMEMOS_RENAME_EXCHANGE)
-		err = check_loop(to->inode, from->dir);
-	if (err)
-		return err;
+	err = check_loop(from, to, exchange);
+	if (err || from->inode == to->inode)
+		return err;		/* two names of one inode: rename(2) does nothing */
 	return vmem_rename(&from->dir->core, from->name, &from->inode->core,
 			   &to->dir->core, to->name, to->inode ? &to->inode->core : NULL, flags);
 }
@@ -249,12 +265,15 @@ int vmemos_rename(struct vmemos_file *from_at, const char *from, struct vmemos_f
 	_Static_assert(VMEMOS_RENAME_NOREPLACE == VMEM_RENAME_NOREPLACE &&
 		       VMEMOS_RENAME_EXCHANGE == VMEM_RENAME_EXCHANGE,
 		       "flags are handed over as they are");
+	if (flags & ~(VMEMOS_RENAME_NOREPLACE | VMEMOS_RENAME_EXCHANGE) ||
+	    flags == (VMEMOS_RENAME_NOREPLACE | VMEMOS_RENAME_EXCHANGE))
+		return -EINVAL;
 	if (to_at->inode->fs != fs)
 		return -EXDEV;
 	vmemos_lock(fs);
-	err = vmemos_walk(from_at, from, false, &w[0]);
+	err = vmemos_walk(from_at, from, VMEMOS_WALK_ENTRY, &w[0]);
 	if (!err) {
-		err = vmemos_walk(to_at, to, false, &w[1]);
+		err = vmemos_walk(to_at, to, VMEMOS_WALK_ENTRY, &w[1]);
 		if (!err)
 			err = rename_walked(&w[0], &w[1], flags);
 		vmemos_walk_put(&w[1]);

@@ -55,7 +55,7 @@ struct step {
 	struct vmemos_inode *dir;	/* held */
 	const char *path;		/* what is left */
 	unsigned int links;
-	bool follow;
+	enum vmemos_follow follow;
 	bool slash;			/* a symlink was the last component, and a slash followed */
 };
 
@@ -74,12 +74,16 @@ static int walk_name(struct step *s, struct vmemos_walk *w, struct vmem_name nam
 
 	if (name.len > VMEM_NAME_MAX)
 		return -ENAMETOOLONG;
+	if (last && slash && s->follow >= VMEMOS_WALK_CREATE)
+		return -EISDIR;
 	err = lookup(s->dir, name, &inode);
 	if (err)
 		return err;
 	if (!inode && !last)
 		return -ENOENT;
-	if (inode && vmemos_type(inode) == VMEMOS_S_IFLNK && (!last || s->follow || slash)) {
+	if (inode && vmemos_type(inode) == VMEMOS_S_IFLNK &&
+	    (!last || s->follow == VMEMOS_WALK_FOLLOW || s->follow == VMEMOS_WALK_CREATE ||
+	     ((slash || s->slash) && s->follow == VMEMOS_WALK_LINK))) {
 		err = ++s->links > VMEMOS_MAX_LINKS ? -ELOOP : expand(w, inode, &s->path);
 		vmemos_iput(inode);
 		if (!err && w->buf[0] == '/') {
@@ -99,7 +103,8 @@ static int walk_name(struct step *s, struct vmemos_walk *w, struct vmem_name nam
 	w->last = VMEMOS_LAST_NAME;
 	w->slash = slash || s->slash;
 	s->dir = NULL;
-	if (inode && w->slash && vmemos_type(inode) != VMEMOS_S_IFDIR) {
+	if (inode && w->slash && s->follow != VMEMOS_WALK_ENTRY &&
+	    vmemos_type(inode) != VMEMOS_S_IFDIR) {
 		vmemos_walk_put(w);
 		return -ENOTDIR;
 	}
@@ -140,7 +145,8 @@ static int walk_step(struct step *s, struct vmemos_walk *w)
 	return 1;
 }
 
-int vmemos_walk(struct vmemos_file *at, const char *path, bool follow, struct vmemos_walk *w)
+int vmemos_walk(struct vmemos_file *at, const char *path, enum vmemos_follow follow,
+		struct vmemos_walk *w)
 {
 	struct step s = { at->inode, path, 0, follow, false };
 	int err = 0;
@@ -175,7 +181,7 @@ void vmemos_walk_put(struct vmemos_walk *w)
 	w->dir = NULL;
 }
 
-int vmemos_resolve(struct vmemos_file *at, const char *path, bool follow,
+int vmemos_resolve(struct vmemos_file *at, const char *path, enum vmemos_follow follow,
 		   struct vmemos_inode **inode)
 {
 	struct vmemos_walk w;
