@@ -30,6 +30,7 @@ struct run {
 	double began, told;
 };
 
+/* CPU time: what a limit buys does not depend on who else is busy. */
 double clock_seconds(void);
 
 /* ---- run.c ---- */

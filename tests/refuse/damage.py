@@ -181,6 +181,8 @@ def worst(base, trace, final):
     with open(trace, encoding="utf-8") as lines:
         for line in lines:
             for word in line.split()[2:]:
+                if word == "|":  # between the parts of a commit
+                    continue
                 offset, length = map(int, word.split("+"))
                 base.bytes[offset:offset + length] = final.bytes[offset:offset + length]
 
