@@ -209,7 +209,7 @@ static void *waiter(void *opaque)
 /* Every page once per second, in small steps. */
 static void *dirtier(void *opaque)
 {
-    uint64_t step = dirty_bytes / 50, at = 0;
+    uint64_t step = dirty_bytes / 50 / PAGE * PAGE, at = 0;
 
     (void)opaque;
     while (dirty_bytes && now() < end) {
