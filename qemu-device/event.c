@@ -5,8 +5,8 @@
 #include "qemu/osdep.h"
 #include "qapi/qapi-emit-events.h"
 #include "qapi/qmp-event.h"
-#include "qapi/qmp/qdict.h"
 
+#include "compat.h"
 #include "event.h"
 
 void vmemstore_event_error(DeviceState *dev, const char *reason)

@@ -10,7 +10,6 @@
 #include "compat.h"
 #include "fault.h"
 #include "hw/core/cpu.h"
-#include "sysemu/kvm.h"
 
 /*
  * The signal handler reads these in any thread at any time, so they are never

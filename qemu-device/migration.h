@@ -16,6 +16,7 @@
 #define VMEMSTORE_MIGRATION_H
 
 #include "migration/vmstate.h"
+#include "compat.h"
 #include "writeback.h"
 
 typedef struct VMemStore VMemStore;
