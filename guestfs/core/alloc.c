@@ -171,8 +171,21 @@ static void offer(struct best *b, uint32_t bit, uint32_t len)
 	}
 }
 
+/* How much of the run at bit lies in the chunks. */
+static uint32_t in_chunks(uint64_t chunks, uint32_t bit, uint32_t len)
+{
+	uint32_t end = bit + len, at = bit;
+
+	if (chunks == ~0ull)
+		return len;
+	while (at < end && (chunks >> (at / VMEM_CHUNK_BLOCKS) & 1))
+		at = (at / VMEM_CHUNK_BLOCKS + 1) * VMEM_CHUNK_BLOCKS;
+	return VMEM_MIN(at, end) - bit;
+}
+
 /* The best run for a small request among the broken chunks. */
-static struct best search_broken(const struct vmem_ag *a, uint32_t from_chunk, uint64_t want)
+static struct best search_broken(const struct vmem_ag *a, uint64_t chunks, uint32_t from_chunk,
+				 uint64_t want)
 {
 	struct best b = { 0, 0 };
 	uint32_t i;
@@ -181,19 +194,21 @@ static struct best search_broken(const struct vmem_ag *a, uint32_t from_chunk, u
 		uint32_t c = (from_chunk + i) % VMEM_CHUNKS;
 		uint32_t bit = c * VMEM_CHUNK_BLOCKS, end = bit + VMEM_CHUNK_BLOCKS;
 
-		if (!a->chunk_free[c] || a->chunk_free[c] == VMEM_CHUNK_BLOCKS)
+		if (!a->chunk_free[c] || a->chunk_free[c] == VMEM_CHUNK_BLOCKS ||
+		    !(chunks >> c & 1))
 			continue;
 		while (b.len < want && (bit = next_free(a, bit, end)) < end) {
 			uint32_t n = run_length(a, bit, want);
 
-			offer(&b, bit, n);
+			offer(&b, bit, in_chunks(chunks, bit, n));
 			bit += n;
 		}
 	}
 	return b;
 }
 
-static struct best search_whole(const struct vmem_ag *a, uint32_t from_chunk, uint64_t want)
+static struct best search_whole(const struct vmem_ag *a, uint64_t chunks, uint32_t from_chunk,
+				uint64_t want)
 {
 	struct best b = { 0, 0 };
 	uint32_t i;
@@ -203,31 +218,33 @@ static struct best search_whole(const struct vmem_ag *a, uint32_t from_chunk, ui
 
 		if (a->chunk_free[c] == VMEM_CHUNK_BLOCKS)
 			offer(&b, c * VMEM_CHUNK_BLOCKS,
-			      run_length(a, c * VMEM_CHUNK_BLOCKS, want));
+			      in_chunks(chunks, c * VMEM_CHUNK_BLOCKS,
+					run_length(a, c * VMEM_CHUNK_BLOCKS, want)));
 	}
 	return b;
 }
 
-static struct best search_ag(const struct vmem_ag *a, uint32_t goal, uint64_t want)
+static struct best search_ag(const struct vmem_ag *a, uint64_t chunks, uint32_t goal,
+			     uint64_t want)
 {
 	uint32_t chunk = goal / VMEM_CHUNK_BLOCKS;
 	struct best whole, broken;
 
 	/* Right behind what the file has already: one longer extent. */
 	if (goal && !is_busy(a, goal)) {
-		uint32_t n = run_length(a, goal, want);
+		uint32_t n = in_chunks(chunks, goal, run_length(a, goal, want));
 
-		if (n == want || want < VMEM_CHUNK_BLOCKS || n >= VMEM_CHUNK_BLOCKS)
+		if (n == want || (n && want < VMEM_CHUNK_BLOCKS) || n >= VMEM_CHUNK_BLOCKS)
 			return (struct best){ goal, n };
 	}
 	if (want >= VMEM_CHUNK_BLOCKS) {
-		whole = search_whole(a, chunk, want);
-		return whole.len ? whole : search_broken(a, chunk, want);
+		whole = search_whole(a, chunks, chunk, want);
+		return whole.len ? whole : search_broken(a, chunks, chunk, want);
 	}
-	broken = search_broken(a, chunk, want);
+	broken = search_broken(a, chunks, chunk, want);
 	if (broken.len == want)
 		return broken;
-	whole = search_whole(a, chunk, want);
+	whole = search_whole(a, chunks, chunk, want);
 	return whole.len ? whole : broken;
 }
 
@@ -245,44 +262,68 @@ static void mark(struct vmem_fs *fs, uint64_t start, uint64_t len, bool busy)
 		uint32_t n = VMEM_MIN(end, (c + 1) * VMEM_CHUNK_BLOCKS) - i;
 
 		a->chunk_free[c] = (uint16_t)(busy ? a->chunk_free[c] - n : a->chunk_free[c] + n);
+		if (!busy && fs->ready)
+			vmem_note_free(fs, ag, c);
 		i += n;
 	}
 	a->busy_free = busy ? a->busy_free - (uint32_t)len : a->busy_free + (uint32_t)len;
 }
 
-int vmem_reserve(struct vmem_fs *fs, uint64_t goal, uint64_t want, bool privileged,
-		 struct vmem_run *run)
+/* Look in every group; ready_only: in chunks that the host has room for.  len 0: nothing. */
+static int find_run(struct vmem_fs *fs, uint64_t goal, uint64_t want, bool ready_only,
+		    struct vmem_run *run)
 {
-	uint64_t held = fs->reserved + fs->pending_blocks + (privileged ? 0 : VMEM_RESERVED_BLOCKS);
 	uint32_t first = goal < fs->nr_blocks ? (uint32_t)(goal / fs->ag_blocks) : 0, i;
-	bool may_wait = fs->pending_blocks > 0;
 
-	if (fs->free_blocks <= held)
-		return may_wait ? -EAGAIN : -ENOSPC;
-	want = VMEM_MIN(want, fs->free_blocks - held);
-	want = VMEM_MIN(want, VMEM_MAX_EXT_LEN);
-	for (i = 0; i < fs->nr_ags; i++) {
+	run->len = 0;
+	for (i = 0; i < fs->nr_ags && !run->len; i++) {
 		uint32_t ag = (first + i) % fs->nr_ags;
+		uint64_t chunks = ready_only ? vmem_ready_chunks(fs, ag) : ~0ull;
 		struct best b;
-		int err = 0;
+		int err;
 
-		if (!fs->ags[ag].busy && !vmem_get32(fs->ags[ag].desc.free_blocks))
+		if (!chunks || (!fs->ags[ag].busy && !vmem_get32(fs->ags[ag].desc.free_blocks)))
 			continue;
 		err = ag_load(fs, ag);
 		if (err)
 			return err;
 		if (!fs->ags[ag].busy_free)
 			continue;
-		b = search_ag(&fs->ags[ag], i ? 0 : (uint32_t)(goal % fs->ag_blocks), want);
-		if (!b.len)
-			continue;
+		b = search_ag(&fs->ags[ag], chunks, i ? 0 : (uint32_t)(goal % fs->ag_blocks), want);
 		run->start = (uint64_t)ag * fs->ag_blocks + b.bit;
 		run->len = b.len;
-		mark(fs, run->start, run->len, true);
-		fs->reserved += run->len;
-		return 0;
 	}
-	return may_wait ? -EAGAIN : -ENOSPC;
+	return 0;
+}
+
+int vmem_reserve(struct vmem_fs *fs, uint64_t goal, uint64_t want, bool privileged,
+		 struct vmem_run *run)
+{
+	uint64_t held = fs->reserved + fs->pending_blocks + (privileged ? 0 : VMEM_RESERVED_BLOCKS);
+	bool may_wait = fs->pending_blocks > 0;
+	int err;
+
+	if (fs->free_blocks <= held)
+		return may_wait ? -EAGAIN : -ENOSPC;
+	want = VMEM_MIN(want, fs->free_blocks - held);
+	want = VMEM_MIN(want, VMEM_MAX_EXT_LEN);
+	err = find_run(fs, goal, want, false, run);
+	if (!err && run->len) {
+		err = vmem_provision(fs, run->start, run->len);
+		if (err == -ENOSPC)
+			err = find_run(fs, goal, want, true, run);
+		if (!err && !run->len)
+			err = vmem_probe_room(fs, goal, want, run);
+		if (err == -ENOSPC && may_wait)
+			err = -EAGAIN;
+	}
+	if (err)
+		return err;
+	if (!run->len)
+		return may_wait ? -EAGAIN : -ENOSPC;
+	mark(fs, run->start, run->len, true);
+	fs->reserved += run->len;
+	return 0;
 }
 
 /* A run of exactly want blocks: from a whole chunk on, or wherever there is one. */
@@ -294,7 +335,7 @@ static struct best search_exact(const struct vmem_ag *a, uint32_t goal, uint64_t
 	if (goal && !is_busy(a, goal))
 		b.len = run_length(a, goal, want);
 	if (b.len < want && want >= VMEM_CHUNK_BLOCKS)
-		b = search_whole(a, goal / VMEM_CHUNK_BLOCKS, want);
+		b = search_whole(a, ~0ull, goal / VMEM_CHUNK_BLOCKS, want);
 	while (b.len < want && (bit = next_free(a, bit, VMEM_MAX_AG_BLOCKS)) < VMEM_MAX_AG_BLOCKS) {
 		b.bit = bit;
 		b.len = run_length(a, bit, want);
@@ -325,6 +366,9 @@ int vmem_reserve_run(struct vmem_fs *fs, uint64_t goal, uint64_t want, struct vm
 			continue;
 		run->start = (uint64_t)ag * fs->ag_blocks + b.bit;
 		run->len = want;
+		err = vmem_provision(fs, run->start, want);
+		if (err)
+			return err;
 		mark(fs, run->start, run->len, true);
 		fs->reserved += run->len;
 		return 0;
@@ -536,10 +580,9 @@ void vmem_txn_pend_frees(struct vmem_txn *t, uint64_t lsn)
 	}
 }
 
-void vmem_release_pending(struct vmem_fs *fs)
+void vmem_release_first(struct vmem_fs *fs, size_t nr)
 {
-	while (fs->pending_nr && (VMEM_BROKEN(REUSE_EARLY) ||
-				  fs->pending[fs->pending_first].lsn <= fs->floor)) {
+	while (nr--) {
 		struct vmem_run *run = &fs->pending[fs->pending_first].run;
 
 		mark(fs, run->start, run->len, false);
@@ -547,6 +590,40 @@ void vmem_release_pending(struct vmem_fs *fs)
 		fs->pending_first++;
 		fs->pending_nr--;
 	}
+}
+
+void vmem_release_pending(struct vmem_fs *fs)
+{
+	/* Those are for the next checkpoint. */
+	if (fs->discard)
+		return;
+	while (fs->pending_nr && (VMEM_BROKEN(REUSE_EARLY) ||
+				  fs->pending[fs->pending_first].lsn <= fs->floor))
+		vmem_release_first(fs, 1);
+}
+
+/* ---- Free space, for trimming ---- */
+
+int vmem_next_free(struct vmem_fs *fs, uint64_t start, uint64_t end, struct vmem_run *run)
+{
+	uint32_t ag = (uint32_t)(start / fs->ag_blocks);
+	uint64_t ag_start = (uint64_t)ag * fs->ag_blocks;
+	uint32_t bit = (uint32_t)(start - ag_start);
+	int err = ag_load(fs, ag);
+
+	if (err)
+		return err;
+	end = VMEM_MIN(end - ag_start, ag_size(fs, ag));
+	bit = next_free(&fs->ags[ag], bit, (uint32_t)end);
+	run->start = ag_start + bit;
+	run->len = bit < end ? run_length(&fs->ags[ag], bit, end - bit) : 0;
+	return 0;
+}
+
+void vmem_hold_free(struct vmem_fs *fs, struct vmem_run run, bool hold)
+{
+	mark(fs, run.start, run.len, hold);
+	fs->pending_blocks = hold ? fs->pending_blocks + run.len : fs->pending_blocks - run.len;
 }
 
 /* ---- Inodes ---- */

@@ -137,7 +137,9 @@ int vmem_map_write(struct vmem_inode *vi, uint64_t lblk, uint64_t max, struct vm
 	err = vmem_unlog(vi, lblk << VMEM_BLOCK_SHIFT, (lblk + max) << VMEM_BLOCK_SHIFT);
 	if (!err)
 		err = vmem_map(vi, lblk, max, map);
-	if (err || map->pblk)
+	if (!err && map->pblk)
+		return vmem_provision(vi->fs, map->pblk, map->nr);
+	if (err)
 		return err;
 	f.max = VMEM_MIN(max, VMEM_CHUNK_BLOCKS);
 	err = vmem_run(vi->fs, do_fill, &f);

@@ -28,6 +28,7 @@
 #define VMEM_CHUNKS		(VMEM_MAX_AG_BLOCKS / VMEM_CHUNK_BLOCKS)
 #define VMEM_LOGGED_MAX		256u	/* inodes with data in the log */
 #define VMEM_CARRY_MAX		4096u	/* bytes of a write that may ride in its record */
+#define VMEM_DISCARD_BLOCKS	16384u	/* a checkpoint is asked for when more wait to be discarded */
 #define VMEM_RESERVED_BLOCKS	32u	/* kept for shrinking operations */
 /* Room in the log that a transaction needs: itself, a PAD before it, commit records. */
 #define VMEM_LOG_SLACK		(2 * VMEM_REC_MAX + VMEM_BLOCK_SIZE)
@@ -171,6 +172,11 @@ struct vmem_fs {
 	size_t pending_first, pending_nr, pending_max;
 	uint32_t dir_ag;		/* where the next directory goes */
 
+	uint64_t *ready;		/* thin store: provisioned chunks, a word per group; atomic */
+	uint64_t *refused;		/* chunks in which a full host has no room; atomic */
+	bool host_full;			/* refused may have bits; atomic */
+	bool discard;			/* what becomes free, at the next checkpoint; atomic */
+
 	uint8_t *scratch;		/* 2 blocks, for the running transaction */
 	void *lock, *ckpt_lock, *commit_lock, *dirty_lock;
 	struct vmem_stats stats;
@@ -293,6 +299,8 @@ struct vmem_opage *vmem_overlay_find(struct vmem_fs *fs, uint64_t block);
 void vmem_overlay_dirty(struct vmem_fs *fs, struct vmem_opage *op);
 /* The block was given up before a record mentioned it: nothing to write home. */
 void vmem_overlay_clean(struct vmem_fs *fs, uint64_t block);
+/* Recovery: have room for the dirty pages at home.  Transactions see to it page by page. */
+int vmem_overlay_provision(struct vmem_fs *fs);
 /* Copy dirty pages home, note their ranges, mark them clean. */
 void vmem_overlay_writeback(struct vmem_fs *fs, struct vmem_rangeset *ranges);
 void vmem_overlay_drop(struct vmem_fs *fs, bool dirty_too);
@@ -379,7 +387,17 @@ int vmem_reserve_run(struct vmem_fs *fs, uint64_t goal, uint64_t want, struct vm
 void txn_take(struct vmem_txn *t, struct vmem_run run, bool outside);
 void txn_free(struct vmem_txn *t, uint64_t start, uint64_t len);
 int txn_alloc_block(struct vmem_txn *t, uint64_t goal, uint64_t *block);
+/* Pending blocks that may be reused become free, unless they are discarded before. */
 void vmem_release_pending(struct vmem_fs *fs);
+/* The first nr of them do. */
+void vmem_release_first(struct vmem_fs *fs, size_t nr);
+/*
+ * The first free run in blocks [start, end), cut at the end of its group; len 0:
+ * none before run->start, where to go on.
+ */
+int vmem_next_free(struct vmem_fs *fs, uint64_t start, uint64_t end, struct vmem_run *run);
+/* Take a free run, as if it were pending, and give it back. */
+void vmem_hold_free(struct vmem_fs *fs, struct vmem_run run, bool hold);
 void vmem_txn_undo_alloc(struct vmem_txn *t);
 void vmem_txn_pend_frees(struct vmem_txn *t, uint64_t lsn);
 void txn_write_descs(struct vmem_txn *t);
@@ -389,6 +407,25 @@ void txn_free_inode(struct vmem_txn *t, uint64_t ino, bool dir);
 void txn_set_orphan(struct vmem_txn *t, uint64_t ino, bool set);
 uint32_t vmem_orphans_in(const struct vmem_fs *fs, uint32_t ag);
 bool vmem_is_orphan(struct vmem_fs *fs, uint64_t ino);
+
+/* ---- space.c ---- */
+
+int vmem_space_load(struct vmem_fs *fs);
+void vmem_space_unload(struct vmem_fs *fs);
+int vmem_provision_slow(struct vmem_fs *fs, uint64_t start, uint64_t nr);
+/* Before blocks are stored to: the host has room for them.  -ENOSPC, -EIO. */
+static inline int vmem_provision(struct vmem_fs *fs, uint64_t start, uint64_t nr)
+{
+	return fs->ready ? vmem_provision_slow(fs, start, nr) : 0;
+}
+/* The host is full: find free blocks that it has room for all the same.  -ENOSPC: none, or far. */
+int vmem_probe_room(struct vmem_fs *fs, uint64_t goal, uint64_t want, struct vmem_run *run);
+/* Thin store: blocks of the chunk became free. */
+void vmem_note_free(struct vmem_fs *fs, uint32_t ag, uint32_t chunk);
+/* Chunks of the group whose blocks the host has room for. */
+uint64_t vmem_ready_chunks(const struct vmem_fs *fs, uint32_t ag);
+/* After a checkpoint, ckpt_lock held: discard and release what became free. */
+void vmem_discard_pending(struct vmem_fs *fs);
 
 /* ---- inode.c ---- */
 

@@ -230,7 +230,8 @@ static void ask_for_checkpoint(struct vmem_fs *fs)
 {
 	if (fs->kicked || !fs->env->kick)
 		return;
-	if (fs->head - fs->tail > fs->log_size / 2 || fs->nr_dirty > fs->overlay_max / 2) {
+	if (fs->head - fs->tail > fs->log_size / 2 || fs->nr_dirty > fs->overlay_max / 2 ||
+	    (fs->discard && fs->pending_blocks > VMEM_DISCARD_BLOCKS)) {
 		fs->kicked = true;
 		fs->env->kick(fs->env);
 	}
@@ -657,6 +658,8 @@ int vmem_checkpoint(struct vmem_fs *fs)
 	}
 	vmem_lock(fs, fs->ckpt_lock);
 	err = vmem_immediate(fs) ? checkpoint_immediate(fs) : checkpoint_host(fs);
+	if (!err)
+		vmem_discard_pending(fs);
 	vmem_unlock(fs, fs->ckpt_lock);
 	return err;
 }

@@ -77,6 +77,17 @@ void vmem_overlay_clean(struct vmem_fs *fs, uint64_t block)
 	}
 }
 
+int vmem_overlay_provision(struct vmem_fs *fs)
+{
+	struct vmem_opage *op;
+	int err = 0;
+
+	for (op = fs->opages; op && !err; op = op->all)
+		if (op->dirty)
+			err = vmem_provision(fs, op->block, 1);
+	return err;
+}
+
 void vmem_overlay_writeback(struct vmem_fs *fs, struct vmem_rangeset *ranges)
 {
 	struct vmem_opage *op;

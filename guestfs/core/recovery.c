@@ -208,6 +208,7 @@ static bool delta_ok(const struct vmem_fs *fs, const struct delta *d)
 static int apply_data(struct replay *r, const struct delta *d, uint64_t lsn)
 {
 	struct vmem_fs *fs = r->fs;
+	int err;
 
 	if (!r->with_data || revoked(r, d->aux, lsn))
 		return 0;
@@ -218,6 +219,9 @@ static int apply_data(struct replay *r, const struct delta *d, uint64_t lsn)
 			     "needs recovery, but the store is read-only: mount it writable once");
 		return -EROFS;
 	}
+	err = vmem_provision(fs, d->off >> VMEM_BLOCK_SHIFT, 1);
+	if (err)
+		return err;
 	if (d->kind == VMEM_D_DATA)
 		vmem_put(fs->store, d->off, d->bytes, d->len);
 	else

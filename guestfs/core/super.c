@@ -331,6 +331,7 @@ static void fs_free(struct vmem_fs *fs)
 	if (fs->buckets)
 		vmem_overlay_drop(fs, true);
 	vmem_alloc_unload(fs);
+	vmem_space_unload(fs);
 	for (i = 0; i < sizeof(locks) / sizeof(locks[0]); i++)
 		if (locks[i])
 			env->lock_free(env, locks[i]);
@@ -406,6 +407,9 @@ static int settle_recovery(struct vmem_fs *fs, const struct vmem_mount_info *inf
 		err = vmem_close_recovered(fs);
 	if (err)
 		return err;
+	err = vmem_overlay_provision(fs);
+	if (err)
+		return err;
 	vmem_overlay_writeback(fs, fs->ckpt_set);
 	fs->ckpt_set->nr = 0;
 	fs->home->nr = 0;
@@ -414,6 +418,16 @@ static int settle_recovery(struct vmem_fs *fs, const struct vmem_mount_info *inf
 	err = flush_range(fs, 0, fs->store->size);
 	vmem_overlay_drop(fs, true);
 	return err;
+}
+
+static int load_space(struct vmem_fs *fs)
+{
+	int err = vmem_space_load(fs);
+
+	if (err != -ENOSPC)
+		return err;
+	return BAD_SB(fs->env, err,
+		      "the host has no room for what a mount writes: free space on its disk");
 }
 
 static int mount_steps(struct vmem_fs *fs, const struct vmem_mount_opts *opts,
@@ -426,6 +440,8 @@ static int mount_steps(struct vmem_fs *fs, const struct vmem_mount_opts *opts,
 		err = choose_domain(fs, opts->domain);
 	if (!err)
 		err = read_root(fs);
+	if (!err && !opts->no_recovery && !fs->store->read_only)
+		err = load_space(fs);
 	if (!err && VMEM_BROKEN(ORPHANS_EARLY))
 		err = vmem_alloc_load(fs);
 	if (!err && !opts->no_recovery)

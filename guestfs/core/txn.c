@@ -86,10 +86,13 @@ void vmem_txn_undo(struct vmem_txn *t)
 
 static struct vmem_opage *page_of(struct vmem_txn *t, uint64_t block, bool zero)
 {
-	struct vmem_opage *op = t->err ? NULL : vmem_overlay_get(t->fs, block, zero);
+	struct vmem_opage *op = NULL;
+	int err = t->err ? t->err : vmem_provision(t->fs, block, 1);
 
+	if (!err)
+		op = vmem_overlay_get(t->fs, block, zero);
 	if (!op)
-		fail(t, -ENOMEM);
+		fail(t, err ? err : -ENOMEM);
 	return op;
 }
 

@@ -86,6 +86,22 @@ struct vmem_store {
 	 */
 	int (*commit)(struct vmem_store *store, const struct vmem_parts *parts);
 
+	/*
+	 * Thin store: have the host find room for [off, off+len), so that no
+	 * store to it can fail for want of any, until it is discarded.  Called
+	 * with locks held, may sleep, may be called by several threads at once.
+	 * NULL: the store has all its room.  0, -ENOSPC or -EIO.
+	 */
+	int (*provision)(struct vmem_store *store, uint64_t off, uint64_t len);
+
+	/*
+	 * Give the room of the ranges back: blocks become zeros, unless the host
+	 * fails.  Called without fs locks except ckpt_lock.  NULL: not possible.
+	 * 0, -EOPNOTSUPP or -EIO.
+	 */
+	int (*discard)(struct vmem_store *store, const struct vmem_range *ranges,
+		       unsigned int nr);
+
 	/* Write back the cache lines of [addr, addr+len); NULL unless DAX. */
 	void (*writeback)(struct vmem_store *store, const void *addr, size_t len);
 
@@ -192,12 +208,15 @@ struct vmem_stats {
 	uint64_t checkpoints;
 	uint64_t carried;		/* writes whose data rode in the record */
 	uint64_t overlay_pages;		/* now */
+	uint64_t provisions;		/* store.provision calls */
+	uint64_t discarded_blocks;
 };
 
 /*
  * Mount.  Verifies the superblock and roots, replays the log, frees orphans.
  * -EINVAL: not a vmemfs image, or the store is smaller than it says;
  * -EPROTONOSUPPORT: other version or unknown features;
+ * -ENOSPC: thin store, and the host is full;
  * -EUCLEAN: damaged, or VMEM_STATE_NEEDS_CHECK; -EROFS: needs recovery and
  * cannot write; -ENOTSUP: the domain is not possible on this backing.
  * Each with one line by env->log that says what to do.  info may be NULL.
@@ -225,6 +244,19 @@ int vmem_checkpoint(struct vmem_fs *fs);
  * become read-only while an unlinked inode is held.
  */
 int vmem_remount(struct vmem_fs *fs, bool read_only);
+
+/*
+ * Discard blocks at the next checkpoint after they became free.  Without effect
+ * when the store cannot.
+ */
+void vmem_set_discard(struct vmem_fs *fs, bool on);
+
+/*
+ * Discard all free blocks in bytes [start, start+len) of the store, in runs of
+ * at least min_len; *trimmed: bytes.  -EOPNOTSUPP, -EROFS, -EINVAL.
+ */
+int vmem_trim(struct vmem_fs *fs, uint64_t start, uint64_t len, uint64_t min_len,
+	      uint64_t *trimmed);
 
 /* The caller met what the format does not allow: report, turn read-only; -EUCLEAN. */
 int vmem_report_damage(struct vmem_fs *fs, uint64_t ino, const char *what);

@@ -279,6 +279,8 @@ static int write_mapped(struct write *w, const struct vmem_map *map, uint64_t le
 	over = w->end < size ? VMEM_MIN(n, size - w->end) : 0;
 	/* What will ride itself is replayed after what rode before. */
 	err = vmem_unlog(vi, w->end, w->end + (w->carry ? over : n));
+	if (!err)
+		err = vmem_provision(fs, off >> VMEM_BLOCK_SHIFT, vmem_blocks_for(in + n));
 	if (err)
 		return err;
 	got = take_data(fs, off, n, copy, ctx);
@@ -509,6 +511,8 @@ int vmem_zero_gap(struct vmem_inode *vi, uint64_t pos, struct vmem_run *gap)
 	off = (map.pblk << VMEM_BLOCK_SHIFT) + in;
 	if (memcmp(fs->store->base + off, zero_block, (size_t)rest)) {
 		err = vmem_unlog(vi, size, size + rest);
+		if (!err)
+			err = vmem_provision(fs, off >> VMEM_BLOCK_SHIFT, 1);
 		if (err)
 			return err;
 		vmem_put_zero(fs->store, off, (size_t)rest);

@@ -57,5 +57,7 @@ const struct file_operations vmemfs_dir_ops = {
 	.llseek = vmemfs_dir_llseek,
 	.read = generic_read_dir,
 	.iterate_shared = vmemfs_iterate,
+	.unlocked_ioctl = vmemfs_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
 	.fsync = vmemfs_fsync,
 };

@@ -164,6 +164,8 @@ const struct file_operations vmemfs_file_ops = {
 	.read_iter = vmemfs_read_iter,
 	.write_iter = vmemfs_write_iter,
 	.mmap = vmemfs_mmap,
+	.unlocked_ioctl = vmemfs_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
 	VMEMFS_FOP_MMAP_SYNC
 	.open = vmemfs_open,
 	.fsync = vmemfs_fsync,

@@ -42,6 +42,29 @@ static int store_commit(struct vmem_store *store, const struct vmem_parts *parts
 	return vmemstore_commit(sbi->device, &p);
 }
 
+static int store_provision(struct vmem_store *store, u64 off, u64 len)
+{
+	struct vmemfs_sb *sbi = store->ctx;
+	struct vmemstore_krange range = { off, len };
+	int err = vmemstore_provision(sbi->device, &range, 1);
+
+	/* Once per time that the host is full. */
+	if (err == -ENOSPC && !test_and_set_bit(VMEMFS_SB_HOST_FULL, &sbi->flags))
+		pr_warn("vmemfs (%s): the host's disk is full: no space for new data until it has room\n",
+			sbi->sb->s_id);
+	if (!err && test_and_clear_bit(VMEMFS_SB_HOST_FULL, &sbi->flags))
+		pr_info("vmemfs (%s): the host's disk has room again\n", sbi->sb->s_id);
+	return err;
+}
+
+static int store_discard(struct vmem_store *store, const struct vmem_range *ranges,
+			 unsigned int nr)
+{
+	struct vmemfs_sb *sbi = store->ctx;
+
+	return vmemstore_discard(sbi->device, (const struct vmemstore_krange *)ranges, nr);
+}
+
 static void store_writeback(struct vmem_store *store, const void *addr, size_t len)
 {
 	arch_wb_cache_pmem((void *)addr, len);
@@ -88,6 +111,10 @@ static int choose_backing(struct vmemfs_sb *sbi)
 		store->backing = vmemstore_backing(sbi->device);
 		vmemstore_generation(sbi->device, store->generation);
 		store->read_only = vmemstore_readonly(sbi->device);
+		if (vmemstore_thin(sbi->device))
+			store->provision = store_provision;
+		if (vmemstore_discards(sbi->device))
+			store->discard = store_discard;
 	} else if (dax_synchronous(sbi->dax_dev)) {
 		/* An nvdimm: written-back cache lines are durable. */
 		store->backing = VMEM_BACKING_DAX;

@@ -9,7 +9,7 @@
 
 #include "vmemfs.h"
 
-enum { OPT_DURABILITY, OPT_COMMIT };
+enum { OPT_DURABILITY, OPT_COMMIT, OPT_DISCARD };
 
 static const struct constant_table durability_names[] = {
 	{ "host", VMEM_DOMAIN_HOST },
@@ -22,6 +22,7 @@ static const struct constant_table durability_names[] = {
 const struct fs_parameter_spec vmemfs_parameters[] = {
 	fsparam_enum("durability", OPT_DURABILITY, durability_names),
 	fsparam_u32("commit", OPT_COMMIT),
+	fsparam_flag_no("discard", OPT_DISCARD),
 	{}
 };
 
@@ -30,6 +31,7 @@ struct vmemfs_options {
 	enum vmem_domain domain;
 	unsigned int commit_seconds;
 	bool commit_given;
+	bool discard, discard_given;
 };
 
 static int vmemfs_parse_param(struct fs_context *fc, struct fs_parameter *param)
@@ -47,6 +49,10 @@ static int vmemfs_parse_param(struct fs_context *fc, struct fs_parameter *param)
 			return invalf(fc, "commit= is 0 to 3600 seconds");
 		options->commit_seconds = result.uint_32;
 		options->commit_given = true;
+		return 0;
+	case OPT_DISCARD:
+		options->discard = !result.negated;
+		options->discard_given = true;
 		return 0;
 	default:
 		return opt;
@@ -135,6 +141,17 @@ static int make_root(struct super_block *sb)
 	return sb->s_root ? 0 : -ENOMEM;
 }
 
+static void set_discard(struct vmemfs_sb *sbi, const struct vmemfs_options *options)
+{
+	if (!options->discard_given)
+		return;
+	if (options->discard && !sbi->store.discard)
+		pr_warn("vmemfs (%s): discard has no effect: the device does not have prealloc=off\n",
+			sbi->sb->s_id);
+	vmem_set_discard(sbi->fs, options->discard);
+	assign_bit(VMEMFS_SB_DISCARD, &sbi->flags, options->discard && sbi->store.discard);
+}
+
 static struct vmemfs_sb *new_sbi(struct super_block *sb, const struct vmemfs_options *options)
 {
 	struct vmemfs_sb *sbi = kzalloc(sizeof(*sbi), GFP_KERNEL);
@@ -173,6 +190,7 @@ static int vmemfs_fill_super(struct super_block *sb, struct fs_context *fc)
 	err = make_root(sb);
 	if (err)
 		goto out_core;
+	set_discard(sbi, options);
 	err = vmemfs_sysfs_add(sbi);
 	if (err)
 		goto out_root;
@@ -235,6 +253,7 @@ static int vmemfs_reconfigure(struct fs_context *fc)
 		if (err)
 			return err;
 	}
+	set_discard(sbi, options);
 	if (options->commit_given) {
 		sbi->commit_seconds = options->commit_seconds;
 		if (!read_only)
@@ -332,6 +351,8 @@ static int vmemfs_show_options(struct seq_file *m, struct dentry *root)
 	seq_printf(m, ",durability=%s", domain_name(vmem_get_domain(sbi->fs)));
 	if (sbi->commit_seconds != VMEMFS_COMMIT_SECONDS)
 		seq_printf(m, ",commit=%u", sbi->commit_seconds);
+	if (test_bit(VMEMFS_SB_DISCARD, &sbi->flags))
+		seq_puts(m, ",discard");
 	return 0;
 }
 

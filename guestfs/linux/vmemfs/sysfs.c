@@ -33,6 +33,8 @@ COUNTER(flush_bytes);
 COUNTER(checkpoints);
 COUNTER(carried);
 COUNTER(overlay_pages);
+COUNTER(provisions);
+COUNTER(discarded_blocks);
 
 static struct attribute *vmemfs_attrs[] = {
 	&counter_records.attr,
@@ -44,6 +46,8 @@ static struct attribute *vmemfs_attrs[] = {
 	&counter_checkpoints.attr,
 	&counter_carried.attr,
 	&counter_overlay_pages.attr,
+	&counter_provisions.attr,
+	&counter_discarded_blocks.attr,
 	NULL
 };
 ATTRIBUTE_GROUPS(vmemfs);

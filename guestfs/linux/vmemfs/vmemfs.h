@@ -46,6 +46,8 @@ struct vmemfs_sb {
 /* Bits of vmemfs_sb.flags. */
 #define VMEMFS_SB_WORKING	0	/* work items may be queued */
 #define VMEMFS_SB_KICKED	1	/* the core asked for a checkpoint before that */
+#define VMEMFS_SB_HOST_FULL	2	/* the last request for room was refused */
+#define VMEMFS_SB_DISCARD	3	/* mount option discard */
 
 struct vmemfs_inode {
 	struct vmem_inode core;		/* core.fs is NULL until the core has filled it */
@@ -146,7 +148,7 @@ extern const struct export_operations vmemfs_export_ops;
 /* Where ".." leads; the caller keeps dir from moving. */
 int vmemfs_parent(struct inode *dir, u64 *ino);
 
-/* ---- file.c, dax.c ---- */
+/* ---- file.c, dax.c, ioctl.c ---- */
 
 extern const struct file_operations vmemfs_file_ops;
 extern const struct address_space_operations vmemfs_aops;
@@ -154,6 +156,7 @@ extern const struct iomap_ops vmemfs_iomap_ops;
 int vmemfs_fsync(struct file *file, loff_t start, loff_t end, int datasync);
 int vmemfs_fiemap(struct inode *inode, struct fiemap_extent_info *info, u64 start, u64 len);
 int vmemfs_mmap(struct file *file, struct vm_area_struct *vma);
+long vmemfs_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 /*
  * Empty the mapping from the block of `from` on, and wait for DMA to it to end.
  * The invalidate_lock is held exclusively, and dropped while waiting.

@@ -33,6 +33,7 @@ struct vmemstore_slot {
 	struct completion done;
 	bool in_flight;			/* the device has it; under vmemstore.lock */
 	int error;			/* valid once done */
+	u32 type;			/* VMEMSTORE_REQ_* */
 	void *start;			/* of what the device reads: its head */
 	size_t length;			/* of that, bytes */
 
@@ -60,6 +61,8 @@ struct vmemstore {
 	bool commits;			/* the device takes VMEMSTORE_REQ_COMMIT */
 	bool small_pages;		/* ... and VMEMSTORE_REQ_SMALL_PAGES */
 	bool cow;
+	bool thin;			/* wants ranges provisioned */
+	bool discards;
 	u8 generation[VMEMSTORE_GENERATION_LEN];
 
 	/* Queue: everything here is under the lock, but for the slots' done. */
@@ -80,6 +83,8 @@ struct vmemstore {
 	atomic64_t whole_flushes;
 	atomic64_t commit_requests;
 	atomic64_t errors;
+	atomic64_t provisions;
+	atomic64_t discard_requests;
 
 	/* libnvdimm */
 	struct nvdimm_bus_descriptor bus_desc;

@@ -110,6 +110,18 @@ bool vmemstore_cow(const struct vmemstore *store)
 }
 EXPORT_SYMBOL_GPL(vmemstore_cow);
 
+bool vmemstore_thin(const struct vmemstore *store)
+{
+	return store->thin;
+}
+EXPORT_SYMBOL_GPL(vmemstore_thin);
+
+bool vmemstore_discards(const struct vmemstore *store)
+{
+	return store->discards;
+}
+EXPORT_SYMBOL_GPL(vmemstore_discards);
+
 bool vmemstore_failed(const struct vmemstore *store)
 {
 	return READ_ONCE(store->failed);
@@ -156,6 +168,8 @@ static int read_config(struct vmemstore *store)
 	store->commits = virtio_has_feature(vdev, VMEMSTORE_F_COMMIT);
 	store->small_pages = virtio_has_feature(vdev, VMEMSTORE_F_SMALL_PAGES);
 	store->cow = virtio_has_feature(vdev, VMEMSTORE_F_COW);
+	store->thin = virtio_has_feature(vdev, VMEMSTORE_F_PROVISION);
+	store->discards = virtio_has_feature(vdev, VMEMSTORE_F_DISCARD);
 	store->failed = state & VMEMSTORE_STATE_IO_ERROR;
 
 	if (!store->size || store->size > shm.len) {
@@ -357,6 +371,8 @@ static const unsigned int vmemstore_features[] = {
 	VMEMSTORE_F_COMMIT,
 	VMEMSTORE_F_SMALL_PAGES,
 	VMEMSTORE_F_COW,
+	VMEMSTORE_F_PROVISION,
+	VMEMSTORE_F_DISCARD,
 };
 
 static struct virtio_driver vmemstore_driver = {

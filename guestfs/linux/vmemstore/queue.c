@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * queue.c - flush requests
+ * queue.c - requests to the device
  *
  * A flush is what fsync() waits for, so the way to the device is short: take a
  * slot, fill it, add it to the ring, kick, look whether the answer is there
@@ -45,6 +45,9 @@ static int slot_result(struct vmemstore *store, struct vmemstore_slot *slot,
 
 	if (length >= sizeof(slot->resp) && status == VMEMSTORE_S_OK)
 		return 0;
+	if (slot->type == VMEMSTORE_REQ_PROVISION || slot->type == VMEMSTORE_REQ_DISCARD)
+		return status == VMEMSTORE_S_NOSPC ? -ENOSPC :
+		       status == VMEMSTORE_S_UNSUPP ? -EOPNOTSUPP : -EIO;
 	atomic64_inc(&store->errors);
 	if (!store->failed)
 		dev_err(&store->vdev->dev,
@@ -142,6 +145,7 @@ static void slot_fill(struct vmemstore_slot *slot, u32 type,
 {
 	unsigned int i;
 
+	slot->type = type;
 	if (parts)
 		slot_fill_commit(slot, nr, parts);
 	else
@@ -319,6 +323,42 @@ bool vmemstore_can_commit(const struct vmemstore *store)
 	return store->commits;
 }
 EXPORT_SYMBOL_GPL(vmemstore_can_commit);
+
+static int space_request(struct vmemstore *store, u32 type,
+			 const struct vmemstore_krange *ranges, unsigned int nr)
+{
+	unsigned int part;
+	int ret = 0;
+
+	might_sleep();
+	if (!ranges_valid(store, ranges, nr))
+		return -EINVAL;
+	for (; nr && !ret; ranges += part, nr -= part) {
+		part = min(nr, store->max_ranges);
+		ret = run_request(store, type, ranges, part, NULL);
+	}
+	return ret;
+}
+
+int vmemstore_provision(struct vmemstore *store,
+			const struct vmemstore_krange *ranges, unsigned int nr)
+{
+	if (!store->thin)
+		return 0;
+	atomic64_inc(&store->provisions);
+	return space_request(store, VMEMSTORE_REQ_PROVISION, ranges, nr);
+}
+EXPORT_SYMBOL_GPL(vmemstore_provision);
+
+int vmemstore_discard(struct vmemstore *store,
+		      const struct vmemstore_krange *ranges, unsigned int nr)
+{
+	if (!store->discards)
+		return -EOPNOTSUPP;
+	atomic64_inc(&store->discard_requests);
+	return space_request(store, VMEMSTORE_REQ_DISCARD, ranges, nr);
+}
+EXPORT_SYMBOL_GPL(vmemstore_discard);
 
 int vmemstore_queue_start(struct vmemstore *store)
 {

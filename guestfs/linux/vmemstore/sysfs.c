@@ -97,6 +97,29 @@ static ssize_t flushed_ranges_show(struct device *dev,
 }
 static DEVICE_ATTR_RO(flushed_ranges);
 
+static ssize_t thin_show(struct device *dev, struct device_attribute *attr,
+			 char *buf)
+{
+	return sysfs_emit(buf, "%d\n", dev_to_store(dev)->thin);
+}
+static DEVICE_ATTR_RO(thin);
+
+static ssize_t provisions_show(struct device *dev,
+			       struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%lld\n",
+			  atomic64_read(&dev_to_store(dev)->provisions));
+}
+static DEVICE_ATTR_RO(provisions);
+
+static ssize_t discards_show(struct device *dev, struct device_attribute *attr,
+			     char *buf)
+{
+	return sysfs_emit(buf, "%lld\n",
+			  atomic64_read(&dev_to_store(dev)->discard_requests));
+}
+static DEVICE_ATTR_RO(discards);
+
 static ssize_t flush_errors_show(struct device *dev,
 				 struct device_attribute *attr, char *buf)
 {
@@ -117,6 +140,9 @@ static struct attribute *vmemstore_attrs[] = {
 	&dev_attr_commits.attr,
 	&dev_attr_flushed_ranges.attr,
 	&dev_attr_flush_errors.attr,
+	&dev_attr_thin.attr,
+	&dev_attr_provisions.attr,
+	&dev_attr_discards.attr,
 	NULL,
 };
 

@@ -123,6 +123,46 @@ int vmemstore_small_pages(struct vmemstore *store,
 bool vmemstore_can_commit(const struct vmemstore *store);
 
 /**
+ * vmemstore_thin() - whether ranges must be provisioned before their first use
+ * @store: the store
+ */
+bool vmemstore_thin(const struct vmemstore *store);
+
+/**
+ * vmemstore_discards() - whether vmemstore_discard() is possible
+ * @store: the store
+ */
+bool vmemstore_discards(const struct vmemstore *store);
+
+/**
+ * vmemstore_provision() - have the host find room for ranges of a thin store
+ * @store: the store
+ * @ranges: what is about to be used for the first time
+ * @nr: how many
+ *
+ * Afterwards, and until they are discarded, no store to the ranges fails for
+ * want of room on the host.  A store that is not thin has it anyway.
+ *
+ * Context: sleeps until the host has answered.
+ * Return: 0; -ENOSPC if the host has no room now; -EINVAL, -EIO, -ENODEV.
+ */
+int vmemstore_provision(struct vmemstore *store,
+			const struct vmemstore_krange *ranges, unsigned int nr);
+
+/**
+ * vmemstore_discard() - give the space of ranges back to the host
+ * @store: the store
+ * @ranges: what is of no use any more; whole blocks of the host in them become
+ *	zeros, and must be provisioned before their next use
+ * @nr: how many
+ *
+ * Context: sleeps until the host has answered.
+ * Return: 0; -EOPNOTSUPP, -EINVAL, -EIO, -ENODEV.
+ */
+int vmemstore_discard(struct vmemstore *store,
+		      const struct vmemstore_krange *ranges, unsigned int nr);
+
+/**
  * vmemstore_backing() - what is behind the store
  * @store: the store
  * Return: VMEMSTORE_BACKING_*

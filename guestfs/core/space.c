@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+/*
+ * space.c - the host's space: thin stores and discarding
+ *
+ * A thin store has holes, and a host whose disk may be full.  Before a block is
+ * stored to, its 2 MiB chunk is provisioned by a request to the host, once per
+ * mount: `ready` remembers which are, one bit per chunk and one word per
+ * allocation group.  When the host has no room for a whole chunk, it may have
+ * had it for the very blocks for long: so they are asked for, each time.  New
+ * blocks come from ready chunks then, or from where some were used before:
+ * `refused` remembers the chunks in which that was tried in vain.
+ *
+ * Blocks are discarded only when they could also be allocated again: their free
+ * is durable in the mount's domain (see `pending` in alloc.c).  They stay busy
+ * until the host has answered.
+ */
+#include "internal.h"
+
+#define BATCH		32u		/* ranges in one request to discard */
+#define BATCH_BLOCKS	8192u		/* blocks in it, when trimming */
+#define MAX_PROBES	64u		/* requests to a full host by one allocation */
+
+/* ---- Provisioning ---- */
+
+int vmem_space_load(struct vmem_fs *fs)
+{
+	int err;
+
+	if (!fs->store->provision)
+		return 0;
+	fs->ready = vmem_alloc(fs, 2 * fs->nr_ags * sizeof(fs->ready[0]));
+	if (!fs->ready)
+		return -ENOMEM;
+	fs->refused = fs->ready + fs->nr_ags;
+	/* What a mount, and the log, write without asking again. */
+	err = vmem_provision(fs, 0, fs->agmeta0 + 2 + fs->itable_blocks);
+	return err ? err : vmem_provision(fs, fs->backup, 1);
+}
+
+void vmem_space_unload(struct vmem_fs *fs)
+{
+	if (fs->ready)
+		vmem_free(fs, fs->ready, 2 * fs->nr_ags * sizeof(fs->ready[0]));
+	fs->ready = NULL;
+}
+
+static int ask_for(struct vmem_fs *fs, uint64_t start, uint64_t end)
+{
+	int err = fs->store->provision(fs->store, start << VMEM_BLOCK_SHIFT,
+				       (end - start) << VMEM_BLOCK_SHIFT);
+
+	vmem_count(&fs->stats.provisions, 1);
+	return err && err != -ENOSPC ? -EIO : err;
+}
+
+static void forget_refusals(struct vmem_fs *fs)
+{
+	uint32_t ag;
+
+	if (!__atomic_exchange_n(&fs->host_full, false, __ATOMIC_RELAXED))
+		return;
+	for (ag = 0; ag < fs->nr_ags; ag++)
+		__atomic_store_n(&fs->refused[ag], 0, __ATOMIC_RELAXED);
+}
+
+/* The chunk, or at least blocks [from, to) of it. */
+static int provision_chunk(struct vmem_fs *fs, uint32_t ag, uint32_t chunk, uint64_t from,
+			   uint64_t to)
+{
+	uint64_t start = (uint64_t)ag * fs->ag_blocks + chunk * VMEM_CHUNK_BLOCKS;
+	uint64_t end = VMEM_MIN(start + VMEM_CHUNK_BLOCKS, fs->nr_blocks);
+	int err;
+
+	end = VMEM_MIN(end, (uint64_t)(ag + 1) * fs->ag_blocks);
+	err = ask_for(fs, start, end);
+	if (err == -ENOSPC) {
+		__atomic_store_n(&fs->host_full, true, __ATOMIC_RELAXED);
+		return ask_for(fs, from, to);
+	}
+	if (!err) {
+		forget_refusals(fs);
+		__atomic_fetch_or(&fs->ready[ag], 1ull << chunk, __ATOMIC_RELEASE);
+	}
+	return err;
+}
+
+int vmem_provision_slow(struct vmem_fs *fs, uint64_t start, uint64_t nr)
+{
+	uint64_t end = start + nr;
+
+	while (start < end) {
+		uint32_t ag = (uint32_t)(start / fs->ag_blocks);
+		uint32_t in = (uint32_t)(start % fs->ag_blocks), chunk = in / VMEM_CHUNK_BLOCKS;
+		uint64_t next = (uint64_t)ag * fs->ag_blocks +
+				VMEM_MIN((chunk + 1) * VMEM_CHUNK_BLOCKS, fs->ag_blocks);
+
+		if (!(__atomic_load_n(&fs->ready[ag], __ATOMIC_ACQUIRE) >> chunk & 1)) {
+			int err = provision_chunk(fs, ag, chunk, start, VMEM_MIN(end, next));
+
+			if (err)
+				return err;
+		}
+		start = next;
+	}
+	return 0;
+}
+
+uint64_t vmem_ready_chunks(const struct vmem_fs *fs, uint32_t ag)
+{
+	return fs->ready ? __atomic_load_n(&fs->ready[ag], __ATOMIC_ACQUIRE) : ~0ull;
+}
+
+/* Free blocks of the chunk that the host has room for, though not for all of it. */
+static int probe_chunk(struct vmem_fs *fs, uint64_t start, uint64_t want, unsigned int *probes,
+		       struct vmem_run *run)
+{
+	uint64_t end = start + VMEM_CHUNK_BLOCKS;
+
+	while (start < end && *probes) {
+		int err = vmem_next_free(fs, start, end, run);
+
+		if (err)
+			return err;
+		start = run->start + run->len;
+		run->len = VMEM_MIN(run->len, want);
+		if (!run->len)
+			break;
+		(*probes)--;
+		err = ask_for(fs, run->start, run->start + run->len);
+		if (err != -ENOSPC)
+			return err;
+	}
+	return -ENOSPC;
+}
+
+int vmem_probe_room(struct vmem_fs *fs, uint64_t goal, uint64_t want, struct vmem_run *run)
+{
+	uint32_t first = goal < fs->nr_blocks ? (uint32_t)(goal / fs->ag_blocks) : 0, i, c;
+	unsigned int probes = MAX_PROBES;
+
+	for (i = 0; i < fs->nr_ags && probes; i++) {
+		uint32_t ag = (first + i) % fs->nr_ags;
+
+		for (c = 0; c < VMEM_CHUNKS && probes; c++) {
+			uint64_t start = (uint64_t)ag * fs->ag_blocks + c * VMEM_CHUNK_BLOCKS;
+			int err;
+
+			if (!fs->ags[ag].busy || !fs->ags[ag].chunk_free[c] ||
+			    (__atomic_load_n(&fs->refused[ag], __ATOMIC_RELAXED) >> c & 1))
+				continue;
+			err = probe_chunk(fs, start, want, &probes, run);
+			if (err != -ENOSPC)
+				return err;
+			if (probes)
+				__atomic_fetch_or(&fs->refused[ag], 1ull << c, __ATOMIC_RELAXED);
+		}
+	}
+	return -ENOSPC;
+}
+
+void vmem_note_free(struct vmem_fs *fs, uint32_t ag, uint32_t chunk)
+{
+	__atomic_fetch_and(&fs->refused[ag], ~(1ull << chunk), __ATOMIC_RELAXED);
+}
+
+/* The host has taken back what was in these blocks; lock held. */
+static void forget_ready(struct vmem_fs *fs, struct vmem_run run)
+{
+	uint32_t ag = (uint32_t)(run.start / fs->ag_blocks);
+	uint32_t c = (uint32_t)(run.start % fs->ag_blocks) / VMEM_CHUNK_BLOCKS;
+	uint32_t last = (uint32_t)((run.start + run.len - 1) % fs->ag_blocks) / VMEM_CHUNK_BLOCKS;
+
+	for (; fs->ready && c <= last; c++)
+		__atomic_fetch_and(&fs->ready[ag], ~(1ull << c), __ATOMIC_RELEASE);
+}
+
+/* ---- Discarding ---- */
+
+static int discard_runs(struct vmem_fs *fs, const struct vmem_run *runs, unsigned int nr)
+{
+	struct vmem_range r[BATCH] = { 0 };
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < nr; i++) {
+		r[i].offset = runs[i].start << VMEM_BLOCK_SHIFT;
+		r[i].length = runs[i].len << VMEM_BLOCK_SHIFT;
+	}
+	err = fs->store->discard(fs->store, r, nr);
+	for (i = 0; i < nr && !err; i++)
+		vmem_count(&fs->stats.discarded_blocks, runs[i].len);
+	return err;
+}
+
+/* The oldest freed blocks that recovery cannot touch any more. */
+static unsigned int gather_pending(struct vmem_fs *fs, struct vmem_run *runs)
+{
+	unsigned int nr = 0;
+
+	while (nr < BATCH && nr < fs->pending_nr &&
+	       fs->pending[fs->pending_first + nr].lsn <= fs->floor) {
+		runs[nr] = fs->pending[fs->pending_first + nr].run;
+		nr++;
+	}
+	return nr;
+}
+
+void vmem_discard_pending(struct vmem_fs *fs)
+{
+	struct vmem_run runs[BATCH];
+	unsigned int nr, i;
+
+	while (__atomic_load_n(&fs->discard, __ATOMIC_RELAXED)) {
+		vmem_lock(fs, fs->lock);
+		nr = gather_pending(fs, runs);
+		vmem_unlock(fs, fs->lock);
+		if (!nr)
+			return;
+		/* On failure the space is not given back, and nothing else. */
+		if (discard_runs(fs, runs, nr) == -EOPNOTSUPP)
+			vmem_set_discard(fs, false);
+		vmem_lock(fs, fs->lock);
+		vmem_release_first(fs, nr);
+		for (i = 0; i < nr; i++)
+			forget_ready(fs, runs[i]);
+		vmem_unlock(fs, fs->lock);
+	}
+}
+
+void vmem_set_discard(struct vmem_fs *fs, bool on)
+{
+	__atomic_store_n(&fs->discard, on && fs->store->discard, __ATOMIC_RELAXED);
+}
+
+/* ---- Trimming: all that is free ---- */
+
+struct trim {
+	uint64_t at, end, min;		/* blocks */
+	struct vmem_run runs[BATCH];
+	unsigned int nr;
+};
+
+/* Take the next free runs; they count as pending, so that who needs them waits. */
+static int take_free(struct vmem_fs *fs, struct trim *t)
+{
+	uint64_t total = 0;
+
+	t->nr = 0;
+	while (t->at < t->end && t->nr < BATCH && total < BATCH_BLOCKS) {
+		struct vmem_run *run = &t->runs[t->nr];
+		int err = vmem_next_free(fs, t->at, VMEM_MIN(t->end, t->at + BATCH_BLOCKS), run);
+
+		if (err)
+			return err;
+		t->at = run->start + run->len;
+		if (!run->len || run->len < t->min)
+			continue;
+		vmem_hold_free(fs, *run, true);
+		total += run->len;
+		t->nr++;
+	}
+	return 0;
+}
+
+static int trim_step(struct vmem_fs *fs, struct trim *t, uint64_t *trimmed)
+{
+	unsigned int i;
+	int err;
+
+	vmem_lock(fs, fs->lock);
+	err = take_free(fs, t);
+	vmem_unlock(fs, fs->lock);
+	if (t->nr) {
+		int discarded = discard_runs(fs, t->runs, t->nr);
+
+		vmem_lock(fs, fs->lock);
+		for (i = 0; i < t->nr; i++) {
+			vmem_hold_free(fs, t->runs[i], false);
+			forget_ready(fs, t->runs[i]);
+			*trimmed += discarded ? 0 : t->runs[i].len << VMEM_BLOCK_SHIFT;
+		}
+		vmem_unlock(fs, fs->lock);
+		err = err ? err : discarded;
+	}
+	return err;
+}
+
+int vmem_trim(struct vmem_fs *fs, uint64_t start, uint64_t len, uint64_t min_len,
+	      uint64_t *trimmed)
+{
+	struct trim *t;
+	int err = 0;
+
+	*trimmed = 0;
+	if (!fs->store->discard)
+		return -EOPNOTSUPP;
+	if (vmem_is_read_only(fs))
+		return -EROFS;
+	start = vmem_align_up(start, VMEM_BLOCK_SIZE) >> VMEM_BLOCK_SHIFT;
+	if (start >= fs->nr_blocks || min_len > (uint64_t)fs->ag_blocks << VMEM_BLOCK_SHIFT)
+		return -EINVAL;
+	t = vmem_alloc(fs, sizeof(*t));
+	if (!t)
+		return -ENOMEM;
+	t->at = start;
+	t->end = start + VMEM_MIN(len >> VMEM_BLOCK_SHIFT, fs->nr_blocks - start);
+	t->min = VMEM_MAX(vmem_align_up(min_len, VMEM_BLOCK_SIZE) >> VMEM_BLOCK_SHIFT, 1);
+	while (t->at < t->end && !err) {
+		/* An allocation that finds nothing else waits for this lock. */
+		vmem_lock(fs, fs->ckpt_lock);
+		err = trim_step(fs, t, trimmed);
+		vmem_unlock(fs, fs->ckpt_lock);
+	}
+	vmem_free(fs, t, sizeof(*t));
+	return err;
+}
