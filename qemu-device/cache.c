@@ -49,7 +49,8 @@ static void note_cached(VMemStoreCache *c)
     }
     for (uint64_t start = 0; start < c->size; start += WINDOW) {
         uint64_t length = MIN(WINDOW, c->size - start);
-        void *p = mmap(NULL, length, PROT_READ, MAP_SHARED, c->fd, start);
+        void *p = mmap(NULL, length, PROT_READ, MAP_SHARED, c->fd,
+                       c->offset + start);
 
         if (p == MAP_FAILED) {
             return;
@@ -61,10 +62,11 @@ static void note_cached(VMemStoreCache *c)
     }
 }
 
-bool vmemstore_cache_drop(VMemStoreCache *c, int fd, uint64_t size,
-                          const char *path, Error **errp)
+bool vmemstore_cache_drop(VMemStoreCache *c, int fd, uint64_t offset,
+                          uint64_t size, const char *path, Error **errp)
 {
     c->fd = fd;
+    c->offset = offset;
     c->size = size;
     note_cached(c);
     if (fdatasync(fd) < 0) {
@@ -73,13 +75,15 @@ bool vmemstore_cache_drop(VMemStoreCache *c, int fd, uint64_t size,
         return false;
     }
     /* Pages that another process has mapped stay. */
-    posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+    posix_fadvise(fd, offset, size, POSIX_FADV_DONTNEED);
     return true;
 }
 
-void vmemstore_cache_keep(VMemStoreCache *c, int fd, uint64_t size)
+void vmemstore_cache_keep(VMemStoreCache *c, int fd, uint64_t offset,
+                          uint64_t size)
 {
     c->fd = fd;
+    c->offset = offset;
     c->size = size;
     g_free(c->chunks);
     c->chunks = NULL;
@@ -92,7 +96,7 @@ static void *read_again(void *opaque)
 
     for (uint64_t at = 0; at < c->size && !qatomic_read(&c->stop); at += CHUNK) {
         if (c->chunks[at / CHUNK]) {
-            posix_fadvise(c->fd, at, CHUNK, POSIX_FADV_WILLNEED);
+            posix_fadvise(c->fd, c->offset + at, CHUNK, POSIX_FADV_WILLNEED);
         }
     }
     return NULL;

@@ -15,6 +15,7 @@
 
 typedef struct VMemStoreCache {
     int fd;                 /* borrowed */
+    uint64_t offset;        /* bytes in the file, a multiple of the page size */
     uint64_t size;          /* bytes */
     uint8_t *chunks;        /* 1: that chunk was in the cache */
     QemuThread thread;      /* reads them again */
@@ -23,11 +24,12 @@ typedef struct VMemStoreCache {
 } VMemStoreCache;
 
 /* Write back and empty the cache of @fd; remembers what was in it. */
-bool vmemstore_cache_drop(VMemStoreCache *c, int fd, uint64_t size,
-                          const char *path, Error **errp);
+bool vmemstore_cache_drop(VMemStoreCache *c, int fd, uint64_t offset,
+                          uint64_t size, const char *path, Error **errp);
 
 /* The cache of @fd stays as it is, or need not be read again when dropped. */
-void vmemstore_cache_keep(VMemStoreCache *c, int fd, uint64_t size);
+void vmemstore_cache_keep(VMemStoreCache *c, int fd, uint64_t offset,
+                          uint64_t size);
 
 /* Advise the mapping of the file at @base, and start reading again. */
 void vmemstore_cache_start(VMemStoreCache *c, void *base);

@@ -222,7 +222,9 @@ VMemStoreFlusher *vmemstore_flusher_new(const VMemStoreFlusherConfig *config)
     f->config = *config;
     f->refs = 1;
     /* One for each worker, and one for the vCPUs. */
-    vmemstore_sync_init(&f->sync, config->mapping->fd, config->mapping->base,
+    f->sync.dax = config->mapping->backing == VMEMSTORE_BACKING_DAX;
+    vmemstore_sync_init(&f->sync, config->mapping->fd,
+                        config->mapping->offset, config->mapping->base,
                         config->mapping->batches, config->threads + 1);
     engine.lanes = f->sync.nr_lanes;
     f->engine = vmemstore_engine_new(&engine);

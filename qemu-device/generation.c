@@ -82,6 +82,11 @@ static void digest(const void *data, size_t len, uint8_t out[16])
  */
 #define ADOPTED_ATTR "user.vmemstore.generation"
 
+/* Linux 5.15: counts up with every disk that appears, or is exchanged. */
+#ifndef BLKGETDISKSEQ
+#define BLKGETDISKSEQ _IOR(0x12, 128, uint64_t)
+#endif
+
 #define INCOMPLETE_ATTR "user.vmemstore.incomplete"
 
 struct adopted {
@@ -109,6 +114,7 @@ static int compute(int fd, const uint8_t epoch[16], uint8_t out[16])
         uint64_t dev;
         uint64_t rdev;
         uint64_t ino;
+        uint64_t disk_sequence;
         uint8_t epoch[16];
     } identity;
     struct stat st;
@@ -127,6 +133,10 @@ static int compute(int fd, const uint8_t epoch[16], uint8_t out[16])
     if (S_ISREG(st.st_mode) &&
         ioctl(fd, FS_IOC_GETVERSION, &inode_generation) == 0) {
         identity.inode_generation = (uint32_t)inode_generation;
+    }
+    if (S_ISBLK(st.st_mode) &&
+        ioctl(fd, BLKGETDISKSEQ, &identity.disk_sequence) < 0) {
+        identity.disk_sequence = 0;
     }
     identity.dev = st.st_dev;
     identity.rdev = st.st_rdev;
@@ -165,6 +175,17 @@ int vmemstore_adopt_generation(int fd, const uint8_t generation[16])
         return -errno;
     }
     return 0;
+}
+
+/* As if adopted elsewhere: no file computes a home of zeros. */
+int vmemstore_generation_change(int fd)
+{
+    struct adopted a = { 0 };
+
+    if (getrandom(a.epoch, sizeof(a.epoch), 0) != (ssize_t)sizeof(a.epoch)) {
+        return -EIO;
+    }
+    return fsetxattr(fd, ADOPTED_ATTR, &a, sizeof(a), 0) < 0 ? -errno : 0;
 }
 
 int vmemstore_mark_incomplete(int fd)

@@ -15,11 +15,12 @@
 
 /*
  * Fill @out with the backing generation of the open file @fd: a hash of the
- * host's boot id and of the identity of the file (device, inode number, inode
- * generation where the file system has one).  It differs after a host reboot
- * and for a copied or re-created file, which are the cases in which stores
- * that were never flushed may be missing.  It is not a checksum of the
- * contents and not a secret.
+ * host's boot id and of the identity of the file: device, inode number, inode
+ * generation where the file system has one, the sequence number of a disk, and
+ * what vmemstore_generation_change() left.  It differs after a host reboot, for a
+ * copied or re-created file, for another disk under the same name, and after a
+ * failed write-back, which are the cases in which stores that were never flushed
+ * may be missing.  It is not a checksum of the contents and not a secret.
  *
  * Returns 0, or a negative errno value; then @out is undefined.
  */
@@ -49,5 +50,11 @@ int vmemstore_is_incomplete(int fd);    /* 1 or 0 */
 
 /* Fill @out with what names this boot of this host.  0 or -errno. */
 int vmemstore_host_boot(uint8_t out[16]);
+
+/*
+ * Data of the file has been lost: from now on its generation is another one.
+ * Kept in the same attribute.  0 or a negative errno value, as above.
+ */
+int vmemstore_generation_change(int fd);
 
 #endif /* VMEMSTORE_GENERATION_H */

@@ -3,6 +3,7 @@
  * mapping.c - the host file behind the store (see mapping.h)
  */
 #include "qemu/osdep.h"
+#include "qemu/host-utils.h"
 #include "qemu/units.h"
 #include "qapi/error.h"
 
@@ -61,7 +62,7 @@ static int open_file(const VMemStoreFile *file, bool *created, Error **errp)
     fd = open(path, flags);
 
     *created = false;
-    if (fd < 0 && errno == ENOENT && file->size && writes) {
+    if (fd < 0 && errno == ENOENT && file->size && !file->offset && writes) {
         if (!check_size(path, file->size, errp)) {
             return -1;
         }
@@ -77,23 +78,28 @@ static int open_file(const VMemStoreFile *file, bool *created, Error **errp)
 }
 
 /* Who is in the way: a writer, or readers whom we could only have joined? */
-static bool shared_by_readers(int fd)
+static bool shared_by_readers(int fd, struct flock lock)
 {
-    struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-
+    lock.l_type = F_WRLCK;
     return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type == F_RDLCK;
 }
 
 /*
  * An open-file-description lock: it goes away with this process, however it
  * dies, and is not lost when some other code opens and closes the same file.
- * One writer, or any number of those that do not change the file.
+ * One writer, or any number of those that do not change the file.  Stores that
+ * lie in one file beside each other do not concern each other.
  */
-static bool lock_file(const VMemStoreMapping *m, const char *path, Error **errp)
+static bool lock_file(const VMemStoreMapping *m, const VMemStoreFile *file,
+                      Error **errp)
 {
+    const char *path = file->path;
     struct flock lock = {
         .l_type = vmemstore_mapping_shared(m) ? F_WRLCK : F_RDLCK,
         .l_whence = SEEK_SET,
+        .l_start = file->offset,
+        /* To the end, wherever that will be. */
+        .l_len = file->offset ? file->size : 0,
     };
 
     if (fcntl(m->fd, F_OFD_SETLK, &lock) == 0) {
@@ -102,7 +108,7 @@ static bool lock_file(const VMemStoreMapping *m, const char *path, Error **errp)
     if (errno != EAGAIN && errno != EACCES) {
         error_setg(errp, "vmemstore: cannot lock '%s': %s", path,
                    strerror(errno));
-    } else if (shared_by_readers(m->fd)) {
+    } else if (shared_by_readers(m->fd, lock)) {
         error_setg(errp, "vmemstore: '%s' is in use by another process (locked) "
                    "that reads it: stop all readers, or join them with "
                    "readonly=on or cow=on", path);
@@ -128,6 +134,46 @@ static bool file_size(int fd, const char *path, const struct stat *st,
     return false;
 }
 
+/* Which part of a file of @found bytes is the store?  find_backing() was called. */
+static bool settle_part(VMemStoreMapping *m, const VMemStoreFile *file,
+                        uint64_t found, Error **errp)
+{
+    const char *path = file->path;
+    uint64_t size = file->size;
+
+    m->offset = file->offset;
+    m->size = found;
+    if (!file->offset) {
+        if (!check_size(path, found, errp)) {
+            return false;
+        }
+        if (size && found != size) {
+            error_setg(errp, "vmemstore: '%s' has %" PRIu64 " bytes, but size= "
+                       "says %" PRIu64 ": leave size= out to use the file as it "
+                       "is", path, found, size);
+            return false;
+        }
+    } else if (file->offset % m->granule) {
+        error_setg(errp, "vmemstore: offset= must be a multiple of %u for '%s'",
+                   m->granule, path);
+        return false;
+    } else if (file->offset >= found || size > found - file->offset) {
+        error_setg(errp, "vmemstore: '%s' has %" PRIu64 " bytes, but offset= and "
+                   "size= need %" PRIu64 ": lengthen it ('truncate')", path, found,
+                   file->offset + MAX(size, VMEMSTORE_ALIGN));
+        return false;
+    } else {
+        m->size = size ? size : found - file->offset;
+    }
+    if (m->size % VMEMSTORE_ALIGN || m->size % m->granule) {
+        error_setg(errp, "vmemstore: '%s' has %" PRIu64 " bytes for the store, but "
+                   "they must be a multiple of %" PRIu64 ": give size=", path,
+                   m->size, MAX((uint64_t)VMEMSTORE_ALIGN, m->granule));
+        return false;
+    }
+    return true;
+}
+
 /*
  * Find out the size of the file, which is open.  When it is @ours, and not
  * another VM's or taken over from one, see to its blocks, too.
@@ -136,7 +182,6 @@ static bool settle_size(VMemStoreMapping *m, const VMemStoreFile *file,
                         bool created, bool ours, Error **errp)
 {
     const char *path = file->path;
-    uint64_t size = file->size;
     struct stat st;
     uint64_t found;
 
@@ -149,22 +194,16 @@ static bool settle_size(VMemStoreMapping *m, const VMemStoreFile *file,
         return false;
     }
     if (created) {
-        found = size;
+        found = file->size;
     }
-    if (!check_size(path, found, errp)) {
-        return false;
-    }
-    if (size && found != size) {
-        error_setg(errp, "vmemstore: '%s' has %" PRIu64 " bytes, but size= says %"
-                   PRIu64 ": leave size= out to use the file as it is", path,
-                   found, size);
+    if (!settle_part(m, file, found, errp)) {
         return false;
     }
     if (ours && S_ISREG(st.st_mode) && vmemstore_mapping_shared(m) &&
-        !vmemstore_space_prepare(m->fd, path, found, file->prealloc, errp)) {
+        !vmemstore_space_prepare(m->fd, path, m->offset, m->size,
+                                 file->prealloc, errp)) {
         return false;
     }
-    m->size = found;
     /* A block device may be thin below, but cannot be asked to allocate. */
     m->discards = vmemstore_mapping_shared(m) &&
                   file->prealloc == VMEMSTORE_PREALLOC_OFF;
@@ -189,7 +228,9 @@ static void find_backing(VMemStoreMapping *m)
         fs.f_type = 0;
         m->batches = true;
     }
-    m->block = MAX(m->block, st.st_blksize);
+    if (is_power_of_2(st.st_blksize) && st.st_blksize <= VMEMSTORE_ALIGN) {
+        m->block = MAX(m->block, st.st_blksize);
+    }
     switch (fs.f_type) {
     case HUGETLBFS_MAGIC:
         m->granule = fs.f_bsize;
@@ -214,7 +255,8 @@ static void *map_at(const VMemStoreMapping *m, int flags)
 {
     int prot = PROT_READ | (m->readonly ? 0 : PROT_WRITE);
 
-    return mmap(m->base, m->size, prot, flags | MAP_FIXED, m->fd, 0);
+    return mmap(m->base, m->size, prot, flags | MAP_FIXED, m->fd,
+                m->offset);
 }
 
 /*
@@ -223,7 +265,8 @@ static void *map_at(const VMemStoreMapping *m, int flags)
  */
 static bool take_place(VMemStoreMapping *m, const char *path, Error **errp)
 {
-    size_t reserved = m->size + VMEMSTORE_ALIGN;
+    size_t align = MAX(VMEMSTORE_ALIGN, m->granule);
+    size_t reserved = m->size + align;
     uint8_t *area, *end;
 
     area = mmap(NULL, reserved, PROT_NONE,
@@ -233,7 +276,7 @@ static bool take_place(VMemStoreMapping *m, const char *path, Error **errp)
                    "for '%s': %s", reserved, path, strerror(errno));
         return false;
     }
-    m->base = (uint8_t *)ROUND_UP((uintptr_t)area, VMEMSTORE_ALIGN);
+    m->base = (uint8_t *)ROUND_UP((uintptr_t)area, align);
     end = m->base + m->size;
     if (m->base > area) {
         munmap(area, m->base - area);
@@ -245,7 +288,8 @@ static bool take_place(VMemStoreMapping *m, const char *path, Error **errp)
 }
 
 /* Map the file into the place that was taken for it. */
-static bool map_file(VMemStoreMapping *m, const char *path, Error **errp)
+static bool map_file(VMemStoreMapping *m, const VMemStoreFile *file,
+                     Error **errp)
 {
     void *p = MAP_FAILED;
 
@@ -261,9 +305,12 @@ static bool map_file(VMemStoreMapping *m, const char *path, Error **errp)
         p = map_at(m, m->cow ? MAP_PRIVATE | MAP_NORESERVE : MAP_SHARED);
     }
     if (p == MAP_FAILED) {
-        error_setg(errp, "vmemstore: cannot map '%s': %s", path,
+        error_setg(errp, "vmemstore: cannot map '%s': %s", file->path,
                    strerror(errno));
         return false;
+    }
+    if (file->fake_dax && m->backing == VMEMSTORE_BACKING_PAGE_CACHE) {
+        m->backing = VMEMSTORE_BACKING_DAX;
     }
     return true;
 }
@@ -305,17 +352,18 @@ static bool fill_mapping(VMemStoreMapping *m, const VMemStoreFile *file,
 {
     const char *path = file->path;
 
-    if (!lock_file(m, path, errp) || !check_complete(m, file, errp) ||
+    find_backing(m);
+    if (!lock_file(m, file, errp) || !check_complete(m, file, errp) ||
         !settle_size(m, file, created, true, errp) ||
         !read_generation(m, path, errp)) {
         return false;
     }
-    find_backing(m);
     if (has_page_cache(m) &&
-        !vmemstore_cache_drop(&m->cache, m->fd, m->size, path, errp)) {
+        !vmemstore_cache_drop(&m->cache, m->fd, m->offset, m->size, path,
+                              errp)) {
         return false;
     }
-    return take_place(m, path, errp) && map_file(m, path, errp);
+    return take_place(m, path, errp) && map_file(m, file, errp);
 }
 
 void vmemstore_mapping_advise(VMemStoreMapping *m)
@@ -374,7 +422,7 @@ static void show_file(VMemStoreMapping *m, const char *path)
     void *p = MAP_FAILED;
 
     if (fd >= 0) {
-        p = mmap(m->base, m->size, prot, flags, fd, 0);
+        p = mmap(m->base, m->size, prot, flags, fd, m->offset);
         close(fd);
     }
     if (p == MAP_FAILED &&
@@ -406,13 +454,13 @@ bool vmemstore_mapping_reserve(VMemStoreMapping *m, const VMemStoreFile *file,
                    strerror(errno));
         return false;
     }
+    find_backing(m);
     if (!settle_size(m, file, false, false, errp) ||
         !read_generation(m, path, errp)) {
         goto fail;
     }
-    find_backing(m);
     /* Maps it only to learn whether it can be mapped, and what it is on. */
-    if (!take_place(m, path, errp) || !map_file(m, path, errp)) {
+    if (!take_place(m, path, errp) || !map_file(m, file, errp)) {
         goto fail;
     }
     show_file(m, path);
@@ -442,16 +490,18 @@ bool vmemstore_mapping_acquire(VMemStoreMapping *m, const VMemStoreFile *file,
     VMemStoreMapping old = *m;
     bool created;
 
-    again.size = 0;             /* nothing is to be created any more */
+    if (!file->offset) {
+        again.size = 0;         /* nothing is to be created any more */
+    }
     m->fd = open_file(&again, &created, errp);
     if (m->fd < 0) {
         return false;
     }
-    if (!lock_file(m, path, errp) ||
+    find_backing(m);
+    if (!lock_file(m, file, errp) ||
         !settle_size(m, &again, false, false, errp)) {
         goto fail;
     }
-    find_backing(m);
     if (m->size != old.size || m->granule != old.granule) {
         error_setg(errp, "vmemstore: '%s' is not what it was when this QEMU "
                    "started: its size is %" PRIu64 " bytes, and was %" PRIu64,
@@ -462,11 +512,12 @@ bool vmemstore_mapping_acquire(VMemStoreMapping *m, const VMemStoreFile *file,
     if (stale && (mmap(m->base, m->size, PROT_NONE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED,
                        -1, 0) == MAP_FAILED ||
-                  !vmemstore_cache_drop(&m->cache, m->fd, m->size, path, errp))) {
+                  !vmemstore_cache_drop(&m->cache, m->fd, m->offset, m->size, path,
+                                        errp))) {
         goto fail;
     }
-    vmemstore_cache_keep(&m->cache, m->fd, m->size);
-    if (map_file(m, path, errp)) {
+    vmemstore_cache_keep(&m->cache, m->fd, m->offset, m->size);
+    if (map_file(m, file, errp)) {
         vmemstore_mapping_advise(m);
         return true;
     }

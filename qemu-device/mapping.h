@@ -16,7 +16,9 @@
 /* What the user said about the file. */
 typedef struct VMemStoreFile {
     const char *path;
-    uint64_t size;          /* bytes the file must have, or 0 */
+    uint64_t size;          /* bytes, or 0: the rest of the file */
+    uint64_t offset;        /* where the store begins in it */
+    bool fake_dax;          /* test: treat it like persistent memory */
     bool readonly;          /* neither the guest nor we change it */
     bool cow;               /* the guest changes a private copy */
     bool hugepages;         /* but where the guest asks for small ones */
@@ -27,6 +29,7 @@ typedef struct VMemStoreFile {
 typedef struct VMemStoreMapping {
     int fd;                 /* owns the file lock; -1: not open */
     uint8_t *base;          /* VMEMSTORE_ALIGN-aligned */
+    uint64_t offset;        /* bytes in the file */
     uint64_t size;          /* bytes */
     bool readonly;
     bool cow;

@@ -55,34 +55,34 @@ static bool fits_at_all(int fd, uint64_t size)
     struct statfs fs;
     struct stat st;
 
-    if (fstatfs(fd, &fs) < 0 || fstat(fd, &st) < 0) {
+    /* No blocks: no limit either (hugetlbfs). */
+    if (fstatfs(fd, &fs) < 0 || fstat(fd, &st) < 0 || fs.f_blocks == 0) {
         return true;
     }
     return size / fs.f_bsize <=
            fs.f_bfree + (uint64_t)st.st_blocks * 512 / fs.f_bsize;
 }
 
-static bool has_no_holes(int fd, uint64_t size)
+static bool has_no_holes(int fd)
 {
     struct stat st;
 
-    return fstat(fd, &st) == 0 && (uint64_t)st.st_size == size &&
-           (uint64_t)st.st_blocks * 512 >= size;
+    return fstat(fd, &st) == 0 && st.st_blocks * 512 >= st.st_size;
 }
 
 /*
  * Give every block its place on the disk: a store into a hole of a full file
  * system would be lost.
  */
-static int allocate_all(int fd, uint64_t size)
+static int allocate_all(int fd, uint64_t offset, uint64_t size)
 {
     int err;
 
     if (!fits_at_all(fd, size)) {
         return -ENOSPC;
     }
-    err = allocate(fd, 0, 0, size);
-    return err == -EOPNOTSUPP && has_no_holes(fd, size) ? 0 : err;
+    err = allocate(fd, 0, offset, size);
+    return err == -EOPNOTSUPP && has_no_holes(fd) ? 0 : err;
 }
 
 /* ---- prealloc=full ---- */
@@ -116,7 +116,7 @@ static int settle(int fd, uint64_t offset, uint64_t length)
 }
 
 static int fill_hole(int fd, const char *path, uint64_t start, uint64_t end,
-                     uint64_t size, int64_t *reported)
+                     uint64_t last, int64_t *reported)
 {
     int err = 0;
 
@@ -131,7 +131,7 @@ static int fill_hole(int fd, const char *path, uint64_t start, uint64_t end,
             *reported = get_clock();
             info_report("vmemstore: prealloc=full: '%s' is written up to %" PRIu64
                         " of %" PRIu64 " MiB", path, (at + length) / MiB,
-                        size / MiB);
+                        last / MiB);
         }
     }
     return err;
@@ -141,31 +141,31 @@ static int fill_hole(int fd, const char *path, uint64_t start, uint64_t end,
  * Write zeros wherever nothing was written: blocks that are merely allocated
  * count as holes, too.  Nobody else writes: the file is locked.
  */
-static int fill_holes(int fd, const char *path, uint64_t size)
+static int fill_holes(int fd, const char *path, uint64_t offset, uint64_t size)
 {
     int64_t reported = get_clock();
-    uint64_t at = 0;
+    uint64_t at = offset, end = offset + size;
 
     /* Data on its way to the disk would be taken for a hole. */
     if (fdatasync(fd) < 0) {
         return -errno;
     }
-    while (at < size) {
+    while (at < end) {
         off_t hole = lseek(fd, at, SEEK_HOLE), data;
         int err;
 
         if (hole < 0) {
             return -errno;
         }
-        if ((uint64_t)hole >= size) {
+        if ((uint64_t)hole >= end) {
             break;
         }
         data = lseek(fd, hole, SEEK_DATA);
         if (data < 0 && errno != ENXIO) {
             return -errno;
         }
-        at = data < 0 ? size : MIN((uint64_t)data, size);
-        err = fill_hole(fd, path, hole, at, size, &reported);
+        at = data < 0 ? end : MIN((uint64_t)data, end);
+        err = fill_hole(fd, path, hole, at, end, &reported);
         if (err) {
             return err;
         }
@@ -176,13 +176,17 @@ static int fill_holes(int fd, const char *path, uint64_t size)
 /* ---- prealloc=off ---- */
 
 /* Punching behind the end of the file changes nothing, but tells. */
-static bool prepare_thin(int fd, const char *path, uint64_t size, Error **errp)
+static bool prepare_thin(int fd, const char *path, uint64_t end, Error **errp)
 {
-    int err = allocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, size,
-                       PIECE);
+    struct stat st;
+    int err = fstat(fd, &st) < 0 ? -errno : 0;
 
-    if (!err && ftruncate(fd, size) < 0) {
+    if (!err && (uint64_t)st.st_size < end && ftruncate(fd, end) < 0) {
         err = -errno;
+    }
+    if (!err) {
+        err = allocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                       MAX((uint64_t)st.st_size, end), 2 * PIECE);
     }
     if (err) {
         error_setg(errp, "vmemstore: prealloc=off does not work with '%s': its "
@@ -192,17 +196,18 @@ static bool prepare_thin(int fd, const char *path, uint64_t size, Error **errp)
     return !err;
 }
 
-bool vmemstore_space_prepare(int fd, const char *path, uint64_t size,
-                             VMemStorePrealloc prealloc, Error **errp)
+bool vmemstore_space_prepare(int fd, const char *path, uint64_t offset,
+                             uint64_t size, VMemStorePrealloc prealloc,
+                             Error **errp)
 {
     int err;
 
     if (prealloc == VMEMSTORE_PREALLOC_OFF) {
-        return prepare_thin(fd, path, size, errp);
+        return prepare_thin(fd, path, offset + size, errp);
     }
-    err = allocate_all(fd, size);
+    err = allocate_all(fd, offset, size);
     if (!err && prealloc == VMEMSTORE_PREALLOC_FULL) {
-        err = fill_holes(fd, path, size);
+        err = fill_holes(fd, path, offset, size);
     }
     if (!err) {
         return true;
@@ -248,24 +253,26 @@ uint32_t vmemstore_space_narrow(VMemStoreSpan *spans, uint32_t nr,
     return left;
 }
 
-int vmemstore_space_provision(int fd, const VMemStoreSpan *spans, uint32_t nr)
+int vmemstore_space_provision(int fd, uint64_t offset,
+                              const VMemStoreSpan *spans, uint32_t nr)
 {
     int err = 0;
 
     for (uint32_t i = 0; i < nr && !err; i++) {
-        err = allocate(fd, FALLOC_FL_KEEP_SIZE, spans[i].offset,
+        err = allocate(fd, FALLOC_FL_KEEP_SIZE, offset + spans[i].offset,
                        spans[i].length);
     }
     return err == -EDQUOT ? -ENOSPC : err;
 }
 
-int vmemstore_space_discard(int fd, const VMemStoreSpan *spans, uint32_t nr)
+int vmemstore_space_discard(int fd, uint64_t offset,
+                            const VMemStoreSpan *spans, uint32_t nr)
 {
     int err = 0;
 
     for (uint32_t i = 0; i < nr && !err; i++) {
         err = allocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                       spans[i].offset, spans[i].length);
+                       offset + spans[i].offset, spans[i].length);
     }
     return err;
 }

@@ -19,11 +19,12 @@ bool vmemstore_prealloc_parse(const char *text, VMemStorePrealloc *prealloc,
                               Error **errp);
 
 /*
- * Bring the regular file @fd of @size bytes to that state.  It is open for
- * writing and locked.  PREALLOC_OFF checks that the other functions will work.
+ * Bring @size bytes at @offset of the regular file @fd to that state; it becomes
+ * as long as that at least.  It is open for writing and locked.  PREALLOC_OFF checks that the other functions will work.
  */
-bool vmemstore_space_prepare(int fd, const char *path, uint64_t size,
-                             VMemStorePrealloc prealloc, Error **errp);
+bool vmemstore_space_prepare(int fd, const char *path, uint64_t offset,
+                             uint64_t size, VMemStorePrealloc prealloc,
+                             Error **errp);
 
 /*
  * Round spans to whole blocks (a power of two): outwards, or inwards, which may
@@ -35,11 +36,13 @@ uint32_t vmemstore_space_narrow(VMemStoreSpan *spans, uint32_t nr,
                                 uint64_t block);
 
 /*
- * Allocate the blocks of the spans, or give them back, after which they read
- * as zeros.  Any thread; may take long.  Returns 0 or -errno; then some of the
+ * Allocate the blocks of the spans, which count from @offset in the file, or
+ * give them back, after which they read as zeros.  Any thread; may take long.  Returns 0 or -errno; then some of the
  * spans may have been done.
  */
-int vmemstore_space_provision(int fd, const VMemStoreSpan *spans, uint32_t nr);
-int vmemstore_space_discard(int fd, const VMemStoreSpan *spans, uint32_t nr);
+int vmemstore_space_provision(int fd, uint64_t offset,
+                              const VMemStoreSpan *spans, uint32_t nr);
+int vmemstore_space_discard(int fd, uint64_t offset,
+                            const VMemStoreSpan *spans, uint32_t nr);
 
 #endif /* VMEMSTORE_SPACE_H */

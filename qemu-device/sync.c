@@ -12,6 +12,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#ifdef VMEMSTORE_LIBPMEM
+#include <libpmem.h>
+#endif
+
 #include "sync.h"
 
 /* Has a write-back of the file failed since this was last asked of @fd? */
@@ -30,10 +34,11 @@ static int open_again(int fd)
     return open(path, O_RDONLY | O_CLOEXEC);
 }
 
-void vmemstore_sync_init(VMemStoreSync *s, int fd, uint8_t *base, bool batches,
-                         unsigned nr_lanes)
+void vmemstore_sync_init(VMemStoreSync *s, int fd, uint64_t offset,
+                         uint8_t *base, bool batches, unsigned nr_lanes)
 {
     s->fd = fd;
+    s->offset = offset;
     s->base = base;
     s->batches = batches;
     s->nr_lanes = 0;
@@ -72,14 +77,14 @@ static int write_spans(const VMemStoreSync *s, const VMemStoreSpan *spans,
                        uint32_t nr)
 {
     for (uint32_t i = 0; i < nr; i++) {
-        if (sync_file_range(s->fd, spans[i].offset, spans[i].length,
-                            SYNC_FILE_RANGE_WRITE) < 0) {
+        if (sync_file_range(s->fd, s->offset + spans[i].offset,
+                            spans[i].length, SYNC_FILE_RANGE_WRITE) < 0) {
             return -errno;
         }
     }
     for (uint32_t i = 0; i < nr - 1; i++) {
-        if (sync_file_range(s->fd, spans[i].offset, spans[i].length,
-                            SYNC_FILE_RANGE_WAIT_BEFORE |
+        if (sync_file_range(s->fd, s->offset + spans[i].offset,
+                            spans[i].length, SYNC_FILE_RANGE_WAIT_BEFORE |
                             SYNC_FILE_RANGE_WRITE |
                             SYNC_FILE_RANGE_WAIT_AFTER) < 0) {
             return -errno;
@@ -90,6 +95,13 @@ static int write_spans(const VMemStoreSync *s, const VMemStoreSpan *spans,
 
 static int sync_span(const VMemStoreSync *s, const VMemStoreSpan *span)
 {
+#ifdef VMEMSTORE_LIBPMEM
+    if (s->dax) {
+        /* MAP_SYNC: the file's metadata is durable since the page was mapped. */
+        pmem_persist(s->base + span->offset, span->length);
+        return 0;
+    }
+#endif
     return msync(s->base + span->offset, span->length, MS_SYNC) < 0 ?
            -errno : 0;
 }
@@ -104,7 +116,7 @@ int vmemstore_sync_spans(VMemStoreSync *s, unsigned lane,
      * time.  On ext4 and xfs that of the last span serves for all: both then
      * commit what belongs to the file, not just to the range.
      */
-    if (nr > 1 && s->batches) {
+    if (nr > 1 && s->batches && !s->dax) {
         err = write_spans(s, spans, nr);
         if (!err) {
             err = sync_span(s, &spans[nr - 1]);

@@ -14,7 +14,9 @@
 
 typedef struct VMemStoreSync {
     int fd;                 /* borrowed: that of the mapping */
+    uint64_t offset;        /* in the file, of what is mapped */
     uint8_t *base;          /* the file, mapped shared */
+    bool dax;               /* persistent memory: no page cache to write back */
     bool batches;           /* one sync makes all written pages durable (ext4,
                              * xfs, block devices) */
     unsigned nr_lanes;
@@ -29,8 +31,8 @@ typedef struct VMemStoreSync {
  * page, and that other of none.  So each lane asks through an open file of its
  * own afterwards.  Where the host refuses those there is one lane.
  */
-void vmemstore_sync_init(VMemStoreSync *s, int fd, uint8_t *base, bool batches,
-                         unsigned nr_lanes);
+void vmemstore_sync_init(VMemStoreSync *s, int fd, uint64_t offset,
+                         uint8_t *base, bool batches, unsigned nr_lanes);
 /* Harmless when never prepared. */
 void vmemstore_sync_fini(VMemStoreSync *s);
 

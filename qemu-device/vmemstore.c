@@ -306,6 +306,33 @@ static void flush_notify(void *opaque)
     s->busy = was_busy;
 }
 
+/* In a thread of its own: the disk that fails may also hang. */
+static void *change_generation(void *opaque)
+{
+    int fd = GPOINTER_TO_INT(opaque);
+    int err = vmemstore_generation_change(fd);
+
+    trace_vmemstore_generation_change(err);
+    close(fd);
+    return NULL;
+}
+
+/*
+ * Whoever opens the file next must not believe that everything stored is there:
+ * the error itself ends with this device.
+ */
+static void change_generation_soon(VMemStore *s)
+{
+    int fd = vmemstore_mapping_shared(&s->mapping) ?
+             qemu_dup(s->mapping.fd) : -1;
+    QemuThread thread;
+
+    if (fd >= 0) {
+        qemu_thread_create(&thread, "vmemstore-epoch", change_generation,
+                           GINT_TO_POINTER(fd), QEMU_THREAD_DETACHED);
+    }
+}
+
 /* Data was lost, for good: tell the guest and the user. */
 static void report_loss(VMemStore *s, const char *reason)
 {
@@ -315,6 +342,7 @@ static void report_loss(VMemStore *s, const char *reason)
         return;
     }
     trace_vmemstore_io_error(reason);
+    change_generation_soon(s);
     s->state |= VMEMSTORE_STATE_IO_ERROR;
     virtio_notify_config(vdev);
     /* Its parent is what the user made: the device on its bus. */
@@ -382,7 +410,8 @@ static void space_run(void *opaque, VMemStoreJob *job)
     if (req->type == VMEMSTORE_REQ_PROVISION) {
         nr = vmemstore_space_widen(spans, nr, block);
         qatomic_inc(&s->space.provisions);
-        err = vmemstore_space_provision(s->mapping.fd, spans, nr);
+        err = vmemstore_space_provision(s->mapping.fd, s->mapping.offset,
+                                        spans, nr);
     } else if (req->type == VMEMSTORE_REQ_SMALL_PAGES) {
         err = keep_small(s, spans, nr);
     } else {
@@ -391,7 +420,8 @@ static void space_run(void *opaque, VMemStoreJob *job)
         for (uint32_t i = 0; i < nr; i++) {
             qatomic_add(&s->space.discarded, spans[i].length);
         }
-        err = vmemstore_space_discard(s->mapping.fd, spans, nr);
+        err = vmemstore_space_discard(s->mapping.fd, s->mapping.offset,
+                                      spans, nr);
     }
     trace_vmemstore_space_done(req->type, nr, err);
     req->status = space_status(s, err);
@@ -515,6 +545,11 @@ static bool open_shadow(VMemStore *s, Error **errp)
                    "or cow=on");
         return false;
     }
+    if (s->offset) {
+        error_setg(errp, "vmemstore: x-powercut= needs a store at the start of "
+                   "its file: leave offset= out");
+        return false;
+    }
     s->shadow = vmemstore_shadow_open(s->powercut_path, s->mapping.fd,
                                       s->mapping.base, s->mapping.size,
                                       s->powercut_seed);
@@ -545,6 +580,11 @@ static bool check_options(const VMemStore *s, Error **errp)
     if (s->readonly && s->cow) {
         error_setg(errp, "vmemstore: readonly=on and cow=on exclude each other: "
                    "with cow=on the guest can write, and the file stays as it is");
+        return false;
+    }
+    if (s->hugepages && s->offset) {
+        error_setg(errp, "vmemstore: hugepages=on needs a store at the start of "
+                   "its file: leave offset= out");
         return false;
     }
     if (s->flush_threads < 1 || s->flush_threads > VMEMSTORE_QUEUE_SIZE) {
@@ -647,6 +687,8 @@ static void vmemstore_realize(DeviceState *dev, Error **errp)
     s->file = (VMemStoreFile) {
         .path = s->path,
         .size = s->size,
+        .offset = s->offset,
+        .fake_dax = s->fake_dax,
         .readonly = s->readonly,
         .cow = s->cow,
         .hugepages = s->hugepages,
@@ -704,6 +746,7 @@ static void vmemstore_instance_finalize(Object *obj)
 VMEMSTORE_PROPERTIES vmemstore_properties[] = {
     DEFINE_PROP_STRING("file", VMemStore, path),
     DEFINE_PROP_SIZE("size", VMemStore, size, 0),
+    DEFINE_PROP_SIZE("offset", VMemStore, offset, 0),
     DEFINE_PROP_BOOL("readonly", VMemStore, readonly, false),
     DEFINE_PROP_BOOL("cow", VMemStore, cow, false),
     DEFINE_PROP_STRING("prealloc", VMemStore, prealloc),
@@ -711,6 +754,7 @@ VMEMSTORE_PROPERTIES vmemstore_properties[] = {
     DEFINE_PROP_SIZE("resident-limit", VMemStore, resident_limit, 0),
     DEFINE_PROP_UINT32("flush-threads", VMemStore, flush_threads, 4),
     DEFINE_PROP_STRING("x-trace-file", VMemStore, trace_path),
+    DEFINE_PROP_BOOL("x-dax", VMemStore, fake_dax, false),
     DEFINE_PROP_UINT64("x-fail-flush", VMemStore, fail_flush, 0),
     DEFINE_PROP_STRING("x-powercut", VMemStore, powercut_path),
     DEFINE_PROP_UINT64("x-powercut-seed", VMemStore, powercut_seed, 1),

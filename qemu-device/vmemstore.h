@@ -43,6 +43,8 @@ struct VMemStore {
     /* Options. */
     char *path;
     uint64_t size;
+    uint64_t offset;
+    bool fake_dax;
     bool readonly;
     bool cow;
     bool hugepages;

@@ -9,7 +9,7 @@ top=$(cd "$here/.." && pwd)
 out=$top/build/store-test
 tools=$top/build/tools
 so=$top/build/vmemstore.so
-all="share"
+all="share thin backing"
 
 usage() {
 	cat <<HELP
@@ -17,6 +17,8 @@ usage: tests/store-test.sh [TEST...]
 
 Boots guests with vmemfs on stores of several kinds, and prints TAP:
   share    read-only and copy-on-write stores on one file
+  thin     a thin store on a host disk that gets full (needs root, to mount it)
+  backing  a block device, a part of a file, tmpfs, huge pages, pretended pmem
 
 Needs build/ (make).  Logs are in build/store-test/.
 HELP
@@ -66,7 +68,7 @@ guest() {
 	shift
 	status=0
 	"$here/vm/run-vm" --modules "nd_pmem vmemstore vmemfs" --log "$out/$name.log" \
-		--add "$here/guest/store-lib.sh:/tests/store-lib.sh" \
+		--add "$here/guest/store-lib.sh:/tests/store-lib.sh" --timeout 300 \
 		"$here/guest/store-$name.sh" "$@" >"$out/$name.out" 2>&1 || status=$?
 	lines=$(mktemp "$out/tap.XXXXXX")
 	grep -E '^(ok|not ok) - ' "$out/$name.out" >"$lines" || :
@@ -100,6 +102,95 @@ test_share() {
 	check "neither guest changed the file" cmp "$image" "$image.before"
 	check "which is free again and without damage" "$tools/fsck.vmemfs" -n "$image"
 	rm -f "$image" "$image.before"
+}
+
+# wait_for LINE FILE: the guest has printed it, or has ended
+wait_for() {
+	while ! grep -q "^$1\$" "$2" && [ ! -e "$out/ended" ]; do sleep 0.2; done
+}
+
+fill_disk() {
+	dd if=/dev/zero of="$1" bs=64k 2>/dev/null || :
+	dd if=/dev/zero of="$1" bs=512 oflag=append conv=notrunc 2>/dev/null || :
+	[ "$(df --output=avail "$(dirname "$1")" | tail -n 1)" = 0 ]
+}
+
+test_thin() {
+	small=$out/small
+	umount "$small" 2>/dev/null || :
+	mkdir -p "$small"
+	rm -f "$out/small.img" "$out/ended" "$out/thin.out"
+	truncate -s 96M "$out/small.img"
+	mkfs.ext4 -q -F -m 0 "$out/small.img"
+	if ! mount -o loop "$out/small.img" "$small" 2>"$out/why"; then
+		result 0 "a thin store on a full disk # SKIP cannot mount a loop device"
+		return
+	fi
+	trap 'umount "$small" 2>/dev/null || :' EXIT
+	truncate -s 512M "$small/disk.img"
+	"$tools/mkfs.vmemfs" -q "$small/disk.img"
+	dd if=/dev/zero of="$small/other" bs=1M count=20 2>/dev/null
+	: >"$out/thin.out"
+	(
+		wait_for ready "$out/thin.out"
+		fill_disk "$small/filler" || :
+		wait_for full "$out/thin.out"
+		rm "$small/filler" "$small/other"
+	) &
+	helper=$!
+	guest thin -- -plugin "$so" -device "vmemstore,file=$small/disk.img,prealloc=off"
+	: >"$out/ended"
+	wait $helper
+	check "the image is whole" "$tools/fsck.vmemfs" -n "$small/disk.img"
+	check "and takes no more room than what is in it" \
+		[ "$(du -k "$small/disk.img" | cut -f 1)" -lt 40000 ]
+	umount "$small"
+	trap - EXIT
+	rm -f "$out/small.img"
+}
+
+# Sets $pages to the number of huge pages that there were, when it changed it.
+mount_huge() {
+	[ "$(id -u)" = 0 ] || return 1
+	pages=$(cat /proc/sys/vm/nr_hugepages)
+	echo $((pages + 16)) >/proc/sys/vm/nr_hugepages
+	mkdir -p "$out/huge"
+	[ "$(cat /proc/sys/vm/nr_hugepages)" -ge 16 ] && mount -t hugetlbfs none "$out/huge"
+}
+
+leave_backing() {
+	[ -z "$loop" ] || losetup -d "$loop"
+	umount "$out/huge" 2>/dev/null || :
+	[ -z "$pages" ] || echo "$pages" >/proc/sys/vm/nr_hugepages
+	rm -f "$shm" "$out/part.img" "$out/block.img" "$out/dax.img"
+}
+
+test_backing() {
+	loop='' pages='' shm=$(mktemp /dev/shm/store-test.XXXXXX)
+	trap leave_backing EXIT
+	for file in "$shm" "$out/part.img" "$out/block.img" "$out/dax.img"; do
+		truncate -s 32M "$file"
+	done
+	expect="tmpfs part dax"
+	set -- -device "vmemstore,file=$shm" \
+		-device "vmemstore,file=$out/part.img,offset=4M,size=24M" \
+		-device "vmemstore,file=$out/dax.img,x-dax=on"
+	if loop=$(losetup --show -f "$out/block.img" 2>"$out/why"); then
+		expect="$expect block"
+		set -- "$@" -device "vmemstore,file=$loop"
+	else
+		result 0 "a block device # SKIP no loop device"
+	fi
+	if mount_huge 2>"$out/why"; then
+		expect="$expect hugetlbfs"
+		set -- "$@" -device "vmemstore,file=$out/huge/disk.img,size=32M"
+	else
+		result 0 "a file of huge pages # SKIP no huge pages to be had"
+	fi
+	guest backing --env "EXPECT=$expect" --add "$tools/mkfs.vmemfs:/tests/mkfs.vmemfs" \
+		--add "$tools/fsck.vmemfs:/tests/fsck.vmemfs" -- -plugin "$so" "$@"
+	leave_backing
+	trap - EXIT
 }
 
 mkdir -p "$out"

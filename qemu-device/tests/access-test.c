@@ -17,6 +17,9 @@
 #include <glib/gstdio.h>
 #endif
 
+#include <errno.h>
+#include <sys/xattr.h>
+
 #include "testdriver.h"
 
 #define STORE_SIZE (8ull << 20)
@@ -24,6 +27,7 @@
 
 static char *dir;           /* removed at the end */
 static char *image;
+static const char *lost;    /* --lost FILE: what a test is to spoil */
 
 static void start(Driver *d, const char *more)
 {
@@ -159,6 +163,48 @@ static void test_cow_is_volatile(void)
     driver_stop(&d);
 }
 
+static void test_part_of_a_file(void)
+{
+    const uint64_t range[] = { 0, 4096 }, inside = 3 << 20;
+    uint64_t value;
+    Snapshot before = take_snapshot(), after;
+    Driver d;
+
+    start(&d, ",offset=2M,size=4M");
+    g_assert_cmpuint(d.store_length, ==, 4 << 20);
+    g_assert_cmphex(qtest_readq(d.qts, d.store + 4096), !=, MARK);
+    qtest_writeq(d.qts, d.store + inside, 5);
+    g_assert_cmpuint(flush(&d, 1, range), ==, VMEMSTORE_S_OK);
+    driver_stop(&d);
+    after = take_snapshot();
+    memcpy(&value, after.contents + (2 << 20) + inside, sizeof(value));
+    g_assert_cmpuint(value, ==, 5);
+    memset(after.contents + (2 << 20) + inside, 0, sizeof(value));
+    g_assert(memcmp(before.contents, after.contents, STORE_SIZE) == 0);
+    g_free(before.contents);
+    g_free(after.contents);
+}
+
+/* What the host lost it forgets, but not the file: its generation changes. */
+static void test_failed_flush_marks(void)
+{
+    g_autofree char *options = g_strdup_printf("file=%s,x-fail-flush=1",
+                                               lost ? lost : image);
+    const uint64_t range[] = { 0, 4096 };
+    int64_t end = g_get_monotonic_time() + 10 * G_TIME_SPAN_SECOND;
+    Driver d;
+
+    driver_start(&d, "q35", options);
+    g_assert_cmpuint(flush(&d, 1, range), ==, VMEMSTORE_S_IOERR);
+    while (getxattr(lost ? lost : image, "user.vmemstore.generation", NULL,
+                    0) != 48 &&
+           errno != EOPNOTSUPP) {
+        g_assert(g_get_monotonic_time() < end);
+        g_usleep(1000);
+    }
+    driver_stop(&d);
+}
+
 static void test_no_permission_needed(void)
 {
     const char *const options[] = { ",readonly=on", ",cow=on" };
@@ -202,6 +248,9 @@ int main(int argc, char **argv)
     int failed;
 
     g_test_init(&argc, &argv, NULL);
+    for (int i = 1; i + 1 < argc; i++) {
+        lost = g_str_equal(argv[i], "--lost") ? argv[i + 1] : lost;
+    }
     make_files();
     g_test_add_func("/vmemstore/a read-only store drops and counts writes",
                     test_readonly_drops_and_counts);
@@ -215,6 +264,10 @@ int main(int argc, char **argv)
                     test_cow_is_volatile);
     g_test_add_func("/vmemstore/readers need no permission to write",
                     test_no_permission_needed);
+    g_test_add_func("/vmemstore/a part of a file is a store, the rest is not",
+                    test_part_of_a_file);
+    g_test_add_func("/vmemstore/a failed flush leaves its mark",
+                    test_failed_flush_marks);
     failed = g_test_run();
     remove_files();
     return failed;

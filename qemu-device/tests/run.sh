@@ -7,6 +7,7 @@
 # a new directory under BUILD; what QEMU says goes to BUILD/qemu-device/*.log.
 set -u
 
+here=$(cd "$(dirname "$0")" && pwd)
 qemu=${QEMU:-qemu-system-x86_64}
 build=$(cd "${BUILD:-../build}" && pwd) || exit 1
 so=$build/vmemstore.so
@@ -268,6 +269,9 @@ mount_image() {
 small_disk tmpfs mount -t tmpfs -o size=64M tmpfs "$dir/small"
 small_disk ext4 mount_image "mkfs.ext4 -q -F -m 0" 80M
 small_disk xfs mount_image "mkfs.xfs -q -f" 320M
+
+# shellcheck source=tests/backing.sh
+. "$here/backing.sh"
 
 # --- folios ---
 

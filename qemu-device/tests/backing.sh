@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+#
+# backing.sh - what the store may lie on, and when its generation changes;
+# sourced by run.sh, which has the functions used here
+# shellcheck shell=sh
+
+# --- a part of a file ---
+
+truncate -s 10M part.img
+accepted "a store may be a part of a file" "file=part.img,offset=2M,size=4M"
+accepted "or all that is behind its start" "file=part.img,offset=4M"
+accepted "which a page boundary is enough for" "file=part.img,offset=4096,size=4M"
+refused "any other start is refused" "file=part.img,offset=1000,size=4M" \
+    "offset= must be a multiple of 4096"
+refused "a part must fit" "file=part.img,offset=8M,size=4M" "need 12582912: lengthen it"
+refused "and begin inside" "file=part.img,offset=10M" "lengthen it"
+refused "a rest that is no multiple of 2 MiB needs size=" "file=part.img,offset=1M" "give size="
+refused "a part has no huge pages" "file=part.img,offset=2M,size=4M,hugepages=on" "leave offset= out"
+refused "a file is not created for a part" "file=none.img,offset=2M,size=2M" "cannot open"
+hold file=part.img,offset=2M,size=2M
+accepted "two VMs may have different parts of one file" "file=part.img,offset=4M,size=2M"
+refused "but not overlapping ones" "file=part.img,offset=2M,size=4M" "(locked) that may write to it"
+refused "nor one a part and one the whole" "file=part.img" "(locked) that may write to it"
+release
+
+# --- persistent memory (as far as it can be pretended) ---
+
+says "what is mapped with MAP_SYNC is announced as dax" dax "file=part.img,x-dax=on" \
+    "qom-get /machine/peripheral/v backing"
+
+# --- block devices and huge pages ---
+
+truncate -s 64M block.img
+if [ "$(id -u)" = 0 ] && loop=$(losetup --show -f block.img 2> out); then
+    says "a block device has the host's page cache" page-cache "file=$loop" \
+        "qom-get /machine/peripheral/v backing"
+    accepted "a part of one, too" "file=$loop,offset=2M,size=4M"
+    accepted "it may be thin below" "file=$loop,prealloc=off"
+    mkfs.ext4 -q -F "$loop" && mkdir -p mounted && mount "$loop" mounted
+    refused "one that is mounted is refused" "file=$loop" "Device or resource busy"
+    umount mounted
+    losetup -d "$loop"
+else
+    loop=
+    ok "a block device # SKIP no loop device: $(head -1 out)"
+fi
+
+pages=/proc/sys/vm/nr_hugepages
+if [ "$(id -u)" = 0 ] && had=$(cat $pages) && echo $((had + 8)) 2> out > $pages &&
+    [ "$(cat $pages)" -ge 8 ] && mkdir -p huge && mount -t hugetlbfs none huge 2> out; then
+    says "a file on hugetlbfs is volatile" volatile "file=huge/f.img,size=8M" \
+        "qom-get /machine/peripheral/v backing"
+    accepted "and may be thin" "file=huge/f.img,prealloc=off"
+    refused "more than there are huge pages is refused" "file=huge/big.img,size=8G" "no room"
+    umount huge
+    echo "$had" > $pages
+else
+    [ -z "${had:-}" ] || echo "$had" > $pages
+    ok "a file on hugetlbfs # SKIP no huge pages to be had"
+fi
+
+# --- the generation ---
+
+generation() {
+    "$logs/generation-of" "$1"
+}
+
+# changed NAME FILE COMMAND...: the command gives FILE another generation
+changed() {
+    name=$1 file=$2
+    shift 2
+    before=$(generation "$file")
+    if "$@" > out 2>&1 && [ -n "$before" ] && [ "$(generation "$file")" != "$before" ]; then
+        ok "$name"
+    else
+        not_ok "$name"
+    fi
+}
+
+# kept NAME FILE COMMAND...: it does not
+kept() {
+    name=$1 file=$2
+    shift 2
+    before=$(generation "$file")
+    if "$@" > out 2>&1 && [ -n "$before" ] && [ "$(generation "$file")" = "$before" ]; then
+        ok "$name"
+    else
+        not_ok "$name"
+    fi
+}
+
+truncate -s 4M gen.img
+cp gen.img saved.img
+kept "a file has one generation" gen.img true
+kept "which writing to it does not change" gen.img dd if=/dev/urandom of=gen.img bs=4k count=4 \
+    conv=notrunc
+kept "nor a killed QEMU" gen.img sh -c "timeout -s KILL 2 $qemu -plugin $so -M q35 -m 64M -S \
+    -display none -nodefaults -monitor none -device vmemstore,file=gen.img || :"
+kept "nor restoring it in place, which leaves all of it in the page cache" gen.img \
+    cp saved.img gen.img
+changed "a file that takes its place has another one" gen.img mv saved.img gen.img
+changed "even with the same inode number" gen.img sh -c 'rm gen.img; truncate -s 4M gen.img'
+mv gen.img moved.img
+[ "$(generation moved.img)" = "$(ln moved.img linked.img; generation linked.img)" ] &&
+    ok "a name does not matter" || not_ok "a name does not matter"
+
+# Data was lost: the host forgets, the file must not.
+truncate -s 8M lost.img
+changed "a failed write-back changes it" lost.img "$logs/access-test" --tap \
+    -p "/vmemstore/a failed flush leaves its mark" --lost "$PWD/lost.img"
+
+if [ "$(id -u)" = 0 ] && unshare -m true 2> out; then
+    cat > booted.sh << 'EOF'
+sed 's/^......../00000000/' /proc/sys/kernel/random/boot_id > boot_id
+mount --bind boot_id /proc/sys/kernel/random/boot_id && "$1" "$2" > after
+EOF
+    before=$(generation moved.img)
+    if unshare -m sh booted.sh "$logs/generation-of" moved.img > out 2>&1 && [ -s after ] &&
+        [ "$(cat after)" != "$before" ]; then
+        ok "another boot of the host changes it"
+    else
+        not_ok "another boot of the host changes it"
+    fi
+else
+    ok "another boot of the host changes it # SKIP no mount namespaces"
+fi
+if [ -n "$loop" ] && loop=$(losetup --show -f block.img); then
+    cp block.img other.img
+    changed "another disk under the same name has another one" "$loop" \
+        sh -c "losetup -d $loop && losetup $loop other.img"
+    losetup -d "$loop"
+fi
