@@ -37,6 +37,10 @@ for file in "$tools/mkfs.vmemfs" "$tools/fsck.vmemfs" "$so" "$top/build/modules/
 	[ -e "$file" ] || die "${file#"$top"/} is missing: run make first"
 done
 
+# So that mounts and loop devices are left behind by no way out.
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
 count=0
 failed=0
 
