@@ -62,7 +62,8 @@ enum vmemos_log_level { VMEMOS_LOG_ERR, VMEMOS_LOG_WARN, VMEMOS_LOG_INFO };
 /*
  * Where the platforms here map the store.  With the same base at each start
  * raw pointers into the store survive reboots.  It is far from everything
- * that a Linux process or the own platform maps, sanitizers included.
+ * that a Linux process or the own platform maps, AddressSanitizer's shadow
+ * included (ThreadSanitizer's is there: it cannot be used with this base).
  */
 #define VMEMOS_BASE		0x200000000000ull
 
