@@ -109,13 +109,13 @@ truncate -s 8M lost.img
 changed "a failed write-back changes it" lost.img "$logs/access-test" --tap \
     -p "/vmemstore/a failed flush leaves its mark" --lost "$PWD/lost.img"
 
-if [ "$(id -u)" = 0 ] && unshare -m true 2> out; then
+if [ "$(id -u)" = 0 ] && unshare -m --propagation unchanged true 2> out; then
     cat > booted.sh << 'EOF'
 sed 's/^......../00000000/' /proc/sys/kernel/random/boot_id > boot_id
-mount --bind boot_id /proc/sys/kernel/random/boot_id && "$1" "$2" > after
+mount --make-rprivate /proc && mount --bind boot_id /proc/sys/kernel/random/boot_id && "$1" "$2" > after
 EOF
     before=$(generation moved.img)
-    if unshare -m sh booted.sh "$logs/generation-of" moved.img > out 2>&1 && [ -s after ] &&
+    if unshare -m --propagation unchanged sh booted.sh "$logs/generation-of" moved.img > out 2>&1 && [ -s after ] &&
         [ "$(cat after)" != "$before" ]; then
         ok "another boot of the host changes it"
     else
