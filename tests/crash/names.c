@@ -198,8 +198,10 @@ int do_chmod(struct world *w, const struct op *op)
 	err = vi ? vmem_setattr(vi, VMEM_SET_MODE, &attr) : -EIO;
 	if (err)
 		return err;
+	/* The core makes no record of what changes nothing. */
+	if (model_now(w)->node[node].mode != (attr.mode & 07777u))
+		model_touched(w, node);
 	model_now(w)->node[node].mode = attr.mode & 07777;
-	model_touched(w, node);
 	return 0;
 }
 

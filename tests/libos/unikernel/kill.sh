@@ -35,7 +35,7 @@ random() {
 prepare() {
 	mkdir -p "$work/root"
 	i=0
-	while [ $i -lt 4000 ]; do
+	while [ $i -lt 12000 ]; do
 		echo "INSERT INTO t(v) VALUES(hex(randomblob(100))); SELECT 'ack '||max(n)||'.' FROM t;"
 		i=$((i + 1))
 	done >"$work/root/fill.sql"
@@ -71,7 +71,7 @@ kill_it() {
 		tries=$((tries + 1))
 		sleep 0.05
 	done
-	random 100
+	random 50
 	sleep "0.$(printf '%02d' "$rnd")"
 	kill -9 "$(cat "$work/pid")" 2>/dev/null || return 1
 	wait $job 2>/dev/null || :
