@@ -16,14 +16,14 @@ sql() {
 	"$run" --timeout $limit -o stats "$store" "$bin/sqlite3" /demo.db "$@" </dev/null >"$work/out"
 }
 
-mkdir -p "$work/root"
+mkdir -p "$work/rootfs"
 i=0
 while [ $i -lt 20000 ]; do
 	echo "INSERT INTO t(v) VALUES(hex(randomblob(100))); SELECT 'ack '||max(n)||'.' FROM t;"
 	i=$((i + 1))
-done >"$work/root/fill.sql"
+done >"$work/rootfs/fill.sql"
 echo "SQLite's own shell, a static Linux program, and a store of 64 MiB; below them 150 KiB of shim, no kernel"
-new_store 64M "$work/root"
+new_store 64M "$work/rootfs"
 
 start=$(now)
 sql 'PRAGMA journal_mode=wal' 'CREATE TABLE t(n INTEGER PRIMARY KEY, v)'

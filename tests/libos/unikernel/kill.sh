@@ -33,13 +33,13 @@ random() {
 
 # The store with an empty table and the statements that fill it.
 prepare() {
-	mkdir -p "$work/root"
+	mkdir -p "$work/rootfs"
 	i=0
 	while [ $i -lt 12000 ]; do
 		echo "INSERT INTO t(v) VALUES(hex(randomblob(100))); SELECT 'ack '||max(n)||'.' FROM t;"
 		i=$((i + 1))
-	done >"$work/root/fill.sql"
-	new_store 32M "$work/root"
+	done >"$work/rootfs/fill.sql"
+	new_store 32M "$work/rootfs"
 	boot "$bin/sqlite3" /t.db 'CREATE TABLE t(n INTEGER PRIMARY KEY, v)'
 	acked=0
 }

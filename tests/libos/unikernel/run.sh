@@ -48,9 +48,9 @@ refuses() {
 }
 
 test_boots() {
-	mkdir -p "$work/root"
-	cp /bin/busybox "$work/root/bin-of-busybox"
-	new_store 32M "$work/root"
+	mkdir -p "$work/rootfs"
+	cp /bin/busybox "$work/rootfs/bin-of-busybox"
+	new_store 32M "$work/rootfs"
 	for machine in q35 pc microvm; do
 		check "$machine boots, runs a program and ends with its status" boots_with -M $machine
 	done
@@ -126,19 +126,19 @@ e2fsck_repairs() {
 }
 
 test_shipped() {
-	rm -rf "$work/root"
-	mkdir -p "$work/root" "$work/tree"
+	rm -rf "$work/rootfs"
+	mkdir -p "$work/rootfs" "$work/tree"
 	for i in $(seq 40); do
 		head -c $((i * 1999)) /dev/urandom >"$work/tree/file$i"
 	done
 	(cd "$work" && sha256sum tree/file* | sed 's,tree/,/tree/,' >sums && mv sums tree/sums)
-	tar -C "$work" -cf "$work/root/tree.tar" tree
-	truncate -s 8M "$work/root/ext4.img"
-	mke2fs -q -t ext4 -d "$work/tree" "$work/root/ext4.img"
+	tar -C "$work" -cf "$work/rootfs/tree.tar" tree
+	truncate -s 8M "$work/rootfs/ext4.img"
+	mke2fs -q -t ext4 -d "$work/tree" "$work/rootfs/ext4.img"
 	# Two inodes that nobody names, and a bitmap that is wrong.
-	debugfs -w -R 'unlink file7' "$work/root/ext4.img" 2>/dev/null
-	debugfs -w -R 'freeb 1000 200' "$work/root/ext4.img" 2>/dev/null
-	new_store 64M "$work/root"
+	debugfs -w -R 'unlink file7' "$work/rootfs/ext4.img" 2>/dev/null
+	debugfs -w -R 'freeb 1000 200' "$work/rootfs/ext4.img" 2>/dev/null
+	new_store 64M "$work/rootfs"
 	check "the programs are byte for byte what Debian ships" as_shipped
 	check "busybox-static: tar, sha256sum, find and awk, a boot each" tar_keeps_a_tree
 	check "bash-static: scripts without fork, state between boots" bash_keeps_state
