@@ -39,7 +39,10 @@
 	F(TAIL_IN_PLACE, "a truncate zeroes in place what a failure may bring back") \
 	F(UNLOG,	"a replay brings back bytes that were overwritten since") \
 	F(FSYNC_DATA,	"fsync forgets what was overwritten in place") \
-	F(HANDLE_LOCAL,	"fsync forgets what another handle wrote")
+	F(HANDLE_LOCAL,	"fsync forgets what another handle wrote") \
+	F(GROW_SUPER_FIRST, "growing: the superblock is overwritten before a root says what it was") \
+	F(GROW_EARLY,	"growing: the root switches before the new groups are durable") \
+	F(GROW_DONE_EARLY, "growing: the root forgets it before the superblock is durable")
 
 #define VMEM_FAULT_ENUM(name, text) VMEM_FAULT_##name,
 enum vmem_fault { VMEM_FAULT_NONE, VMEM_FAULT_LIST(VMEM_FAULT_ENUM) VMEM_NR_FAULTS };
