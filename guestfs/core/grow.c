@@ -328,7 +328,7 @@ static int switch_over(struct growth *g)
 	if (err)
 		return err;
 	take_over(g);
-	return VMEM_BROKEN(GROW_DONE_EARLY) ? 0 : finish(fs);
+	return VMEM_BROKEN(GROW_DONE_EARLY) ? free_rest(fs, g->from) : finish(fs);
 }
 
 static int grow(struct growth *g)
