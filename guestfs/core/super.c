@@ -103,25 +103,24 @@ static bool geometry_ok(const struct vmem_fs *fs)
 	return fs->backup == fs->nr_blocks - 1;
 }
 
-static int take_super(struct vmem_fs *fs, const struct vmem_superblock *from)
+static int take_super(struct vmem_fs *fs, const struct vmem_superblock *sb)
 {
 	const struct vmem_env *env = fs->env;
-	struct vmem_superblock sb = *from;
 
-	fs->nr_blocks = vmem_get64(sb.nr_blocks);
-	fs->nr_inodes = vmem_get64(sb.nr_inodes);
-	fs->desc_start = vmem_get64(sb.desc_start);
-	fs->log_start = vmem_get64(sb.log_start);
-	fs->log_blocks = vmem_get64(sb.log_blocks);
-	fs->agmeta0 = vmem_get64(sb.agmeta0);
-	fs->backup = vmem_get64(sb.backup);
-	fs->ag_blocks = vmem_get32(sb.ag_blocks);
-	fs->nr_ags = vmem_get32(sb.nr_ags);
-	fs->inodes_per_ag = vmem_get32(sb.inodes_per_ag);
-	fs->itable_blocks = vmem_get32(sb.itable_blocks);
-	memcpy(fs->hash_key, sb.hash_key, sizeof(fs->hash_key));
-	memcpy(fs->uuid, sb.uuid, sizeof(fs->uuid));
-	memcpy(fs->label, sb.label, VMEM_LABEL_LEN);
+	fs->nr_blocks = vmem_get64(sb->nr_blocks);
+	fs->nr_inodes = vmem_get64(sb->nr_inodes);
+	fs->desc_start = vmem_get64(sb->desc_start);
+	fs->log_start = vmem_get64(sb->log_start);
+	fs->log_blocks = vmem_get64(sb->log_blocks);
+	fs->agmeta0 = vmem_get64(sb->agmeta0);
+	fs->backup = vmem_get64(sb->backup);
+	fs->ag_blocks = vmem_get32(sb->ag_blocks);
+	fs->nr_ags = vmem_get32(sb->nr_ags);
+	fs->inodes_per_ag = vmem_get32(sb->inodes_per_ag);
+	fs->itable_blocks = vmem_get32(sb->itable_blocks);
+	memcpy(fs->hash_key, sb->hash_key, sizeof(fs->hash_key));
+	memcpy(fs->uuid, sb->uuid, sizeof(fs->uuid));
+	memcpy(fs->label, sb->label, VMEM_LABEL_LEN);
 	if (!geometry_ok(fs))
 		return BAD_SB(env, -EUCLEAN, "the superblock contradicts itself: run fsck.vmemfs");
 	if (fs->nr_blocks > fs->store->size >> VMEM_BLOCK_SHIFT)
@@ -171,7 +170,7 @@ static bool find_root(struct vmem_fs *fs)
 	return found;
 }
 
-/* The superblock, or what it would be if it were not growing, and the newest root. */
+/* The superblock, or what it is going to be, and the newest root. */
 static int read_super(struct vmem_fs *fs, bool *force_ro)
 {
 	const struct vmem_env *env = fs->env;
