@@ -41,20 +41,8 @@ done
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
-count=0
-failed=0
-
-# result STATUS SENTENCE: $out/why has the reason of a failure
-result() {
-	count=$((count + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $count - $2"
-		return
-	fi
-	echo "not ok $count - $2"
-	sed 's/^/# /' "$out/why"
-	failed=1
-}
+. "$here/tap.sh"
+why=$out/why
 
 # check SENTENCE COMMAND...: on the host
 check() {
@@ -72,15 +60,16 @@ guest() {
 	shift
 	status=0
 	"$here/vm/run-vm" --modules "nd_pmem vmemstore vmemfs" --log "$out/$name.log" \
+		--add "$here/guest/lib.sh:/tests/lib.sh" \
 		--add "$here/guest/store-lib.sh:/tests/store-lib.sh" --timeout 300 \
 		"$here/guest/store-$name.sh" "$@" >"$out/$name.out" 2>&1 || status=$?
 	lines=$(mktemp "$out/tap.XXXXXX")
-	grep -E '^(ok|not ok) - ' "$out/$name.out" >"$lines" || :
-	grep -vE '^(ok|not ok) - ' "$out/$name.out" >"$out/why" || :
+	grep -E '^(ok|not ok) [0-9]+ - ' "$out/$name.out" >"$lines" || :
+	grep -vE '^(ok|not ok) [0-9]+ - ' "$out/$name.out" >"$out/why" || :
 	while IFS= read -r line; do
 		case $line in
-		ok*) result 0 "${line#ok - }" ;;
-		*) result 1 "${line#not ok - }" ;;
+		ok*) result 0 "${line#* - }" ;;
+		*) result 1 "${line#* - }" ;;
 		esac
 	done <"$lines"
 	rm "$lines"
