@@ -9,7 +9,7 @@ top=$(cd "$here/.." && pwd)
 out=$top/build/store-test
 tools=$top/build/tools
 so=$top/build/vmemstore.so
-all="share thin backing"
+all="share thin backing lost"
 
 usage() {
 	cat <<HELP
@@ -19,6 +19,7 @@ Boots guests with vmemfs on stores of several kinds, and prints TAP:
   share    read-only and copy-on-write stores on one file
   thin     a thin store on a host disk that gets full (needs root, to mount it)
   backing  a block device, a part of a file, tmpfs, huge pages, pretended pmem
+  lost     a file that is truncated while in use, a disk with a bad sector
 
 Needs build/ (make).  Logs are in build/store-test/.
 HELP
@@ -183,6 +184,53 @@ test_backing() {
 	guest backing --env "EXPECT=$expect" --add "$tools/mkfs.vmemfs:/tests/mkfs.vmemfs" \
 		--add "$tools/fsck.vmemfs:/tests/fsck.vmemfs" -- -plugin "$so" "$@"
 	leave_backing
+	trap - EXIT
+}
+
+# A disk with a sector that cannot be read: QEMU's storage daemon makes one, by FUSE.
+bad_disk() {
+	: >"$2"
+	rm -f "$out/daemon.pid"
+	qemu-storage-daemon --daemonize --pidfile "$out/daemon.pid" \
+		--blockdev "driver=file,filename=$1,node-name=file" \
+		--blockdev "{\"driver\":\"blkdebug\",\"node-name\":\"bad\",\"image\":\"file\",\"inject-error\":
+			[{\"event\":\"none\",\"iotype\":\"read\",\"errno\":5,\"sector\":$3}]}" \
+		--export "type=fuse,id=export,node-name=bad,mountpoint=$2,writable=on"
+}
+
+leave_lost() {
+	[ ! -e "$out/daemon.pid" ] || kill "$(cat "$out/daemon.pid")" || :
+	umount "$out/bad.img" 2>/dev/null || :
+	rm -f "$out/cut.img" "$out/disk-bad.img"
+}
+
+# Both stores: 64 MiB, of which /large takes 48.
+test_lost() {
+	rm -rf "$out/tree" "$out/ended"
+	mkdir "$out/tree"
+	seq 1 20000 >"$out/tree/small"
+	dd if=/dev/urandom of="$out/tree/large" bs=1M count=48 2>/dev/null
+	for file in "$out/cut.img" "$out/disk-bad.img"; do
+		rm -f "$file"
+		"$tools/mkfs.vmemfs" -q -s 64M -d "$out/tree" "$file"
+	done
+	trap leave_lost EXIT
+	# Sector 65536: 32 MiB.
+	if ! bad_disk "$out/disk-bad.img" "$out/bad.img" 65536 2>"$out/why"; then
+		result 0 "pages that the host cannot provide # SKIP no FUSE"
+		return
+	fi
+	: >"$out/lost.out"
+	(
+		wait_for ready "$out/lost.out"
+		truncate -s 32M "$out/cut.img"
+	) &
+	helper=$!
+	guest lost -- -plugin "$so" -device "vmemstore,file=$out/cut.img" \
+		-device "vmemstore,file=$out/bad.img"
+	: >"$out/ended"
+	wait $helper
+	leave_lost
 	trap - EXIT
 }
 
