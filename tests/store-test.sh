@@ -18,7 +18,8 @@ usage: tests/store-test.sh [TEST...]
 Boots guests with vmemfs on stores of several kinds, and prints TAP:
   share    read-only and copy-on-write stores on one file
   thin     a thin store on a host disk that gets full (needs root, to mount it)
-  backing  a block device, a part of a file, tmpfs, huge pages, pretended pmem
+  backing  a block device, a part of a file, a file mapped by huge pages, tmpfs,
+           hugetlbfs, pretended pmem
   lost     a file that is truncated while in use, a disk with a bad sector
 
 Needs build/ (make).  Logs are in build/store-test/.
@@ -156,19 +157,20 @@ leave_backing() {
 	[ -z "$loop" ] || losetup -d "$loop"
 	umount "$out/huge" 2>/dev/null || :
 	[ -z "$pages" ] || echo "$pages" >/proc/sys/vm/nr_hugepages
-	rm -f "$shm" "$out/part.img" "$out/block.img" "$out/dax.img"
+	rm -f "$shm" "$out/part.img" "$out/block.img" "$out/dax.img" "$out/large.img"
 }
 
 test_backing() {
 	loop='' pages='' shm=$(mktemp /dev/shm/store-test.XXXXXX)
 	trap leave_backing EXIT
-	for file in "$shm" "$out/part.img" "$out/block.img" "$out/dax.img"; do
+	for file in "$shm" "$out/part.img" "$out/block.img" "$out/dax.img" "$out/large.img"; do
 		truncate -s 32M "$file"
 	done
-	expect="tmpfs part dax"
+	expect="tmpfs part dax hugepages"
 	set -- -device "vmemstore,file=$shm" \
 		-device "vmemstore,file=$out/part.img,offset=4M,size=24M" \
-		-device "vmemstore,file=$out/dax.img,x-dax=on"
+		-device "vmemstore,file=$out/dax.img,x-dax=on" \
+		-device "vmemstore,file=$out/large.img,hugepages=on"
 	if loop=$(losetup --show -f "$out/block.img" 2>"$out/why"); then
 		expect="$expect block"
 		set -- "$@" -device "vmemstore,file=$loop"
