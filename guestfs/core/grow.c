@@ -18,6 +18,7 @@
  */
 #include "geometry.h"
 #include "internal.h"
+#include "medium.h"
 
 /* ---- The root that says so ---- */
 
@@ -79,7 +80,7 @@ static int free_rest(struct vmem_fs *fs, uint64_t from)
 	const uint8_t *map = vmem_meta(fs, vmem_ag_meta(fs, ag) << VMEM_BLOCK_SHIFT);
 	struct vmem_run run = { from - 1, end - (from - 1) };
 
-	if (!(map[bit / 8] >> bit % 8 & 1))
+	if (!test_bit8(map, bit))
 		return 0;
 	if (!vmem_block_ok(fs, run.start, run.len))
 		return vmem_corrupt(fs, 0, run.start, "growth");

@@ -2,6 +2,7 @@
 /* mkfs.c - make an empty vmemfs on a store */
 #include "mkfs.h"
 #include "hash.h"
+#include "medium.h"
 
 /* What is decided first, in native integers; the superblock follows from it. */
 struct geometry {
@@ -22,14 +23,6 @@ struct mkfs {
 static uint64_t div_up(uint64_t a, uint64_t b)
 {
 	return (a + b - 1) / b;
-}
-
-static bool all_zero(const uint8_t *p, size_t len)
-{
-	while (len--)
-		if (*p++)
-			return false;
-	return true;
 }
 
 /* ---- Geometry ------------------------------------------------------------ */

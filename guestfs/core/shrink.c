@@ -3,6 +3,7 @@
 #include "check.h"
 #include "geometry.h"
 #include "internal.h"
+#include "medium.h"
 #include "shrink.h"
 
 struct shrink {
@@ -83,7 +84,7 @@ static uint32_t meta_len(const struct shrink *s, uint32_t ag)
 /* Behind the last set bit in [from, end), or from. */
 static uint32_t last_set(const uint8_t *map, uint32_t from, uint32_t end)
 {
-	while (end > from && !(map[(end - 1) / 8] >> (end - 1) % 8 & 1))
+	while (end > from && !test_bit8(map, end - 1))
 		end = (end - 1) % 8 == 7 && !map[(end - 1) / 8] && end - from > 8 ? end - 8 : end - 1;
 	return end;
 }

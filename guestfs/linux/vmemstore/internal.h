@@ -86,6 +86,12 @@ struct vmemstore {
 	atomic64_t provisions;
 	atomic64_t discard_requests;
 
+	/* The device's configuration changes. */
+	struct work_struct config_work;
+	struct mutex hook_lock;
+	void (*lost)(void *arg);	/* under hook_lock */
+	void *lost_arg;
+
 	/* libnvdimm */
 	struct nvdimm_bus_descriptor bus_desc;
 	struct nvdimm_bus *bus;

@@ -128,6 +128,25 @@ bool vmemstore_failed(const struct vmemstore *store)
 }
 EXPORT_SYMBOL_GPL(vmemstore_failed);
 
+static void tell_loss(struct vmemstore *store)
+{
+	mutex_lock(&store->hook_lock);
+	if (vmemstore_failed(store) && store->lost)
+		store->lost(store->lost_arg);
+	mutex_unlock(&store->hook_lock);
+}
+
+void vmemstore_on_loss(struct vmemstore *store, void (*lost)(void *arg),
+		       void *arg)
+{
+	mutex_lock(&store->hook_lock);
+	store->lost = lost;
+	store->lost_arg = arg;
+	mutex_unlock(&store->hook_lock);
+	tell_loss(store);
+}
+EXPORT_SYMBOL_GPL(vmemstore_on_loss);
+
 u64 vmemstore_size(const struct vmemstore *store)
 {
 	return store->size;
@@ -198,6 +217,29 @@ static int read_config(struct vmemstore *store)
 	if (store->failed)
 		dev_warn(&vdev->dev, "the host has failed to write back parts of the store\n");
 	return 0;
+}
+
+static void config_work(struct work_struct *work)
+{
+	struct vmemstore *store = container_of(work, struct vmemstore, config_work);
+	struct virtio_device *vdev = store->vdev;
+	u32 state;
+
+	virtio_cread_le(vdev, struct vmemstore_config, state, &state);
+	if (!(state & VMEMSTORE_STATE_IO_ERROR))
+		return;
+	if (!vmemstore_failed(store))
+		dev_err(&vdev->dev,
+			"the host could not read or write back a page; the store counts as failed from now on\n");
+	WRITE_ONCE(store->failed, true);
+	tell_loss(store);
+}
+
+static void vmemstore_config_changed(struct virtio_device *vdev)
+{
+	struct vmemstore *store = vdev->priv;
+
+	schedule_work(&store->config_work);
 }
 
 static struct nvdimm *create_nvdimm(struct vmemstore *store)
@@ -285,6 +327,8 @@ static int vmemstore_probe(struct virtio_device *vdev)
 	spin_lock_init(&store->lock);
 	init_waitqueue_head(&store->slot_wait);
 	INIT_LIST_HEAD(&store->free_slots);
+	INIT_WORK(&store->config_work, config_work);
+	mutex_init(&store->hook_lock);
 	store->vdev = vdev;
 	vdev->priv = store;
 
@@ -306,6 +350,8 @@ static int vmemstore_probe(struct virtio_device *vdev)
 	mutex_lock(&stores_lock);
 	list_add(&store->link, &stores);
 	mutex_unlock(&stores_lock);
+	/* What changed before the device was ready was not announced. */
+	schedule_work(&store->config_work);
 	return 0;
 
 out_stop:
@@ -323,6 +369,7 @@ static void vmemstore_remove(struct virtio_device *vdev)
 	mutex_lock(&stores_lock);
 	list_del(&store->link);
 	mutex_unlock(&stores_lock);
+	cancel_work_sync(&store->config_work);
 
 	/*
 	 * A device that is there answers the last flushes of a disk that goes;
@@ -340,7 +387,10 @@ static void vmemstore_remove(struct virtio_device *vdev)
 #ifdef CONFIG_PM_SLEEP
 static int vmemstore_freeze(struct virtio_device *vdev)
 {
-	vmemstore_queue_stop(vdev->priv);
+	struct vmemstore *store = vdev->priv;
+
+	cancel_work_sync(&store->config_work);
+	vmemstore_queue_stop(store);
 	return 0;
 }
 
@@ -385,6 +435,7 @@ static struct virtio_driver vmemstore_driver = {
 	.validate		= vmemstore_validate,
 	.probe			= vmemstore_probe,
 	.remove			= vmemstore_remove,
+	.config_changed		= vmemstore_config_changed,
 #ifdef CONFIG_PM_SLEEP
 	.freeze			= vmemstore_freeze,
 	.restore		= vmemstore_restore,
