@@ -12,9 +12,9 @@
  *     blocks behind it that the last group did not have; durable;
  *  5. a root that does not say so any more.
  *
- * A mount that finds such a root takes the superblock from the old backup, which
- * is there until 4, and does 3 to 5 again.  No record between 2 and 5
- * but that of 4: so a set bit says that it is missing.
+ * A mount that finds such a root makes the superblock from the old backup, which
+ * is there until 4, and does 3 to 5 again.  Nothing can use what 4 frees before
+ * 5, as no other record comes between: so a set bit says that 4 was not done.
  */
 #include "geometry.h"
 #include "internal.h"

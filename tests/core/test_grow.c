@@ -13,6 +13,7 @@ static void up_small(struct ctx *c, enum vmem_domain domain, enum shape shape, u
 {
 	struct vmem_mkfs_params params = {
 		.size = size, .log_blocks = 64, .max_size = shape == ONE_GROUP ? 16 * MiB : 0,
+		.ag_blocks = shape == ONE_GROUP ? 0 : 512,
 	};
 
 	memset(c, 0, sizeof(*c));
@@ -200,6 +201,26 @@ static void what_is_impossible_is_refused_and_changes_nothing(void **state)
 	finish(&c);
 }
 
+static void a_damaged_backup_is_written_anew_and_a_damaged_superblock_refused(void **state)
+{
+	struct ctx c;
+
+	(void)state;
+	up_small(&c, VMEM_DOMAIN_HOST, GROUPS, 2 * MiB, 4 * MiB);
+	c.sim->now[2 * MiB - BLOCK + 70] ^= 1;
+	assert_int_equal(vmem_grow(c.fs, 3 * MiB), 0);
+	down(&c);
+	again(&c);
+	c.sim->now[70] ^= 1;
+	assert_int_equal(vmem_grow(c.fs, 4 * MiB), -EUCLEAN);
+	put(&c.root);
+	assert_int_equal(vmem_umount(c.fs), 0);
+	c.sim->now[70] ^= 1;
+	again(&c);
+	assert_int_equal(size_of(&c), 3 * MiB);
+	finish(&c);
+}
+
 /* ---- Failures ---- */
 
 /* What was there is there, the size is one of the two, and all space can be used. */
@@ -352,6 +373,58 @@ static void a_store_that_lacks_the_new_part_is_as_before(void **state)
 	expect_whole(&c, 0, 3 * MiB, true);
 }
 
+/* A root that claims a growth, and a backup to go with it: sealed, but nonsense. */
+static void forge(struct sim *sim, uint64_t from, uint64_t to)
+{
+	struct vmem_superblock sb;
+	struct vmem_root *r = (void *)(uintptr_t)newest_root(sim->now);
+	uint64_t word = sim_random(sim, 13) * 8;
+
+	memcpy(&sb, sim->now, sizeof(sb));
+	sb.nr_blocks = vmem_le64_of(from);
+	sb.backup = vmem_le64_of(from - 1);
+	if (sim_random(sim, 2))
+		((uint8_t *)&sb)[120 + (word < 72 ? word : 0)] ^= (uint8_t)(1u << sim_random(sim, 8));
+	sb.csum = vmem_le32_of(vmem_superblock_csum(vmem_crc32c, &sb));
+	memcpy(sim->now + (from - 1) * BLOCK, &sb, sizeof(sb));
+	r->grow_from = vmem_le64_of(from);
+	r->grow_to = vmem_le64_of(to);
+	r->grow_mount = r->mount_count;
+	r->csum = vmem_le32_of(vmem_root_csum(vmem_crc32c, r));
+}
+
+static void a_forged_growth_does_no_harm_to_the_program(void **state)
+{
+	struct vmem_mount_opts opts = { .domain = VMEM_DOMAIN_HOST };
+	unsigned int i, mounted = 0;
+	uint8_t *image;
+	struct ctx c;
+
+	(void)state;
+	up_small(&c, VMEM_DOMAIN_HOST, GROUPS, 2 * MiB, 3 * MiB);
+	make_file(&c, "old", 70000, 1);
+	down(&c);
+	image = malloc(c.sim->size);
+	memcpy(image, c.sim->now, c.sim->size);
+	c.sim->quiet = true;
+	for (i = 0; i < 300; i++) {
+		uint64_t from = 512 + (sim_random(c.sim, 2) ? 0 : sim_random(c.sim, 256));
+
+		memcpy(c.sim->now, image, c.sim->size);
+		forge(c.sim, from, from + 1 + sim_random(c.sim, 256));
+		if (!try_mount(&c, &opts)) {
+			mounted++;
+			if (!vmem_iget(c.fs, VMEM_ROOT_INO, &c.root))
+				put(&c.root);
+			vmem_umount(c.fs);
+		}
+		assert_int_equal(c.sim->live, 0);
+	}
+	assert_true(mounted > 50);
+	free(image);
+	sim_free(c.sim);
+}
+
 static void without_memory_it_stays_as_it_was(void **state)
 {
 	unsigned int shape;
@@ -426,7 +499,9 @@ static void a_flush_that_fails_makes_it_read_only_and_the_next_mount_whole(void 
 
 static struct {
 	bool has[3 * MiB / BLOCK];
-	uint64_t limit;			/* nothing behind this block */
+	uint64_t limit;			/* nothing behind this byte */
+	unsigned int fails_at;		/* a request; 0: none */
+	int error;
 	void (*recorded)(struct vmem_store *store, uint64_t off, size_t len);
 	unsigned int homeless;
 } thin;
@@ -438,6 +513,8 @@ static int thin_provision(struct vmem_store *store, uint64_t off, uint64_t len)
 	assert_true(len && off + len <= store->size);
 	if (off + len > thin.limit)
 		return -ENOSPC;
+	if (thin.fails_at && !--thin.fails_at)
+		return thin.error;
 	for (b = off / BLOCK; b < (off + len) / BLOCK; b++)
 		thin.has[b] = true;
 	return 0;
@@ -471,6 +548,13 @@ static void a_thin_store_is_asked_for_room_first(void **state)
 		assert_int_equal(size_of(&c), 2 * MiB);
 		use_everything(&c);
 		thin.limit = 3 * MiB;
+		for (thin.error = -ENOSPC; shape == GROUPS; thin.error = -EFAULT) {
+			thin.fails_at = 2;
+			assert_int_equal(vmem_grow(c.fs, 0), thin.error == -ENOSPC ? -ENOSPC : -EIO);
+			if (thin.error == -EFAULT)
+				break;
+		}
+		assert_int_equal(size_of(&c), 2 * MiB);
 		assert_int_equal(vmem_grow(c.fs, 3 * MiB - 100 * BLOCK), 0);
 		assert_int_equal(vmem_grow(c.fs, 0), 0);
 		use_everything(&c);
@@ -524,6 +608,48 @@ static void what_is_free_at_the_end_is_cut(void **state)
 	}
 }
 
+static int shrink_result(struct ctx *c)
+{
+	uint64_t bytes;
+	int err = vmem_shrink(&c->sim->store, &c->sim->env, 3 * MiB);
+
+	if (err != -EROFS)
+		assert_int_equal(vmem_shrink_limit(&c->sim->store, &c->sim->env, &bytes), err);
+	return err;
+}
+
+static void what_is_no_sound_image_is_not_shrunk(void **state)
+{
+	struct vmem_superblock *sb, was;
+	struct ctx c;
+
+	(void)state;
+	up_small(&c, VMEM_DOMAIN_HOST, GROUPS, 4 * MiB, 4 * MiB);
+	down(&c);
+	sb = (void *)c.sim->now;
+	was = *sb;
+	c.sim->store.size = 1 * MiB;
+	assert_int_equal(shrink_result(&c), -EINVAL);
+	c.sim->store.size = 3 * MiB;
+	assert_int_equal(shrink_result(&c), -EUCLEAN);
+	c.sim->store.size = 4 * MiB;
+	sb->magic = vmem_le64_of(1);
+	assert_int_equal(shrink_result(&c), -EINVAL);
+	*sb = was;
+	sb->incompat = vmem_le64_of(1ull << 40);
+	assert_int_equal(shrink_result(&c), -EPROTONOSUPPORT);
+	*sb = was;
+	sb->label[0] ^= 1;
+	assert_int_equal(shrink_result(&c), -EUCLEAN);
+	*sb = was;
+	c.sim->store.read_only = true;
+	assert_int_equal(shrink_result(&c), -EROFS);
+	c.sim->store.read_only = false;
+	again(&c);
+	assert_int_equal(size_of(&c), 4 * MiB);
+	finish(&c);
+}
+
 static void what_was_not_unmounted_is_not_shrunk(void **state)
 {
 	struct ctx c;
@@ -571,6 +697,34 @@ static void preen(struct sim *sim)
 	assert_int_equal(result.unsafe, 0);
 }
 
+static void a_flush_that_fails_stops_a_shrink(void **state)
+{
+	unsigned int n;
+	int err = -EIO;
+
+	(void)state;
+	for (n = 1; err; n++) {
+		struct ctx c;
+		struct nth nth;
+
+		up_small(&c, VMEM_DOMAIN_HOST, GROUPS, 4 * MiB, 4 * MiB);
+		make_file(&c, "old", 70000, 1);
+		down(&c);
+		nth = (struct nth){ c.sim, n };
+		c.sim->on_flush = fail_nth;
+		c.sim->on_flush_arg = &nth;
+		err = vmem_shrink(&c.sim->store, &c.sim->env, 3 * MiB);
+		assert_true(!err || err == -EIO);
+		c.sim->on_flush = NULL;
+		c.sim->flush_fails = false;
+		if (err)
+			preen(c.sim);
+		again(&c);
+		expect_whole(&c, 4 * MiB, 3 * MiB, !err);
+	}
+	assert_true(n > 6);
+}
+
 static void every_cut_of_a_shrink_is_repaired(void **state)
 {
 	enum sim_failure kind = (enum sim_failure)domain_of(state);
@@ -613,16 +767,20 @@ int main(void)
 		EACH_DOMAIN(what_waits_for_a_checkpoint_does_not_undo_it),
 		cmocka_unit_test(a_last_group_that_would_hold_nothing_is_left_out),
 		cmocka_unit_test(what_is_impossible_is_refused_and_changes_nothing),
+		cmocka_unit_test(a_damaged_backup_is_written_anew_and_a_damaged_superblock_refused),
 		EACH_DOMAIN(every_cut_leaves_the_old_or_the_new_size),
 		cmocka_unit_test(a_torn_superblock_is_made_from_the_old_backup),
 		cmocka_unit_test(a_mount_that_cannot_write_has_the_new_size),
 		cmocka_unit_test(a_mount_by_an_older_vmemfs_ends_the_growth),
 		cmocka_unit_test(a_store_that_lacks_the_new_part_is_as_before),
+		cmocka_unit_test(a_forged_growth_does_no_harm_to_the_program),
 		EACH_DOMAIN(without_memory_it_stays_as_it_was),
 		cmocka_unit_test(a_flush_that_fails_makes_it_read_only_and_the_next_mount_whole),
 		EACH_DOMAIN(a_thin_store_is_asked_for_room_first),
 		EACH_DOMAIN(what_is_free_at_the_end_is_cut),
+		cmocka_unit_test(what_is_no_sound_image_is_not_shrunk),
 		cmocka_unit_test(what_was_not_unmounted_is_not_shrunk),
+		cmocka_unit_test(a_flush_that_fails_stops_a_shrink),
 		EACH_DOMAIN(every_cut_of_a_shrink_is_repaired),
 	};
 

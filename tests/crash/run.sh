@@ -34,6 +34,7 @@ list() {
 	for mode in host pmem kill guest; do
 		echo "crash one $mode --nest 400 --sample 3 --verify 16 --thin"
 		echo "crash random $mode --every 3 --nest 2000 --seconds 3 --thin"
+		echo "crash grow $mode --nest $([ $mode = pmem ] && echo 2000 || echo 200) --thin"
 	done
 	seq 1 "$("$bin/crash-faults" --faults | wc -l)" | sed 's/^/crash-faults fault /'
 }

@@ -142,6 +142,28 @@ static void there_is_room_to_grow(void **state)
 		make_and_check(size << 20, &params);
 }
 
+/* Of more groups than one flush has ranges. */
+static void a_large_growth_is_consistent(void **state)
+{
+	struct vmem_mkfs_params params = { .size = 1ull << 30 };
+	struct vmem_mount_opts opts = { .read_only = false };
+	struct vmem_check_result result;
+	struct vmem_store store;
+	struct vmem_statfs st;
+	struct vmem_fs *fs;
+
+	(void)state;
+	store_new(&store, 64ull << 30);
+	assert_int_equal(vmem_mkfs(&store, env, &params), 0);
+	assert_int_equal(vmem_mount(&store, env, &opts, &fs, NULL), 0);
+	assert_int_equal(vmem_grow(fs, 0), 0);
+	vmem_statfs(fs, &st);
+	assert_int_equal(st.blocks << VMEM_BLOCK_SHIFT, 64ull << 30);
+	assert_int_equal(vmem_umount(fs), 0);
+	assert_int_equal(check(&store, &result), 0);
+	munmap(store.base, store.size);
+}
+
 static void same_parameters_give_the_same_bytes(void **state)
 {
 	struct vmem_mkfs_params params = {
@@ -272,6 +294,7 @@ int main(void)
 		cmocka_unit_test(a_terabyte),
 		cmocka_unit_test(parameters),
 		cmocka_unit_test(there_is_room_to_grow),
+		cmocka_unit_test(a_large_growth_is_consistent),
 		cmocka_unit_test(same_parameters_give_the_same_bytes),
 		cmocka_unit_test(impossible_parameters_are_refused),
 		cmocka_unit_test(a_failed_flush_leaves_no_file_system),
