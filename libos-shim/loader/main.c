@@ -15,6 +15,9 @@
 #include <linux/fcntl.h>
 
 #include "loader.h"
+#ifdef VMEM_FAULTS
+#include "break.h"
+#endif
 
 #define MSR_STAR	0xc0000081
 #define MSR_LSTAR	0xc0000082
@@ -138,40 +141,6 @@ static void mount_root(struct vmemos_platform *p)
 		      "check it with fsck.vmemfs", err);
 }
 
-#ifdef VMEM_FAULTS
-#include "fault.h"
-
-/* A build for tests: x-break=NAME makes the core wrong on purpose, or fsync do nothing. */
-enum vmem_fault vmem_fault;
-
-static int no_flush(struct vmemos_platform *p, const struct vmemos_range *ranges, unsigned int nr)
-{
-	(void)p;
-	(void)ranges;
-	(void)nr;
-	return 0;
-}
-
-static void seed_fault(struct vmemos_platform *p)
-{
-#define FAULT_NAME(name, text) #name,
-	static const char *const names[] = { "NONE", VMEM_FAULT_LIST(FAULT_NAME) };
-	const char *wanted = platform_option("x-break", NULL);
-	unsigned int i;
-
-	for (i = 0; wanted && i < sizeof(names) / sizeof(names[0]); i++)
-		if (strcmp(wanted, names[i]) == 0)
-			vmem_fault = (enum vmem_fault)i;
-	if (wanted && strcmp(wanted, "FLUSH") == 0)
-		p->flush = no_flush;
-}
-#else
-static void seed_fault(struct vmemos_platform *p)
-{
-	(void)p;
-}
-#endif
-
 int vmemos_main(struct vmemos_platform *p, int argc, char **argv)
 {
 	uint64_t entry, stack;
@@ -180,7 +149,9 @@ int vmemos_main(struct vmemos_platform *p, int argc, char **argv)
 	if (argc == 0)
 		fatal("no program name on the command line (-append): [OPTION... --] NAME [ARG...]");
 	trace = platform_option("trace", NULL);
-	seed_fault(p);
+#ifdef VMEM_FAULTS
+	break_on_purpose(platform_option("x-break", NULL), p);
+#endif
 	mount_root(p);
 	mounted = clock_since_boot();
 	fd_init();
