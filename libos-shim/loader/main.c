@@ -35,26 +35,28 @@ static bool trace;
 
 struct call {
 	syscall_fn *fn;
-	const char *name;
-	const char *args;	/* see calls.h; NULL: as they are */
+	const char *name, *checks;
+	const char *args;	/* NULL: as they are */
 };
 
-syscall_fn sys_zero, sys_one, sys_getids, sys_fsync;
-
-#define CALL(name)		syscall_fn sys_##name;
+#define CALL(name, checks)	syscall_fn sys_##name; static const char checks_##name[] = checks;
+#define FN(name, checks)	CALL(name, checks)
 #define AS(name, fn, args)
 #include "calls.h"
 #undef CALL
+#undef FN
 #undef AS
 
-#define CALL(name)		case __NR_##name: return (struct call){ sys_##name, #name, NULL };
-#define AS(name, fn, args)	case __NR_##name: return (struct call){ sys_##fn, #name, args };
+#define AS(name, fn, args)	\
+	case __NR_##name: return (struct call){ sys_##fn, #name, checks_##fn, args };
+#define CALL(name, checks)	AS(name, name, NULL)
+#define FN(name, checks)
 
 static struct call find_call(uint64_t nr)
 {
 	switch (nr) {
 #include "calls.h"
-	default: return (struct call){ NULL, NULL, NULL };
+	default: return (struct call){ .args = NULL };
 	}
 }
 
@@ -71,18 +73,59 @@ static uint64_t argument(char what, const uint64_t *a)
 	}
 }
 
+/* The arguments become what sys_name() wants. */
+static int64_t check(const char *how, uint64_t *all)
+{
+	uint64_t *a = all;
+	int64_t err = 0;
+
+	for (; *how && !err; how++) {
+		struct open_file *of = fd_get(*a);
+
+		switch (*how) {
+		case 'p':
+			err = check_path(a, false, false);
+			a += 2;
+			break;
+		case 'e':
+			err = check_path(a, true, all[*++how - '0'] & AT_EMPTY_PATH);
+			a += 2;
+			break;
+		case 's':
+			err = user_string(*a++) ? 0 : -EFAULT;
+			break;
+		case 'f':
+			err = of ? 0 : -EBADF;
+			*a++ = (uint64_t)of;
+			break;
+		case 'F':
+			err = !of ? -EBADF : of->kind != KIND_FILE ? -EINVAL : 0;
+			*a++ = err ? 0 : (uint64_t)of->file;
+			break;
+		case 'w':
+			err = user_memory(a[0], a[1], true) ? 0 : -EFAULT;
+			a += 2;
+			break;
+		}
+	}
+	return err;
+}
+
 int64_t syscall_dispatch(struct syscall_frame *frame)
 {
 	const struct call call = find_call(frame->nr);
+	int64_t result = -ENOSYS;
 	uint64_t a[6];
-	int64_t result;
 	unsigned int i;
 
 	served++;
 	memcpy(a, frame->a, sizeof(a));
 	for (i = 0; call.args && call.args[i]; i++)
 		a[i] = argument(call.args[i], frame->a);
-	result = call.fn ? call.fn(a) : -ENOSYS;
+	if (call.fn) {
+		result = check(call.checks, a);
+		result = result ? result : call.fn(a);
+	}
 	if (trace && !call.fn)
 		say("vmemos: call %lu is not served\n", frame->nr);
 	else if (trace)
