@@ -89,8 +89,6 @@ static int plan_inodes(struct geometry *g, const struct vmem_env *env,
 			per_ag = VMEM_MKFS_AG_INODES;
 		if (per_ag > g->nr_blocks)
 			per_ag = g->nr_blocks & ~15ull;
-		if (per_ag < VMEM_MKFS_MIN_INODES)
-			per_ag = VMEM_MKFS_MIN_INODES;
 		if (per_ag > most)
 			per_ag = most;
 	}
