@@ -42,8 +42,7 @@ struct vmemos_inode {
 	struct vmem_inode core;
 	struct vmemos *fs;
 	struct vmemos_inode *hash_next;
-	struct vmemos_inode *idle_next, **idle_link;	/* refs is 0 */
-	uint32_t refs;
+	uint32_t refs;			/* 0: idle */
 	uint32_t borrows;
 	uint64_t borrowed_end;		/* no borrow reaches behind it */
 	struct vmemos_area *areas;
@@ -63,8 +62,7 @@ struct vmemos {
 	struct vmemos_arena *arena;
 	void *lock;
 	struct vmemos_inode *hash[VMEMOS_BUCKETS];
-	struct vmemos_inode *idle;	/* most recent first */
-	unsigned int nr_idle;
+	unsigned int nr_idle, hand;	/* hand: the bucket that gives one up next */
 	unsigned int nr_files;		/* handles but the root's */
 	unsigned int nr_areas;
 	struct vmemos_file root;
