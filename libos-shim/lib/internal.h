@@ -165,7 +165,7 @@ int vmemos_resolve(struct vmemos_file *at, const char *path, enum vmemos_follow 
 		   struct vmemos_inode **inode);
 int vmemos_parent(struct vmemos_inode *dir, struct vmemos_inode **parent);
 
-/* ---- name.c, area.c ---- */
+/* ---- name.c, file.c, area.c ---- */
 
 /* A new inode: its mode with the type; target: of a symlink. */
 struct vmemos_make {
@@ -177,6 +177,8 @@ struct vmemos_make {
 /* fs->lock is held exclusively.  name NULL: a file without a name.  *inode is held. */
 int vmemos_make(struct vmemos_inode *dir, const struct vmem_name *name,
 		const struct vmemos_make *m, struct vmemos_inode **inode);
+/* 0, -EBADF, -EISDIR */
+int vmemos_may_read(const struct vmemos_file *file);
 /* fs->lock is held exclusively.  -EBUSY: an address in use would move. */
 int vmemos_truncate_inode(struct vmemos_inode *inode, uint64_t size);
 /* What may have been stored through areas counts as stored; lock held, shared or not. */
