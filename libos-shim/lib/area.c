@@ -176,13 +176,11 @@ static int acquire(struct vmemos_inode *inode, uint64_t off, uint64_t len, unsig
 	got = vmemos_min(len, (run.nr << VMEM_BLOCK_SHIFT) - in);
 	if (got < len && flags & VMEMOS_WHOLE)
 		return -EXDEV;
-	area->addr = run.pblk ? inode->fs->store.base + (run.pblk << VMEM_BLOCK_SHIFT) + in : NULL;
-	area->off = off;
-	area->len = got;
-	area->flags = flags;
-	area->inode = inode;
-	area->next = inode->areas;
-	area->link = &inode->areas;
+	*area = (struct vmemos_area){
+		.addr = run.pblk ? inode->fs->store.base + (run.pblk << VMEM_BLOCK_SHIFT) + in : NULL,
+		.off = off, .len = got, .flags = flags, .inode = inode,
+		.next = inode->areas, .link = &inode->areas,
+	};
 	if (area->next)
 		area->next->link = &area->next;
 	inode->areas = area;
