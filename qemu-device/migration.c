@@ -382,10 +382,6 @@ static int load_start(VMemStore *s, QEMUFile *f, int version)
         error_report("vmemstore: '%s' has %" PRIu64 " bytes, but %" PRIu64
                      " at the source: give both the same size", s->path,
                      s->mapping.size, size);
-    } else if (max_size != s->mapping.max_size) {
-        error_report("vmemstore: '%s' can grow to %" PRIu64 " bytes, but to %"
-                     PRIu64 " at the source: give both the same max-size=",
-                     s->path, s->mapping.max_size, max_size);
     } else if ((flags ^ stream_flags(s)) & STREAM_READONLY) {
         error_report("vmemstore: '%s' is %s here, but %s at the source: give both "
                      "the same readonly=", s->path,
@@ -394,6 +390,10 @@ static int load_start(VMemStore *s, QEMUFile *f, int version)
     } else if (flags != stream_flags(s)) {
         error_report("vmemstore: '%s' is used otherwise than at the source: give "
                      "both the same prealloc= and compat=", s->path);
+    } else if (max_size != s->mapping.max_size) {
+        error_report("vmemstore: '%s' can grow to %" PRIu64 " bytes, but to %"
+                     PRIu64 " at the source: give both the same max-size=",
+                     s->path, s->mapping.max_size, max_size);
     } else if (backing != s->mapping.backing || granule != s->mapping.granule) {
         error_report("vmemstore: '%s' is on another kind of memory than at the "
                      "source (%u, pages of %u bytes, there %u, %u; see backing in "
