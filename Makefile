@@ -37,7 +37,7 @@ unikernel-demo: unikernel ## boot SQLite as a unikernel, insert, kill -9, boot a
 unikernel-kill: unikernel ## 200 kills and 60 power cuts of SQLite's machine
 	@tests/libos/unikernel/kill.sh 200 60
 
-build/tests/ackload: tests/kill/ackload.c
+build/tests/ackload: tests/kill/ackload.c tests/kill/load.h
 	@mkdir -p $(@D)
 	@$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -static -o $@ $<
 

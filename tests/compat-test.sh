@@ -14,22 +14,10 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/compat-test.XXXXXX")
 vm=
 trap '[ -z "$vm" ] || kill $vm 2>/dev/null; rm -rf "$work"' EXIT
 image=$work/disk.img
-count=0
-failed=0
+. "$top/tests/tap.sh"
+why=$work/output
 
 [ -e "$top/build/vmemstore.so" ] || { echo "compat-test: build/vmemstore.so is missing: run make" >&2 && exit 1; }
-
-# result STATUS TEXT
-result() {
-	count=$((count + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $count - $2"
-	else
-		echo "not ok $count - $2"
-		sed 's/^/# /' "$work/output"
-		failed=1
-	fi
-}
 
 # guest NAME OPTIONS [run-vm options]: tests/guest/compat-NAME.sh in a stock guest
 guest() {

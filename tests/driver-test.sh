@@ -20,24 +20,12 @@ size=67108864
 work=$(mktemp -d "${TMPDIR:-/tmp}/driver-test.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 image=$work/disk.img
-count=0
-failed=0
+. "$top/tests/tap.sh"
+why=$work/output
 
 for file in "$top/build/vmemstore.so" "$selftest" "$modules/vmemfs.ko" "$top/build/tools/mkfs.vmemfs"; do
 	[ -e "$file" ] || { echo "driver-test: $file is missing: run make" >&2 && exit 1; }
 done
-
-# result STATUS TEXT
-result() {
-	count=$((count + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $count - $2"
-	else
-		echo "not ok $count - $2"
-		sed 's/^/# /' "$work/output"
-		failed=1
-	fi
-}
 
 # guest TEXT NAME [run-vm options]: run tests/guest/driver-NAME.sh in a guest.
 guest() {

@@ -116,7 +116,7 @@ run_mode() {
 	refuse) modules="virtio_pmem $modules" && durability=host ;;
 	esac
 	set --
-	for file in "$here"/guest/fs-*.sh; do
+	for file in "$here/guest/lib.sh" "$here"/guest/fs-*.sh; do
 		set -- "$@" --add "$file:/tests/$(basename "$file")"
 	done
 	[ -z "$kernel" ] || set -- "$@" --kernel "$kernel"

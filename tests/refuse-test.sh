@@ -9,8 +9,8 @@ top=$(cd "$here/.." && pwd)
 out=$top/build/refuse
 tools=$top/build/tools
 so=$top/build/vmemstore.so
-count=0
-failed=0
+. "$here/tap.sh"
+why=$out/why
 
 usage() {
 	cat <<'HELP'
@@ -31,18 +31,6 @@ HELP
 die() {
 	echo "refuse-test: $*" >&2
 	exit 2
-}
-
-# result STATUS SENTENCE: $out/why has the reason of a failure
-result() {
-	count=$((count + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $count - $2"
-		return
-	fi
-	echo "not ok $count - $2"
-	sed 's/^/# /' "$out/why"
-	failed=1
 }
 
 case ${1:-} in

@@ -9,7 +9,7 @@ top=$(cd "$here/.." && pwd)
 out=$top/build/store-test
 tools=$top/build/tools
 so=$top/build/vmemstore.so
-all="share thin backing grow"
+all="share thin backing lost grow"
 
 usage() {
 	cat <<HELP
@@ -18,7 +18,9 @@ usage: tests/store-test.sh [TEST...]
 Boots guests with vmemfs on stores of several kinds, and prints TAP:
   share    read-only and copy-on-write stores on one file
   thin     a thin store on a host disk that gets full (needs root, to mount it)
-  backing  a block device, a part of a file, tmpfs, huge pages, pretended pmem
+  backing  a block device, a part of a file, a file mapped by huge pages, tmpfs,
+           hugetlbfs, pretended pmem
+  lost     a file that is truncated while in use, a disk with a bad sector
   grow     growth in use; unplugging, refused while mounted; plugging in again
 
 Needs build/ (make).  Logs are in build/store-test/.
@@ -42,20 +44,8 @@ done
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
-count=0
-failed=0
-
-# result STATUS SENTENCE: $out/why has the reason of a failure
-result() {
-	count=$((count + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $count - $2"
-		return
-	fi
-	echo "not ok $count - $2"
-	sed 's/^/# /' "$out/why"
-	failed=1
-}
+. "$here/tap.sh"
+why=$out/why
 
 # check SENTENCE COMMAND...: on the host
 check() {
@@ -73,15 +63,16 @@ guest() {
 	shift
 	status=0
 	"$here/vm/run-vm" --modules "nd_pmem vmemstore vmemfs" --log "$out/$name.log" \
+		--add "$here/guest/lib.sh:/tests/lib.sh" \
 		--add "$here/guest/store-lib.sh:/tests/store-lib.sh" --timeout 300 \
 		"$here/guest/store-$name.sh" "$@" >"$out/$name.out" 2>&1 || status=$?
 	lines=$(mktemp "$out/tap.XXXXXX")
-	grep -E '^(ok|not ok) - ' "$out/$name.out" >"$lines" || :
-	grep -vE '^(ok|not ok) - ' "$out/$name.out" >"$out/why" || :
+	grep -E '^(ok|not ok) [0-9]+ - ' "$out/$name.out" >"$lines" || :
+	grep -vE '^(ok|not ok) [0-9]+ - ' "$out/$name.out" >"$out/why" || :
 	while IFS= read -r line; do
 		case $line in
-		ok*) result 0 "${line#ok - }" ;;
-		*) result 1 "${line#not ok - }" ;;
+		ok*) result 0 "${line#* - }" ;;
+		*) result 1 "${line#* - }" ;;
 		esac
 	done <"$lines"
 	rm "$lines"
@@ -167,19 +158,20 @@ leave_backing() {
 	[ -z "$loop" ] || losetup -d "$loop"
 	umount "$out/huge" 2>/dev/null || :
 	[ -z "$pages" ] || echo "$pages" >/proc/sys/vm/nr_hugepages
-	rm -f "$shm" "$out/part.img" "$out/block.img" "$out/dax.img"
+	rm -f "$shm" "$out/part.img" "$out/block.img" "$out/dax.img" "$out/large.img"
 }
 
 test_backing() {
 	loop='' pages='' shm=$(mktemp /dev/shm/store-test.XXXXXX)
 	trap leave_backing EXIT
-	for file in "$shm" "$out/part.img" "$out/block.img" "$out/dax.img"; do
+	for file in "$shm" "$out/part.img" "$out/block.img" "$out/dax.img" "$out/large.img"; do
 		truncate -s 32M "$file"
 	done
-	expect="tmpfs part dax"
+	expect="tmpfs part dax hugepages"
 	set -- -device "vmemstore,file=$shm" \
 		-device "vmemstore,file=$out/part.img,offset=4M,size=24M" \
-		-device "vmemstore,file=$out/dax.img,x-dax=on"
+		-device "vmemstore,file=$out/dax.img,x-dax=on" \
+		-device "vmemstore,file=$out/large.img,hugepages=on"
 	if loop=$(losetup --show -f "$out/block.img" 2>"$out/why"); then
 		expect="$expect block"
 		set -- "$@" -device "vmemstore,file=$loop"
@@ -195,6 +187,53 @@ test_backing() {
 	guest backing --env "EXPECT=$expect" --add "$tools/mkfs.vmemfs:/tests/mkfs.vmemfs" \
 		--add "$tools/fsck.vmemfs:/tests/fsck.vmemfs" -- -plugin "$so" "$@"
 	leave_backing
+	trap - EXIT
+}
+
+# A disk with a sector that cannot be read: QEMU's storage daemon makes one, by FUSE.
+bad_disk() {
+	: >"$2"
+	rm -f "$out/daemon.pid"
+	qemu-storage-daemon --daemonize --pidfile "$out/daemon.pid" \
+		--blockdev "driver=file,filename=$1,node-name=file" \
+		--blockdev "{\"driver\":\"blkdebug\",\"node-name\":\"bad\",\"image\":\"file\",\"inject-error\":
+			[{\"event\":\"none\",\"iotype\":\"read\",\"errno\":5,\"sector\":$3}]}" \
+		--export "type=fuse,id=export,node-name=bad,mountpoint=$2,writable=on"
+}
+
+leave_lost() {
+	[ ! -e "$out/daemon.pid" ] || kill "$(cat "$out/daemon.pid")" || :
+	umount "$out/bad.img" 2>/dev/null || :
+	rm -f "$out/cut.img" "$out/disk-bad.img"
+}
+
+# Both stores: 64 MiB, of which /large takes 48.
+test_lost() {
+	rm -rf "$out/tree" "$out/ended"
+	mkdir "$out/tree"
+	seq 1 20000 >"$out/tree/small"
+	dd if=/dev/urandom of="$out/tree/large" bs=1M count=48 2>/dev/null
+	for file in "$out/cut.img" "$out/disk-bad.img"; do
+		rm -f "$file"
+		"$tools/mkfs.vmemfs" -q -s 64M -d "$out/tree" "$file"
+	done
+	trap leave_lost EXIT
+	# Sector 65536: 32 MiB.
+	if ! bad_disk "$out/disk-bad.img" "$out/bad.img" 65536 2>"$out/why"; then
+		result 0 "pages that the host cannot provide # SKIP no FUSE"
+		return
+	fi
+	: >"$out/lost.out"
+	(
+		wait_for ready "$out/lost.out"
+		truncate -s 32M "$out/cut.img"
+	) &
+	helper=$!
+	guest lost -- -plugin "$so" -device "vmemstore,file=$out/cut.img" \
+		-device "vmemstore,file=$out/bad.img"
+	: >"$out/ended"
+	wait $helper
+	leave_lost
 	trap - EXIT
 }
 

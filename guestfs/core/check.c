@@ -275,7 +275,7 @@ bool vmem_check_claim(struct checker *c, uint64_t ino, uint64_t block, uint64_t 
 		if (!g->claimed)
 			return false;
 		bit = (uint32_t)(block % c->ag_blocks);
-		if (test_bit(g->claimed, bit)) {
+		if (test_bit8(g->claimed, bit)) {
 			vmem_check_problem(c, "inode %llu: block %llu is used twice", (ull)ino, (ull)block);
 			return false;
 		}
@@ -428,13 +428,13 @@ static void compare_bitmaps(struct checker *c, const char *what, uint64_t first,
 			i += 8;
 			continue;
 		}
-		if (test_bit(is, i) == test_bit(should, i)) {
+		if (test_bit8(is, i) == test_bit8(should, i)) {
 			i++;
 			continue;
 		}
-		used = test_bit(is, i);
+		used = test_bit8(is, i);
 		from = i++;
-		while (i < nr && test_bit(is, i) == used && test_bit(should, i) != used)
+		while (i < nr && test_bit8(is, i) == used && test_bit8(should, i) != used)
 			i++;
 		vmem_check_problem(c, "%s %llu to %llu: marked %s", what, (ull)(first + from),
 			(ull)(first + i - 1), used ? "used, but nothing uses them"
@@ -449,7 +449,7 @@ static uint32_t count_zeros(const uint8_t *map, uint32_t nr)
 	for (i = 0; i < nr / 8; i++)
 		n += map[i] ? 8 - (uint32_t)__builtin_popcount(map[i]) : 8;
 	for (i *= 8; i < nr; i++)
-		n += !test_bit(map, i);
+		n += !test_bit8(map, i);
 	return n;
 }
 

@@ -3,9 +3,10 @@
  * check.h - a full read-only check of a vmemfs image
  *
  * Reads the bytes as they lie and shares nothing with the mounted file system
- * but format.h and the checksums, so that a bug of the core cannot hide
- * itself.  The log must have been replayed: an image that was not unmounted
- * is mounted and unmounted first (fsck.vmemfs does so in private memory).
+ * but format.h, medium.h (how its fields are read) and the checksums, so that
+ * a bug of the core cannot hide itself.  The log must have been replayed: an
+ * image that was not unmounted is mounted and unmounted first (fsck.vmemfs does
+ * so in private memory).
  *
  * Any bytes are safe input: every reference is checked before it is followed,
  * each block is visited once, recursion is bounded by the tree heights of the

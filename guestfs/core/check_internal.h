@@ -5,6 +5,7 @@
 
 #include "check.h"
 #include "hash.h"
+#include "medium.h"
 
 typedef unsigned long long ull;
 
@@ -68,21 +69,6 @@ void vmem_check_inodes(struct checker *c, uint32_t ag);
 static inline const uint8_t *block_ptr(const struct checker *c, uint64_t block)
 {
 	return c->p->base + (block << VMEM_BLOCK_SHIFT);
-}
-
-static inline bool all_zero(const void *buf, size_t len)
-{
-	const uint8_t *p = buf;
-
-	while (len--)
-		if (*p++)
-			return false;
-	return true;
-}
-
-static inline bool test_bit(const uint8_t *map, uint32_t bit)
-{
-	return map[bit / 8] >> bit % 8 & 1;
 }
 
 static inline void set_bit(uint8_t *map, uint32_t bit)

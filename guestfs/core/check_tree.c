@@ -2,15 +2,6 @@
 /* check_tree.c - the check of inodes, extent trees and directories */
 #include "check_internal.h"
 
-#define MODE_TYPE	0170000u
-#define MODE_FIFO	0010000u
-#define MODE_CHR	0020000u
-#define MODE_DIR	0040000u
-#define MODE_BLK	0060000u
-#define MODE_REG	0100000u
-#define MODE_LNK	0120000u
-#define MODE_SOCK	0140000u
-
 /* ---- Extent trees -------------------------------------------------------- */
 
 struct extent_walk {
@@ -19,21 +10,6 @@ struct extent_walk {
 	uint64_t eof;		/* first logical block behind the file */
 	uint64_t blocks;	/* held: mapped and tree nodes */
 };
-
-static uint64_t ext_lblk(const struct vmem_extent *e)
-{
-	return vmem_get64(e->w0) & VMEM_MAX_LBLK;
-}
-
-static uint64_t ext_len(const struct vmem_extent *e)
-{
-	return (vmem_get64(e->w0) >> VMEM_LBLK_BITS) + 1;
-}
-
-static uint64_t ext_pblk(const struct vmem_extent *e)
-{
-	return vmem_get64(e->w1) & ((1ull << VMEM_PBLK_BITS) - 1);
-}
 
 static void check_extent(struct checker *c, struct extent_walk *w,
 			 const struct vmem_extent *e, uint64_t hi)
@@ -391,26 +367,6 @@ static void check_special(struct checker *c, uint64_t ino, const struct vmem_din
 	    vmem_get16(di->nr_ext))
 		vmem_check_problem(c, "inode %llu: a special file with contents", (ull)ino);
 	c->res->others++;
-}
-
-/* Does the kind of the payload fit the kind of the inode? */
-static bool format_fits(uint32_t type, uint32_t format)
-{
-	switch (type) {
-	case MODE_REG:
-		return format == VMEM_FMT_EXTENTS;
-	case MODE_DIR:
-		return format == VMEM_FMT_DIR;
-	case MODE_LNK:
-		return format == VMEM_FMT_INLINE || format == VMEM_FMT_EXTENTS;
-	case MODE_CHR:
-	case MODE_BLK:
-	case MODE_FIFO:
-	case MODE_SOCK:
-		return format == VMEM_FMT_NONE;
-	default:
-		return false;
-	}
 }
 
 static void check_inode_fields(struct checker *c, uint64_t ino, const struct vmem_dinode *di)

@@ -444,10 +444,10 @@ static int make_room(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino, st
 	return d == p->height - 1 ? split_leaf(t, n, ino, p) : split_index(t, n, ino, p, d);
 }
 
+/* Unsigned: a damaged count may be anything, and wraps. */
 static void count_entries(struct vmem_dinode *n, int delta)
 {
-	n->u.dir.nr_entries =
-		vmem_le64_of((uint64_t)((int64_t)vmem_get64(n->u.dir.nr_entries) + delta));
+	n->u.dir.nr_entries = vmem_le64_of(vmem_get64(n->u.dir.nr_entries) + (uint64_t)(int64_t)delta);
 }
 
 int txn_dir_add(struct vmem_txn *t, struct vmem_inode *dir, struct vmem_name name,

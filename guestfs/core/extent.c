@@ -7,6 +7,7 @@
  * root in its copy of the inode and nodes through the overlay, so the tree is
  * read back through the same view, half-made changes included.
  */
+#include "medium.h"
 #include "node.h"
 
 /* A node on the way from the root (level = depth) to a leaf (level 0). */
@@ -19,21 +20,6 @@ struct path {
 	struct step step[VMEM_EXT_MAX_DEPTH + 1];
 	unsigned int depth;		/* step[0] is the root, step[depth] the leaf */
 };
-
-static uint64_t ext_lblk(const struct vmem_extent *e)
-{
-	return vmem_get64(e->w0) & VMEM_MAX_LBLK;
-}
-
-static uint64_t ext_len(const struct vmem_extent *e)
-{
-	return (vmem_get64(e->w0) >> VMEM_LBLK_BITS) + 1;
-}
-
-static uint64_t ext_pblk(const struct vmem_extent *e)
-{
-	return vmem_get64(e->w1) & ((1ull << VMEM_PBLK_BITS) - 1);
-}
 
 static struct vmem_extent make_ext(uint64_t lblk, uint64_t len, uint64_t pblk)
 {

@@ -39,7 +39,9 @@
 	F(TAIL_IN_PLACE, "a truncate zeroes in place what a failure may bring back") \
 	F(UNLOG,	"a replay brings back bytes that were overwritten since") \
 	F(FSYNC_DATA,	"fsync forgets what was overwritten in place") \
-	F(HANDLE_LOCAL,	"fsync forgets what another handle wrote")
+	F(HANDLE_LOCAL,	"fsync forgets what another handle wrote") \
+	F(DISCARD_EARLY, "a block goes back to the host before its free is durable") \
+	F(HOLE,		"what went back to the host counts as provisioned")
 
 #define VMEM_FAULT_ENUM(name, text) VMEM_FAULT_##name,
 enum vmem_fault { VMEM_FAULT_NONE, VMEM_FAULT_LIST(VMEM_FAULT_ENUM) VMEM_NR_FAULTS };

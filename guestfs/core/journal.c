@@ -657,6 +657,8 @@ int vmem_checkpoint(struct vmem_fs *fs)
 		return vmem_refusal(fs);
 	}
 	vmem_lock(fs, fs->ckpt_lock);
+	if (VMEM_BROKEN(DISCARD_EARLY))
+		vmem_discard_pending(fs);
 	err = vmem_immediate(fs) ? checkpoint_immediate(fs) : checkpoint_host(fs);
 	if (!err)
 		vmem_discard_pending(fs);

@@ -2,6 +2,7 @@
 /* mkfs.c - make an empty vmemfs on a store */
 #include "mkfs.h"
 #include "hash.h"
+#include "medium.h"
 
 #define DESCS_PER_BLOCK	(VMEM_BLOCK_SIZE / (uint32_t)sizeof(struct vmem_ag_desc))
 
@@ -22,14 +23,6 @@ struct mkfs {
 static uint64_t div_up(uint64_t a, uint64_t b)
 {
 	return (a + b - 1) / b;
-}
-
-static bool all_zero(const uint8_t *p, size_t len)
-{
-	while (len--)
-		if (*p++)
-			return false;
-	return true;
 }
 
 uint32_t vmem_sb_group_blocks(const struct vmem_superblock *sb, uint32_t ag)

@@ -10,25 +10,6 @@
 
 /* ---- Fields -------------------------------------------------------------- */
 
-static bool format_fits(uint32_t type, uint32_t format)
-{
-	switch (type) {
-	case MODE_REG:
-		return format == VMEM_FMT_EXTENTS;
-	case MODE_DIR:
-		return format == VMEM_FMT_DIR;
-	case MODE_LNK:
-		return format == VMEM_FMT_INLINE || format == VMEM_FMT_EXTENTS;
-	case MODE_CHR:
-	case MODE_BLK:
-	case MODE_FIFO:
-	case MODE_SOCK:
-		return format == VMEM_FMT_NONE;
-	default:
-		return false;
-	}
-}
-
 static bool is_device(uint32_t type)
 {
 	return type == MODE_CHR || type == MODE_BLK;

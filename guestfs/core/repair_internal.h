@@ -6,19 +6,11 @@
 #include "check.h"
 #include "hash.h"
 #include "internal.h"
+#include "medium.h"
 #include "persist.h"
 #include "repair.h"
 
 typedef unsigned long long ull;
-
-#define MODE_TYPE	0170000u
-#define MODE_FIFO	0010000u
-#define MODE_CHR	0020000u
-#define MODE_DIR	0040000u
-#define MODE_BLK	0060000u
-#define MODE_REG	0100000u
-#define MODE_LNK	0120000u
-#define MODE_SOCK	0140000u
 
 #define R_USED		(1u << 0)
 #define R_DIR		(1u << 1)
@@ -164,21 +156,6 @@ static inline void touched(struct repair *r, const void *p, size_t len)
 	vmem_stored(r->store, (uint64_t)((const uint8_t *)p - r->store->base), len);
 }
 
-static inline bool test_bit8(const uint8_t *map, uint32_t bit)
-{
-	return map[bit / 8] >> bit % 8 & 1;
-}
-
-static inline bool all_zero(const void *buf, size_t len)
-{
-	const uint8_t *p = buf;
-
-	while (len--)
-		if (*p++)
-			return false;
-	return true;
-}
-
 static inline uint64_t group_meta(const struct repair *r, uint32_t ag)
 {
 	return ag ? (uint64_t)ag * r->ag_blocks : r->agmeta0;
@@ -199,21 +176,6 @@ static inline bool marked_used(const struct repair *r, uint64_t ino)
 {
 	return test_bit8(block_ptr(r, group_meta(r, (uint32_t)(ino / r->inodes_per_ag)) + 1),
 			 (uint32_t)(ino % r->inodes_per_ag));
-}
-
-static inline uint64_t ext_lblk(const struct vmem_extent *e)
-{
-	return vmem_get64(e->w0) & VMEM_MAX_LBLK;
-}
-
-static inline uint64_t ext_len(const struct vmem_extent *e)
-{
-	return (vmem_get64(e->w0) >> VMEM_LBLK_BITS) + 1;
-}
-
-static inline uint64_t ext_pblk(const struct vmem_extent *e)
-{
-	return vmem_get64(e->w1) & ((1ull << VMEM_PBLK_BITS) - 1);
 }
 
 #endif /* VMEM_REPAIR_INTERNAL_H */

@@ -170,7 +170,7 @@ static void forget_ready(struct vmem_fs *fs, struct vmem_run run)
 	uint32_t c = (uint32_t)(run.start % fs->ag_blocks) / VMEM_CHUNK_BLOCKS;
 	uint32_t last = (uint32_t)((run.start + run.len - 1) % fs->ag_blocks) / VMEM_CHUNK_BLOCKS;
 
-	for (; fs->ready && c <= last; c++)
+	for (; fs->ready && c <= last && !VMEM_BROKEN(HOLE); c++)
 		__atomic_fetch_and(&fs->ready[ag], ~(1ull << c), __ATOMIC_RELEASE);
 }
 
@@ -198,7 +198,7 @@ static unsigned int gather_pending(struct vmem_fs *fs, struct vmem_run *runs)
 	unsigned int nr = 0;
 
 	while (nr < BATCH && nr < fs->pending_nr &&
-	       fs->pending[fs->pending_first + nr].lsn <= fs->floor) {
+	       (fs->pending[fs->pending_first + nr].lsn <= fs->floor || VMEM_BROKEN(DISCARD_EARLY))) {
 		runs[nr] = fs->pending[fs->pending_first + nr].run;
 		nr++;
 	}

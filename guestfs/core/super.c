@@ -33,9 +33,14 @@ int vmem_io_failed(struct vmem_fs *fs)
 	if (vmem_error(fs) != -EIO) {
 		set_error(fs, -EIO);
 		fs->env->log(fs->env, VMEM_LOG_ERR,
-			     "the host could not write back the store; nothing since the last fsync is durable, now read-only: check the host's disk");
+			     "the host could not read or write back the store; nothing since the last fsync is durable, now read-only: check the host's disk");
 	}
 	return -EIO;
+}
+
+int vmem_report_loss(struct vmem_fs *fs)
+{
+	return vmem_io_failed(fs);
 }
 
 int vmem_refusal(const struct vmem_fs *fs)

@@ -261,6 +261,9 @@ int vmem_trim(struct vmem_fs *fs, uint64_t start, uint64_t len, uint64_t min_len
 /* The caller met what the format does not allow: report, turn read-only; -EUCLEAN. */
 int vmem_report_damage(struct vmem_fs *fs, uint64_t ino, const char *what);
 
+/* The caller knows that the store has lost something: as after a flush that failed; -EIO. */
+int vmem_report_loss(struct vmem_fs *fs);
+
 /*
  * The bytes that are stored to and flushed often and in small pieces: the roots
  * and the log.  Constant while mounted.

@@ -350,6 +350,7 @@ void explorer_init(struct explorer *x, const struct options *opt, struct memory 
 	x->generation = 1;
 	machine_init(&x->test);
 	x->test.two_flushes = opt->two_flushes;
+	x->test.thin = opt->thin;
 	if (depth + 1 < MAX_DEPTH) {
 		x->below = malloc(sizeof(*x->below));
 		explorer_init(x->below, opt, memory, depth + 1);

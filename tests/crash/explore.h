@@ -29,6 +29,7 @@ struct options {
 	bool verbose;
 	bool thorough;		/* check and use every result, not only new ones */
 	bool two_flushes;	/* the store has no commit in two parts */
+	bool thin;		/* the store is thin, free blocks are discarded */
 };
 
 struct counts {

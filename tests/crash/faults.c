@@ -25,6 +25,7 @@ static const struct {
 	{ VMEM_FAULT_HOME_EARLY, "two", MODE_HOST }, { VMEM_FAULT_TAIL_EARLY, "one", MODE_HOST },
 	{ VMEM_FAULT_RECOVERY_EARLY, "one", MODE_KILL }, { VMEM_FAULT_REUSE_EARLY, "one", MODE_HOST },
 	{ VMEM_FAULT_ROOT_IN_PLACE, "one", MODE_PMEM }, { VMEM_FAULT_UNLOG, "known", MODE_HOST },
+	{ VMEM_FAULT_DISCARD_EARLY, "one", MODE_HOST },
 	{ VMEM_FAULT_FSYNC_DATA, "two", MODE_HOST }, { VMEM_FAULT_HANDLE_LOCAL, "one", MODE_HOST },
 };
 
@@ -39,6 +40,11 @@ void list_faults(void)
 
 	for (i = 1; i < VMEM_NR_FAULTS; i++)
 		printf("%u %s\n", i, fault_text[i]);
+}
+
+bool fault_is_thin(unsigned int fault)
+{
+	return fault == VMEM_FAULT_DISCARD_EARLY || fault == VMEM_FAULT_HOLE;
 }
 
 static bool caught(struct run *r, const char *set, enum mode mode, double seconds)

@@ -103,6 +103,7 @@ void machine_forget(struct machine *m)
 	}
 	m->arena_used = 0;
 	m->live = 0;
+	m->mounted = false;
 }
 
 static int64_t env_now(const struct vmem_env *env)
@@ -268,6 +269,18 @@ static void touch(struct machine *m, uint64_t off, size_t len)
 		}
 }
 
+/* Whoever stores to a hole of a thin file may be killed by a full host. */
+static void look_for_holes(struct machine *m, uint64_t off, size_t len)
+{
+	uint64_t p;
+
+	if (!m->thin || !m->mounted || m->hole >= 0)
+		return;
+	for (p = off / PAGE; p * PAGE < off + len; p++)
+		if (!m->provided[p])
+			m->hole = (int)p;
+}
+
 /* What differs from the shadow was stored. */
 static void record_store(struct machine *m, uint64_t off, size_t len)
 {
@@ -282,6 +295,7 @@ static void store_recorded(struct vmem_store *store, uint64_t off, size_t len)
 	struct machine *m = store->ctx;
 
 	touch(m, off, len);
+	look_for_holes(m, off, len);
 	if (m->trace && len)
 		record_store(m, off, len);
 }
@@ -293,6 +307,7 @@ static void store_writeback(struct vmem_store *store, const void *addr, size_t l
 	uint64_t off = (uint64_t)((const uint8_t *)addr - m->image);
 
 	touch(m, off, len);
+	look_for_holes(m, off, len);
 	if (!m->trace || !len)
 		return;
 	record_store(m, off, len);
@@ -335,6 +350,38 @@ void machine_stored(struct machine *m, uint64_t off, size_t len)
 	m->store.recorded(&m->store, off, len);
 }
 
+static int store_provision(struct vmem_store *store, uint64_t off, uint64_t len)
+{
+	struct machine *m = store->ctx;
+
+	memset(m->provided + off / PAGE, true, (len + PAGE - 1) / PAGE);
+	return 0;
+}
+
+/*
+ * To the guest and to those who look at the page cache a discarded page is zero at
+ * once; the disk has the old page or the hole, until it is flushed or used again.
+ * So it is a store of zeros like any other.
+ */
+static int store_discard(struct vmem_store *store, const struct vmem_range *r, unsigned int nr)
+{
+	static const uint8_t zeros[PAGE];
+	struct machine *m = store->ctx;
+	unsigned int i;
+	uint64_t off;
+
+	for (i = 0; i < nr; i++)
+		for (off = r[i].offset; off < r[i].offset + r[i].length; off += PAGE) {
+			m->provided[off / PAGE] = true;
+			if (memcmp(m->image + off, zeros, PAGE)) {
+				memset(m->image + off, 0, PAGE);
+				machine_stored(m, off, PAGE);
+			}
+			m->provided[off / PAGE] = false;
+		}
+	return 0;
+}
+
 void machine_set_mode(struct machine *m, enum mode mode)
 {
 	bool dax = mode == MODE_PMEM;
@@ -344,6 +391,8 @@ void machine_set_mode(struct machine *m, enum mode mode)
 	m->store.commit = dax || m->two_flushes ? NULL : store_commit;
 	m->store.writeback = dax ? store_writeback : NULL;
 	m->store.drain = dax ? store_drain : NULL;
+	m->store.provision = m->thin ? store_provision : NULL;
+	m->store.discard = m->thin ? store_discard : NULL;
 }
 
 void machine_record(struct machine *m, struct trace *t, bool more)
@@ -389,8 +438,16 @@ int machine_mount(struct machine *m, enum mode mode, struct vmem_fs **fs)
 		.domain = mode == MODE_GUEST ? VMEM_DOMAIN_GUEST : 0,
 	};
 
+	int err;
+
 	m->last_log[0] = 0;
-	return vmem_mount(&m->store, &m->env, &opts, fs, NULL);
+	m->mounted = true;
+	m->hole = -1;
+	memset(m->provided, 0, sizeof(m->provided));
+	err = vmem_mount(&m->store, &m->env, &opts, fs, NULL);
+	if (!err && m->thin)
+		vmem_set_discard(*fs, true);
+	return err;
 }
 
 static void note_problem(void *ctx, const char *fmt, va_list ap)
@@ -399,6 +456,14 @@ static void note_problem(void *ctx, const char *fmt, va_list ap)
 
 	if (!m->finding[0])
 		vsnprintf(m->finding, sizeof(m->finding), fmt, ap);
+}
+
+bool machine_met_hole(struct machine *m)
+{
+	if (!m->mounted || !m->thin || m->hole < 0)
+		return false;
+	snprintf(m->finding, sizeof(m->finding), "page %d was stored to, but not provisioned", m->hole);
+	return true;
 }
 
 int64_t machine_check(struct machine *m)
@@ -410,6 +475,8 @@ int64_t machine_check(struct machine *m)
 	struct vmem_check_result r;
 
 	m->finding[0] = 0;
+	if (machine_met_hole(m))
+		return 1;
 	return vmem_check(&p, &r);
 }
 

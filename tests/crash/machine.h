@@ -58,6 +58,10 @@ struct machine {
 	struct vmem_env env;
 	uint8_t *image;
 	bool two_flushes;	/* the store has no commit in two parts */
+	bool thin;		/* pages must be provisioned, and can be discarded */
+	bool mounted;		/* since the last machine_forget() */
+	bool provided[PAGES];	/* provisioned in this mount, and not discarded since */
+	int hole;		/* the first page that was stored to without that; -1: none */
 	struct trace *trace;	/* NULL: nothing is recorded */
 	uint8_t *shadow;	/* the image as the trace has it, while recording */
 	bool touched[PAGES];	/* stored to since somebody looked */
@@ -89,7 +93,9 @@ void machine_forget(struct machine *m);
 /* The bytes were stored by somebody else than the core; on DAX, written back. */
 void machine_stored(struct machine *m, uint64_t off, size_t len);
 int machine_mount(struct machine *m, enum mode mode, struct vmem_fs **fs);
-/* Number of findings of a full check. */
+/* Was a page stored to, in this mount, that had not been provisioned?  Notes the finding. */
+bool machine_met_hole(struct machine *m);
+/* Number of findings of a full check; a hole is one. */
 int64_t machine_check(struct machine *m);
 
 void trace_add(struct trace *t, enum event_kind kind, uint32_t off, uint32_t len,

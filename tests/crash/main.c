@@ -39,6 +39,7 @@ static const char usage[] =
 "  --progress   say every few seconds how far it is\n"
 "  --stop N     stop after N failures (10)\n"
 "  --two-flushes  the store has no commit in two parts: the core flushes twice\n"
+"  --thin       the store is thin: room is asked for, free blocks are given back\n"
 "  --fault N    (crash-faults) seed the N-th bug of guestfs/core/fault.h; is it caught?\n"
 "  --faults     list them\n"
 "  -v           show the trace and what was found (--replay)\n";
@@ -93,7 +94,8 @@ static int replay(struct run *r, char **arg, int nr)
 }
 
 enum { O_SAMPLE = 256, O_SECONDS, O_SEED, O_STEPS, O_EVERY, O_NEST, O_AGAIN, O_VECTORS, O_BEHIND,
-       O_CUTS, O_VERIFY, O_JOURNAL, O_PROGRESS, O_STOP, O_REPLAY, O_FAULT, O_FAULTS, O_TWO_FLUSHES, O_THOROUGH };
+       O_CUTS, O_VERIFY, O_JOURNAL, O_PROGRESS, O_STOP, O_REPLAY, O_FAULT, O_FAULTS, O_TWO_FLUSHES, O_THIN,
+       O_THOROUGH };
 
 static const struct option long_options[] = {
 	{ "sample", 1, NULL, O_SAMPLE }, { "seconds", 1, NULL, O_SECONDS },
@@ -102,7 +104,7 @@ static const struct option long_options[] = {
 	{ "behind", 1, NULL, O_BEHIND }, { "cuts", 1, NULL, O_CUTS }, { "verify", 1, NULL, O_VERIFY },
 	{ "journal", 1, NULL, O_JOURNAL }, { "progress", 0, NULL, O_PROGRESS },
 	{ "stop", 1, NULL, O_STOP }, { "replay", 0, NULL, O_REPLAY },
-	{ "two-flushes", 0, NULL, O_TWO_FLUSHES }, { "thorough", 0, NULL, O_THOROUGH },
+	{ "two-flushes", 0, NULL, O_TWO_FLUSHES }, { "thin", 0, NULL, O_THIN }, { "thorough", 0, NULL, O_THOROUGH },
 	{ "fault", 1, NULL, O_FAULT }, { "faults", 0, NULL, O_FAULTS }, { "help", 0, NULL, 'h' }, { 0 },
 };
 
@@ -140,6 +142,7 @@ static bool one_option(struct run *r, struct choice *c, int opt)
 	case O_PROGRESS: r->progress = true; return true;
 	case O_STOP: r->stop = n; return n > 0;
 	case O_TWO_FLUSHES: r->opt.two_flushes = true; return true;
+	case O_THIN: r->opt.thin = true; return true;
 	case O_THOROUGH: r->opt.thorough = true; return true;
 	case O_REPLAY: c->replay = true; return true;
 	case O_FAULT: c->fault = n; return n > 0 && n < nr_faults();
@@ -189,6 +192,7 @@ int main(int argc, char **argv)
 #ifdef VMEM_FAULTS
 	vmem_fault = (enum vmem_fault)c.fault;
 #endif
+	run.opt.thin |= fault_is_thin(c.fault);
 	run_init(&run);
 	if (c.replay)
 		status = replay(&run, argv + optind, argc - optind);

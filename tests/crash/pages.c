@@ -122,7 +122,8 @@ uint64_t ring_place(const struct layout *l, const uint8_t *image)
 	return vmem_get64(newest_root(image)->tail) % ((uint64_t)(l->log_end - l->log) * PAGE) / RING_STEP;
 }
 
-uint64_t recovered_hash(const struct page_hashes *h, const struct layout *l, const uint8_t *image)
+uint64_t recovered_hash(const struct page_hashes *h, const struct layout *l, const uint8_t *image,
+			uint64_t *not_zero)
 {
 	static const uint8_t zeros[PAGE];
 	static uint64_t zero[PAGES];
@@ -141,8 +142,8 @@ uint64_t recovered_hash(const struct page_hashes *h, const struct layout *l, con
 			sum += h->inodes[p];
 		else if (used[p / 8] >> (p % 8) & 1)
 			sum += h->raw[p];
-		else
-			sum += h->raw[p] == zero[p] ? 0 : mix(p + 1);
+		else if (not_zero)
+			*not_zero += h->raw[p] == zero[p] ? 0 : mix(p + 1);
 	}
 	return mix(sum);
 }

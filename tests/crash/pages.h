@@ -35,10 +35,11 @@ void hash_page(struct page_hashes *h, const struct layout *l, vmem_crc_fn crc, u
 /*
  * What later use of a recovered image can depend on: everything but the log,
  * whose contents count no more; of the roots only the state; not the times of
- * inodes; of free blocks only whether they are zero.  And about where in the
- * ring the next record goes.
+ * inodes; of free blocks only whether they are zero (*not_zero: added if not NULL).
+ * And about where in the ring the next record goes.
  */
-uint64_t recovered_hash(const struct page_hashes *h, const struct layout *l, const uint8_t *image);
+uint64_t recovered_hash(const struct page_hashes *h, const struct layout *l, const uint8_t *image,
+			uint64_t *not_zero);
 uint64_t ring_place(const struct layout *l, const uint8_t *image);
 
 #endif

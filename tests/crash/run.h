@@ -68,6 +68,8 @@ void unit_note(struct run *r, const struct unit *u, const struct counts *before,
 void list_faults(void);
 unsigned int nr_faults(void);
 /* Seed it; 0: caught, and its replay shows it again. */
+/* Only a thin store shows it. */
+bool fault_is_thin(unsigned int fault);
 int try_fault(struct run *r, unsigned int fault);
 
 #endif

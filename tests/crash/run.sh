@@ -30,6 +30,10 @@ list() {
 	done
 	echo "crash one host --nest 400 --verify 16 --two-flushes"
 	echo "crash random host --every 3 --nest 2000 --seconds 4 --two-flushes"
+	for mode in host pmem kill guest; do
+		echo "crash one $mode --nest 400 --sample 3 --verify 16 --thin"
+		echo "crash random $mode --every 3 --nest 2000 --seconds 3 --thin"
+	done
 	seq 1 "$("$bin/crash-faults" --faults | wc -l)" | sed 's/^/crash-faults fault /'
 }
 
@@ -63,7 +67,9 @@ one() {
 	file=$out/result-$program-$set-$mode-$(echo "$*" | tr -dc 'a-z0-9')
 	"$bin/$program" --seed "$seed" --stop 3 -m "$mode" "$@" "$set" >"$file" 2>&1 ||
 		grep -q "^fail" "$file" || echo "fail $set $mode ended with status $?" >>"$file"
-	case "$*" in *--two-flushes*) sed -i '/^\(pass\|fail\)/s/$/ two-flushes/' "$file" ;; esac
+	for special in two-flushes thin; do
+		case " $* " in *" --$special "*) sed -i "/^\(pass\|fail\)/s/\$/ $special/" "$file" ;; esac
+	done
 	sed "s/^\(pass\|fail\)/\1 $program/" "$file"
 }
 
@@ -94,7 +100,7 @@ list | xargs -P "${LANES:-2}" -L 1 "$0" --one | awk -v began="$(date +%s)" '
 	$1 != "pass" && $1 != "fail" { print /^#/ ? $0 : "# " $0; next }
 	$3 == "fault" { ok = $1; sub(/^[a-z]+ [a-z-]+ fault /, ""); say(ok, "fault " $0); next }
 	{
-		with = $2 == "crash-san" ? " (sample, with sanitizers)" : /two-flushes/ ? " (commits by two flushes)" : ""
+		with = $2 == "crash-san" ? " (sample, with sanitizers)" : /two-flushes$/ ? " (commits by two flushes)" : / thin$/ ? " (thin store, with discards)" : ""
 		if ($5 != "workloads") { say("fail", what[$3] " in domain " $4 with ": " $0); next }
 		say($1, what[$3] with (verb[$3] && $2 != "crash-san" ? verb[$3] : " survive") " every crash in domain " $4 ": " \
 			$6 " workloads, " $8 " states, " $14 " s")

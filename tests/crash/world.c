@@ -57,6 +57,17 @@ static int do_umount(struct world *w)
 	return err ? err : vmem_umount(fs);
 }
 
+/* Of a thin store, all that is free goes back then. */
+static int do_checkpoint(struct world *w)
+{
+	int err = vmem_checkpoint(w->fs);
+	uint64_t trimmed;
+
+	if (err || !w->m->thin)
+		return err;
+	return vmem_trim(w->fs, 0, IMAGE_SIZE, 0, &trimmed);
+}
+
 static uint64_t room_in_log(const struct world *w, bool before_checkpoint)
 {
 	const struct vmem_fs *fs = w->fs;
@@ -94,7 +105,7 @@ static int run(struct world *w, const struct op *op)
 	case OP_JUNK: return do_junk(w, op);
 	case OP_FSYNC: case OP_FDATASYNC: return do_fsync(w, op);
 	case OP_SYNC: return vmem_sync(w->fs);
-	case OP_CHECKPOINT: return vmem_checkpoint(w->fs);
+	case OP_CHECKPOINT: return do_checkpoint(w);
 	case OP_OPEN: case OP_TMPFILE: return do_open(w, op);
 	case OP_CLOSE: return do_close(w, op);
 	case OP_FILL: return do_fill(w, op);

@@ -12,7 +12,7 @@
  *	write P OFF LEN | truncate P OFF	OFF: bytes, or from the end: e, e+10, e-10
  *	map P OFF LEN			store through a shared mapping
  *	junk P				store through one behind the end of file
- *	fsync P | fdatasync P | sync | checkpoint
+ *	fsync P | fdatasync P | sync | checkpoint (of a thin store: and trim)
  *	open #N P | tmpfile #N		an open handle; #N then goes for P
  *	close P				forget the inode (of a handle: the handle)
  *	fill P N			append until N blocks are left

@@ -47,7 +47,7 @@ echo x 2>/dev/null >/mnt/never && fail "a file could be made"
 /fsprobe fsync /mnt/kept 2>/dev/null && fail "a much later fsync succeeded"
 [ "$(cat /mnt/kept)" = kept ] || fail "cannot be read any more"
 mount -o remount,rw /mnt 2>/dev/null && fail "could be made writable"
-dmesg | grep -q "could not write back the store" || fail "the kernel log does not tell"
+dmesg | grep -q "could not read or write back the store" || fail "the kernel log does not tell"
 dmesg | grep -q "stays read-only after a failed write-back" || fail "the refusal is not explained"
 exec 3>&-
 umount /mnt || fail "cannot be unmounted"

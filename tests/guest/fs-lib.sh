@@ -2,56 +2,19 @@
 #
 # fs-lib.sh - what the guest tests fs-*.sh share; sourced, not run
 #
-# A test is a shell function that stops at the first failing command; `check`
-# runs it and prints one TAP line.  The file system is mounted at $MNT in the
-# domain $DURABILITY (host, guest or pmem) when a test script starts.
+# The file system is mounted at $MNT in the domain $DURABILITY (host, guest or
+# pmem) when a test script starts.
 # shellcheck shell=sh
 
 DEV=${DEV:-/dev/pmem0}
 MNT=${MNT:-/mnt}
 DURABILITY=${DURABILITY:-host}
 PATH=$PATH:/tests
-tap_count=0
-tap_failed=0
-
-# check SENTENCE COMMAND...: the property holds when the command succeeds
-check() {
-	sentence=$1
-	shift
-	tap_count=$((tap_count + 1))
-	# A subshell of its own, and no condition: -e would be ignored in one.
-	(
-		set -e
-		"$@"
-	) >/tmp/check.out 2>&1
-	if [ $? -eq 0 ]; then
-		echo "ok $tap_count - $sentence"
-		return
-	fi
-	tap_failed=$((tap_failed + 1))
-	echo "not ok $tap_count - $sentence"
-	sed 's/^/# /' /tmp/check.out | tail -n 20
-}
+. /tests/lib.sh
 
 skip() {
 	tap_count=$((tap_count + 1))
 	echo "ok $tap_count - $1 # SKIP $2"
-}
-
-# expect_fail COMMAND...: succeed when it fails
-expect_fail() {
-	if "$@"; then
-		echo "this should have failed: $*"
-		return 1
-	fi
-}
-
-# same TEXT TEXT
-same() {
-	[ "$1" = "$2" ] || {
-		echo "expected '$2', got '$1'"
-		return 1
-	}
 }
 
 # mount_fs [OPTIONS]: with $mount_options, too; the domain pmem is that of the disk, not an option

@@ -24,9 +24,9 @@ works() {
 number=0
 for kind in $EXPECT; do
 	case $kind in
-	block | part) check "vmemfs works on a $kind" works "pmem$number" page-cache host ;;
-	dax) check "vmemfs works on $kind" works "pmem$number" dax pmem ;;
-	*) check "vmemfs works on $kind" works "pmem$number" volatile guest ;;
+	block | part | hugepages) check "vmemfs works on a store of the kind $kind" works "pmem$number" page-cache host ;;
+	dax) check "vmemfs works on a store of the kind $kind" works "pmem$number" dax pmem ;;
+	*) check "vmemfs works on a store of the kind $kind" works "pmem$number" volatile guest ;;
 	esac
 	number=$((number + 1))
 done

@@ -366,6 +366,7 @@ static void store_bytes(struct player *p, uint8_t *to, uint64_t pos, size_t len,
 		p->c.sim->store.writeback(&p->c.sim->store, to, len);
 	else
 		sim_stored(p->c.sim, (uint64_t)(to - p->c.sim->now), len);
+	player_stored(p, (uint64_t)(to - p->c.sim->now), len);
 }
 
 static size_t copy_in(void *ctx, void *addr, size_t len)
@@ -683,6 +684,27 @@ static int op_rw(struct args *a)
 	return vmem_remount(a->p->c.fs, false);
 }
 
+static int op_trim(struct args *a)
+{
+	uint64_t before, trimmed;
+	struct vmem_statfs st;
+	int err;
+
+	vmem_statfs(a->p->c.fs, &st);
+	before = st.free_blocks;
+	err = vmem_trim(a->p->c.fs, 0, UINT64_MAX, 0, &trimmed);
+	vmem_statfs(a->p->c.fs, &st);
+	if (st.free_blocks != before || trimmed > before * BLOCK)
+		fail_msg("trimming %llu bytes changed the free space", (unsigned long long)trimmed);
+	return err;
+}
+
+static int op_discard(struct args *a)
+{
+	vmem_set_discard(a->p->c.fs, a->n[0]);
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	int (*run)(struct args *a);
@@ -699,6 +721,7 @@ static const struct {
 	{ "fdatasync", op_fdatasync }, { "sync", op_sync }, { "checkpoint", op_checkpoint },
 	{ "put", op_put }, { "many", op_many }, { "remount", op_remount },
 	{ "crash", op_crash }, { "hostcrash", op_hostcrash }, { "ro", op_ro }, { "rw", op_rw },
+	{ "trim", op_trim }, { "discard", op_discard },
 };
 
 int play(struct player *p, const struct op *op)

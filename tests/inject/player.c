@@ -10,13 +10,16 @@ bool player_commits;
 
 /* ---- Calls that fail ---- */
 
+enum call { CALL_ALLOC, CALL_FLUSH, CALL_PROVISION, CALL_DISCARD };
+static const char *const call_name[] = { "alloc", "flush", "provision", "discard" };
+
 static struct {
 	void *at;
 	uint64_t failed;
-	bool flush;
+	enum call call;
 } sites[MAX_SITES];
 
-static void note_site(void *at, bool flush)
+static void note_site(void *at, enum call call)
 {
 	unsigned int i;
 
@@ -24,7 +27,7 @@ static void note_site(void *at, bool flush)
 		;
 	assert_true(i < MAX_SITES);
 	sites[i].at = at;
-	sites[i].flush = flush;
+	sites[i].call = call;
 	sites[i].failed++;
 }
 
@@ -34,7 +37,7 @@ void print_sites(const char *kind)
 	unsigned int i;
 
 	for (i = 0; i < MAX_SITES && sites[i].at; i++) {
-		printf("# site %s %p %llu\n", sites[i].flush ? "flush" : "alloc", sites[i].at,
+		printf("# site %s %p %llu\n", call_name[sites[i].call], sites[i].at,
 		       (unsigned long long)sites[i].failed);
 		total += sites[i].failed;
 	}
@@ -42,17 +45,22 @@ void print_sites(const char *kind)
 	       (unsigned long long)total, i);
 }
 
-static bool fails(struct player *p, bool flush, void *at)
+static bool fails(struct player *p, enum call call, void *at)
 {
+	static const enum call which[] = {
+		[FAIL_ALLOC] = CALL_ALLOC, [FAIL_FLUSH] = CALL_FLUSH, [FAIL_FLUSHES] = CALL_FLUSH,
+		[FAIL_PROVISION] = CALL_PROVISION, [HOST_FULL] = CALL_PROVISION,
+		[FAIL_DISCARD] = CALL_DISCARD,
+	};
 	bool now;
 
-	if (p->disarmed || p->failing == FAIL_NOTHING || flush != (p->failing != FAIL_ALLOC))
+	if (p->disarmed || p->failing == FAIL_NOTHING || call != which[p->failing])
 		return false;
 	now = ++p->calls == p->fail_at;
 	if (now) {
 		p->fired = true;
 		p->lines = 0;
-		note_site(at, flush);
+		note_site(at, call);
 	}
 	return now || (p->fired && p->failing == FAIL_FLUSHES);
 }
@@ -62,25 +70,122 @@ static int (*real_flush)(struct vmem_store *store, const struct vmem_range *r, u
 
 static void *env_alloc(const struct vmem_env *env, size_t size)
 {
-	return fails(playing, false, __builtin_return_address(0)) ? NULL : real_alloc(env, size);
+	return fails(playing, CALL_ALLOC, __builtin_return_address(0)) ? NULL : real_alloc(env, size);
 }
 
 static int store_flush(struct vmem_store *store, const struct vmem_range *r, unsigned int nr)
 {
-	return fails(playing, true, __builtin_return_address(0)) ? -EIO : real_flush(store, r, nr);
+	return fails(playing, CALL_FLUSH, __builtin_return_address(0)) ? -EIO : real_flush(store, r, nr);
 }
 
 static int (*real_commit)(struct vmem_store *store, const struct vmem_parts *parts);
 
 static int store_commit(struct vmem_store *store, const struct vmem_parts *parts)
 {
-	if (!fails(playing, true, __builtin_return_address(0)))
+	if (!fails(playing, CALL_FLUSH, __builtin_return_address(0)))
 		return real_commit(store, parts);
 	/* Nobody knows how far it came. */
 	if (playing->fail_at % 2)
 		(void)real_commit(store, parts);
 	return -EIO;
 }
+
+/* ---- A host that has no room for everything ---- */
+
+static int store_provision(struct vmem_store *store, uint64_t off, uint64_t len)
+{
+	struct host *h = &playing->host;
+	uint64_t first = off / BLOCK, end = (off + len) / BLOCK, b, more = 0;
+
+	assert_true(off % BLOCK == 0 && len && len % BLOCK == 0 && end <= store->size / BLOCK);
+	if (fails(playing, CALL_PROVISION, __builtin_return_address(0))) {
+		if (playing->failing != HOST_FULL)
+			return playing->error;
+		h->limit = h->nr;
+	} else if (playing->failing == HOST_FULL && playing->calls == playing->fail_at + 1 &&
+		   playing->error != -ENOSPC) {
+		return playing->error;
+	}
+	for (b = first; b < end; b++)
+		more += !h->has[b];
+	if (h->nr + more > h->limit)
+		return -ENOSPC;
+	memset(h->has + first, true, end - first);
+	h->nr += more;
+	return 0;
+}
+
+/* On the medium at once: the worst that it can do. */
+static void punch(struct sim *sim, struct host *h, const struct vmem_range *r)
+{
+	uint64_t b, end = (r->offset + r->length) / BLOCK;
+
+	assert_true(r->offset % BLOCK == 0 && r->length && end <= sim->size / BLOCK);
+	memset(sim->now + r->offset, 0, r->length);
+	memset(sim->durable + r->offset, 0, r->length);
+	if (sim->store.backing != VMEM_BACKING_DAX)
+		sim_stored(sim, r->offset, r->length);
+	for (b = r->offset / BLOCK; b < end; b++) {
+		h->nr -= h->has[b];
+		h->has[b] = false;
+	}
+}
+
+static int store_discard(struct vmem_store *store, const struct vmem_range *r, unsigned int nr)
+{
+	bool failed = fails(playing, CALL_DISCARD, __builtin_return_address(0));
+
+	(void)store;
+	/* Nobody knows how far a host came that fails; one that refuses does nothing. */
+	if (failed)
+		nr = playing->error == -EIO ? (nr + 1) / 2 : 0;
+	while (nr--)
+		punch(playing->c.sim, &playing->host, r++);
+	return failed ? playing->error : 0;
+}
+
+void player_stored(struct player *p, uint64_t off, size_t len)
+{
+	uint64_t b;
+
+	for (b = off / BLOCK; p->host.thin && len && b <= (off + len - 1) / BLOCK; b++)
+		p->host.homeless += !p->host.has[b];
+}
+
+static void (*real_recorded)(struct vmem_store *store, uint64_t off, size_t len);
+
+static void store_recorded(struct vmem_store *store, uint64_t off, size_t len)
+{
+	player_stored(playing, off, len);
+	real_recorded(store, off, len);
+}
+
+void player_make_room(struct player *p)
+{
+	p->host.limit = p->c.sim->size / BLOCK;
+}
+
+/* It has room for the blocks that are not zero: a copy leaves the others out. */
+static void use_thin_host(struct player *p)
+{
+	static const uint8_t zeros[BLOCK];
+	struct sim *sim = p->c.sim;
+	uint64_t b;
+
+	assert_true(sim->size / BLOCK <= MAX_BLOCKS);
+	p->host.thin = true;
+	for (b = 0; b < sim->size / BLOCK; b++) {
+		p->host.has[b] = memcmp(sim->now + b * BLOCK, zeros, BLOCK);
+		p->host.nr += p->host.has[b];
+	}
+	player_make_room(p);
+	real_recorded = sim->store.recorded;
+	sim->store.recorded = store_recorded;
+	sim->store.provision = store_provision;
+	sim->store.discard = store_discard;
+}
+
+/* ---- The other services ---- */
 
 static void env_log(const struct vmem_env *env, enum vmem_log_level level, const char *fmt, ...)
 {
@@ -105,7 +210,7 @@ static void env_kick(const struct vmem_env *env)
 
 static void *lock_new(const struct vmem_env *env)
 {
-	return fails(playing, false, __builtin_return_address(0)) ? NULL :
+	return fails(playing, CALL_ALLOC, __builtin_return_address(0)) ? NULL :
 		real_alloc(env, sizeof(struct lock));
 }
 
@@ -196,6 +301,8 @@ void player_open(struct player *p, const struct image *image)
 	player_new(p, image->size, image->domain);
 	memcpy(p->c.sim->now, image->bytes, image->size);
 	memcpy(p->c.sim->durable, image->bytes, image->size);
+	if (image->thin)
+		use_thin_host(p);
 }
 
 void player_close(struct player *p)
@@ -215,6 +322,8 @@ void make_image(struct image *image, const struct script *script, enum vmem_doma
 	if (script->size > 4 * MiB)
 		params.ag_blocks = 1024;
 	player_new(&p, script->size, domain);
+	if (script->thin)
+		use_thin_host(&p);
 	assert_int_equal(vmem_mkfs(&p.c.sim->store, &p.c.sim->env, &params), 0);
 	assert_int_equal(player_mount(&p), 0);
 	for (i = 0; i < nr; i++)
@@ -225,6 +334,7 @@ void make_image(struct image *image, const struct script *script, enum vmem_doma
 	assert_int_equal(sim_check(p.c.sim), 0);
 	image->size = script->size;
 	image->domain = domain;
+	image->thin = script->thin;
 	image->bytes = malloc(image->size);
 	memcpy(image->bytes, p.c.sim->now, image->size);
 	player_close(&p);
@@ -291,8 +401,29 @@ int64_t player_fsck(struct player *p, struct vmem_check_result *result)
 	return vmem_check(&params, result);
 }
 
+/* Busy in memory: used, reserved, or freed and not yet to be had; and nothing else. */
+static void check_busy(struct player *p, const char *after)
+{
+	struct vmem_fs *fs = p->c.fs;
+	uint64_t waiting = 0;
+	uint32_t ag;
+
+	for (ag = 0; ag < fs->nr_ags; ag++)
+		if (fs->ags[ag].busy)
+			waiting += vmem_get32(fs->ags[ag].desc.free_blocks) -
+				   (uint64_t)fs->ags[ag].busy_free;
+	if (waiting != fs->reserved + fs->pending_blocks)
+		fail_msg("after '%s' %llu free blocks are busy, of which %llu are freed ones", after,
+			 (unsigned long long)waiting, (unsigned long long)fs->pending_blocks);
+}
+
 void player_check(struct player *p, const char *after)
 {
+	if (p->host.homeless)
+		fail_msg("after '%s': %llu stores to where the host has no room", after,
+			 (unsigned long long)p->host.homeless);
+	if (p->c.fs && !p->c.fs->error)
+		check_busy(p, after);
 	if (p->locks_held)
 		fail_msg("after '%s' %u locks are held", after, p->locks_held);
 	if (p->c.fs && p->c.fs->reserved)

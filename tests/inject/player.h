@@ -20,6 +20,7 @@
  *	put P			forget the inode; of #N: close the handle
  *	many P N LEN		N files with names of LEN bytes in directory P
  *	spin P N		N changes of P's times, each a record
+ *	trim | discard ON	give free room back to the host, now or at each checkpoint
  *	fill P LIMIT		append until no space is left, or LIMIT bytes
  *	remount | crash | hostcrash | ro | rw
  *
@@ -40,6 +41,7 @@ struct script {
 	const char *name;
 	uint64_t size;		/* of the store */
 	uint64_t log_blocks;
+	bool thin;		/* the host has room only for what was asked for */
 	const char *before;	/* played once, without failures */
 	const char *text;
 };
@@ -79,7 +81,25 @@ struct lock {
 	unsigned int shared;
 };
 
-enum failing { FAIL_NOTHING, FAIL_ALLOC, FAIL_FLUSH, FAIL_FLUSHES };
+enum failing {
+	FAIL_NOTHING,
+	FAIL_ALLOC,
+	FAIL_FLUSH,
+	FAIL_FLUSHES,		/* that one and all that follow */
+	FAIL_PROVISION,
+	HOST_FULL,		/* from that provisioning on, until player_make_room(); the next fails with error */
+	FAIL_DISCARD,
+};
+
+#define MAX_BLOCKS	4096u
+
+/* The host below a thin store: which blocks it has room for, and how many it can have. */
+struct host {
+	bool thin;
+	bool has[MAX_BLOCKS];
+	uint64_t nr, limit;
+	uint64_t homeless;	/* stores to blocks that it has no room for: must stay 0 */
+};
 
 struct player {
 	struct ctx c;		/* c.fs is NULL while not mounted */
@@ -89,13 +109,15 @@ struct player {
 
 	/* the failure */
 	enum failing failing;
-	uint64_t calls, fail_at;	/* of alloc or flush */
+	int error;			/* of provision or discard */
+	uint64_t calls, fail_at;	/* of the kind that fails */
 	bool fired;
 	bool disarmed;			/* nothing is counted */
 	bool kicked;
 	char first_log[512];		/* since the failure */
 	unsigned int lines;		/* likewise */
 	unsigned int locks_held;
+	struct host host;
 };
 
 struct op {
@@ -110,6 +132,7 @@ struct image {
 	uint8_t *bytes;
 	uint64_t size;
 	enum vmem_domain domain;
+	bool thin;
 };
 void make_image(struct image *image, const struct script *script, enum vmem_domain domain);
 
@@ -126,6 +149,10 @@ int play(struct player *p, const struct op *op);
 /* Give all inodes back; the first error. */
 int player_put_all(struct player *p);
 int player_umount(struct player *p);
+/* The host has room for everything again. */
+void player_make_room(struct player *p);
+/* Somebody else than the core stored these bytes. */
+void player_stored(struct player *p, uint64_t off, size_t len);
 /* All that the core must keep in order between operations. */
 void player_check(struct player *p, const char *after);
 /* A full check of the store as it lies, which may run out of memory. */

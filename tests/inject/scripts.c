@@ -45,6 +45,17 @@ const struct script scripts[] = {
 			"fsync d/x; append d/x 50; spin f 600; crash; spin f 300; ro; list d; read f; rw; chmod f 0640;"
 			"sync; hostcrash; churn f 9000 70; creat i; churn i 0 5; creat j; churn j 50 3; churn f 10500 2; sync; hostcrash; read f; tmpfile #2; write #2 0 5000;"
 			"spin f 200; link #2 d/t; put #2; write d/t 5 5; put d/t; checkpoint; spin f 500; read d/t",
+	}, {
+		/* Room is asked for by chunks of 2 MiB, and again after each mount and each discard. */
+		.name = "thin", .size = 6 * MiB, .thin = true,
+		.before = "trim; creat f; write f 0 70000; creat big; write big 0 400000; creat g; holes g 20",
+		.text = "discard 1; write f 5000 9000; append f 30000; append f 100; fsync f; holes g 40; mkdir d;"
+			"creat d/x; append d/x 3000; fsync d/x; append d/x 100; truncate f 500000; map f 300000 5000;"
+			"layout f 90 20; unlink big; sync; checkpoint; checkpoint; creat h; write h 0 30000; trim;"
+			"write h 30000 90000; truncate h 5000; write h 9000 100; sync; trim; mkdir e; crash; discard 1;"
+			"append f 20; fsync f; append f 30; fsync f; crash; append f 10; sync; hostcrash; unlink g;"
+			"sync; trim; symlink s 900; fill f 600000; trim; truncate f 100; sync; checkpoint; trim;"
+			"write h 100 9000; remount; write h 5000 60",
 	},
 };
 const unsigned int nr_scripts = sizeof(scripts) / sizeof(scripts[0]);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /*
- * test_calls.c - every allocation, and every flush, of every script fails once
+ * test_calls.c - every allocation and every flush of every script fails once, and
+ * every request for room, and to take it back, on a thin store
  *
  * A first run without failures notes what is there after each operation.
  * Then there is a run for each call, in which that one fails.
@@ -114,18 +115,19 @@ static void judge(struct course *k, struct player *p, unsigned int i, int err)
 
 /* ---- Memory ---- */
 
-static void finish_run(struct course *k, struct player *p)
+/* error: what a call may have failed with; nothing else may go wrong. */
+static void finish_run(struct course *k, struct player *p, int error)
 {
 	int err;
 
 	expect_tree(p, &k->after[k->nr], "at the end");
-	snprintf(where_, sizeof(where_), "%s, allocation %llu: the end", k->script->name,
+	snprintf(where_, sizeof(where_), "%s, call %llu: the end", k->script->name,
 		 (unsigned long long)p->fail_at);
 	err = player_put_all(p);
-	HOLDS(!err || (err == -ENOMEM && p->fired));
+	HOLDS(!err || (err == error && p->fired));
 	player_check(p, "put");
 	err = player_umount(p);
-	HOLDS(!err || (err == -ENOMEM && p->fired));
+	HOLDS(!err || (err == error && p->fired));
 	p->failing = FAIL_NOTHING;
 	if (err)
 		assert_int_equal(player_mount(p), 0);
@@ -176,7 +178,7 @@ static bool run_without_memory(struct course *k, uint64_t n)
 			expect_tree(&p, &k->after[i + 1], "the tree");
 		later -= later > 0;
 	}
-	finish_run(k, &p);
+	finish_run(k, &p, -ENOMEM);
 	fired = p.fired;
 	player_close(&p);
 	return fired;
@@ -198,6 +200,124 @@ static void out_of_memory_at_any_call_is_an_error_and_nothing_else(void **state)
 	printf("# domain %d: %llu allocations failed, each in a run of its own\n", domain_of(state),
 	       (unsigned long long)total);
 	assert_true(total > 200);
+}
+
+/* ---- Room on the host ---- */
+
+/* A host without room concerns what needs more of it, and never what is there. */
+static void live_without_room(struct player *p, const struct tree *want)
+{
+	if (!p->c.fs)
+		return;
+	RESULT(0, vmem_sync(p->c.fs));
+	RESULT(0, vmem_checkpoint(p->c.fs));
+	expect_tree(p, want, "made durable on a full host");
+	player_check(p, "sync");
+}
+
+/* The first failure, at operation i: what it leaves, and its end when it is one. */
+static void after_refusal(struct course *k, struct player *p, unsigned int i, int *err)
+{
+	struct tree is;
+	bool full = p->failing == HOST_FULL;
+
+	p->failing = FAIL_NOTHING;
+	HOLDS(!*err || *err == p->error || (full && *err == -ENOSPC));
+	HOLDS(!p->c.fs || !p->c.fs->error);
+	/* To make durable what is there, and to mount it, needs no more room. */
+	if (full && p->error == -ENOSPC && (makes_durable(&k->op[i]) || is_op(&k->op[i], "crash")))
+		RESULT(0, *err);
+	judge(k, p, i, *err);
+	if (full && p->c.fs) {
+		player_look(p, &is);
+		live_without_room(p, &is);
+		tree_free(&is);
+	}
+	player_make_room(p);
+	if (*err)
+		*err = play(p, &k->op[i]);
+}
+
+/* Call n of provision or discard fails with error; false: there are not so many. */
+static bool run_with_unwilling_host(struct course *k, uint64_t n, enum failing failing, int error)
+{
+	static struct player p;
+	unsigned int i, later = 0;
+	bool fired;
+	int err;
+
+	player_open(&p, &k->image);
+	p.failing = failing;
+	p.error = error;
+	p.fail_at = n;
+	snprintf(where_, sizeof(where_), "%s, call %llu, error %d: mount", k->script->name,
+		 (unsigned long long)n, error);
+	err = player_mount(&p);
+	HOLDS(!err || (p.fired && err == error));
+	player_make_room(&p);
+	if (err)
+		RESULT(0, player_mount(&p));
+	for (i = 0; i < k->nr; i++) {
+		bool before = p.fired;
+
+		snprintf(where_, sizeof(where_), "%s, call %llu, error %d: '%s'", k->script->name,
+			 (unsigned long long)n, error, k->op[i].text);
+		err = play(&p, &k->op[i]);
+		player_check(&p, k->op[i].text);
+		if (p.fired && !before) {
+			after_refusal(k, &p, i, &err);
+			later = 4;
+		}
+		RESULT(0, err);
+		if (later && !is_op(&k->op[i], "fill"))
+			expect_tree(&p, &k->after[i + 1], "the tree");
+		later -= later > 0;
+	}
+	finish_run(k, &p, error);
+	fired = p.fired;
+	player_close(&p);
+	return fired;
+}
+
+static uint64_t refuse_each(enum vmem_domain domain, enum failing failing, int error)
+{
+	static struct course k;
+	uint64_t n, total = 0;
+	unsigned int i;
+
+	for (i = 0; i < nr_scripts; i++) {
+		if (!scripts[i].thin)
+			continue;
+		chart(&k, &scripts[i], domain);
+		for (n = 1; run_with_unwilling_host(&k, n, failing, error); n++)
+			;
+		total += n - 1;
+		roll_up(&k);
+	}
+	return total;
+}
+
+static void a_host_that_finds_no_room_is_an_error_of_the_call_and_nothing_else(void **state)
+{
+	enum vmem_domain domain = domain_of(state);
+	uint64_t total = refuse_each(domain, FAIL_PROVISION, -ENOSPC);
+
+	total += refuse_each(domain, FAIL_PROVISION, -EIO);
+	total += refuse_each(domain, HOST_FULL, -ENOSPC);
+	total += refuse_each(domain, HOST_FULL, -EIO);
+	printf("# domain %d: %llu runs in which the host refused room\n", domain,
+	       (unsigned long long)total);
+	assert_true(total > 50);
+}
+
+static void a_discard_that_fails_gives_no_room_back_and_harms_nothing(void **state)
+{
+	enum vmem_domain domain = domain_of(state);
+	uint64_t total = refuse_each(domain, FAIL_DISCARD, -EIO);
+
+	total += refuse_each(domain, FAIL_DISCARD, -EOPNOTSUPP);
+	printf("# domain %d: %llu runs with a failed discard\n", domain, (unsigned long long)total);
+	assert_true(total > 10);
 }
 
 /* ---- Flushes ---- */
@@ -389,6 +509,8 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		EACH_DOMAIN(out_of_memory_at_any_call_is_an_error_and_nothing_else),
+		EACH_DOMAIN(a_host_that_finds_no_room_is_an_error_of_the_call_and_nothing_else),
+		EACH_DOMAIN(a_discard_that_fails_gives_no_room_back_and_harms_nothing),
 		{ "a_failed_flush_is_an_error_from_then_on_and_the_next_mount_says_so_guest",
 		  a_failed_flush_is_an_error_from_then_on_and_the_next_mount_says_so, NULL, NULL, &domain_guest },
 		{ "a_failed_flush_is_an_error_from_then_on_and_the_next_mount_says_so_host",

@@ -22,7 +22,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -31,10 +30,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "load.h"
+
 #define FILES		12
 #define MAX_SIZE	(96 * 1024)
 #define MAX_IO		9000
-#define AHEAD		1000		/* "ack" lines that the console may hold back */
 
 enum kind { CREATE, APPEND, OVERWRITE, TRUNCATE, RENAME, UNLINK };
 
@@ -55,25 +55,7 @@ static const char *const kind_name[] = {
 	"create", "append", "overwrite", "truncate", "rename", "unlink",
 };
 
-static void die(int status, const char *fmt, ...)
-{
-	va_list ap;
-
-	fprintf(stderr, "ackload: ");
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-	exit(status);
-}
-
-static uint64_t mix(uint64_t x)		/* splitmix64 */
-{
-	x += 0x9e3779b97f4a7c15ull;
-	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
-	x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
-	return x ^ (x >> 31);
-}
+#define die(...)	die_as("ackload", __VA_ARGS__)
 
 /* ---- The model: what the operations make ---- */
 

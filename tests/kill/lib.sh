@@ -3,22 +3,11 @@
 #
 # lib.sh - what tests that kill VMs share
 #
-# The script that includes it has set seed and work, a folder of its own, and
+# The script that includes it has set top, seed and work, a folder of its own, and
 # starts guests in the background as $vm, with --pidfile $work/pid, their output
 # in $work/out and $work/err and their console in $work/console.
 
-count=0
-failed=0
-
-result() {
-	count=$((count + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $count - $2"
-	else
-		echo "not ok $count - $2"
-		failed=1
-	fi
-}
+. "$top/tests/tap.sh"
 
 # random N: sets $rnd to 0 .. N-1, from the seed and the calls before
 state=$seed

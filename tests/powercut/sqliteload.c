@@ -14,7 +14,6 @@
  * undo the last transaction.  Exit status: 0 right, 1 lost or damaged (said in one
  * line), 2 could not run.
  */
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,35 +22,17 @@
 
 #include <sqlite3.h>
 
+#include "../kill/load.h"
+
 #define ROWS		150u
 #define MAX_VALUE	6000u
-#define AHEAD		1000u		/* "ack" lines that the console may hold back */
 
 /* What a row is: value of transaction `by`, 0 = none. */
 static uint64_t row_by[ROWS];
 static unsigned int row_nth[ROWS];
 static uint8_t value[MAX_VALUE + 8];
 
-_Noreturn __attribute__((format(printf, 2, 3)))
-static void die(int status, const char *fmt, ...)
-{
-	va_list ap;
-
-	fprintf(stderr, "sqliteload: ");
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-	exit(status);
-}
-
-static uint64_t mix(uint64_t x)		/* splitmix64 */
-{
-	x += 0x9e3779b97f4a7c15ull;
-	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
-	x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
-	return x ^ (x >> 31);
-}
+#define die(...)	die_as("sqliteload", __VA_ARGS__)
 
 /* ---- The transactions ---- */
 

@@ -65,6 +65,13 @@ static int store_discard(struct vmem_store *store, const struct vmem_range *rang
 	return vmemstore_discard(sbi->device, (const struct vmemstore_krange *)ranges, nr);
 }
 
+static void store_lost(void *arg)
+{
+	struct vmemfs_sb *sbi = arg;
+
+	(void)vmem_report_loss(sbi->fs);
+}
+
 static void store_writeback(struct vmem_store *store, const void *addr, size_t len)
 {
 	arch_wb_cache_pmem((void *)addr, len);
@@ -180,16 +187,23 @@ int vmemfs_store_open(struct vmemfs_sb *sbi)
 	return 0;
 }
 
-/* Where the host should not use huge pages.  Only speed depends on it. */
-void vmemfs_store_advise(struct vmemfs_sb *sbi)
+void vmemfs_store_mounted(struct vmemfs_sb *sbi)
 {
 	struct vmem_range hot[VMEM_HOT_RANGES];
 
 	if (!sbi->device)
 		return;
+	vmemstore_on_loss(sbi->device, store_lost, sbi);
+	/* Where the host should not use huge pages.  Only speed depends on it. */
 	vmem_hot_ranges(sbi->fs, hot);
 	(void)vmemstore_small_pages(sbi->device, (struct vmemstore_krange *)hot,
 				    VMEM_HOT_RANGES);
+}
+
+void vmemfs_store_umount(struct vmemfs_sb *sbi)
+{
+	if (sbi->device)
+		vmemstore_on_loss(sbi->device, NULL, NULL);
 }
 
 void vmemfs_store_close(struct vmemfs_sb *sbi)

@@ -119,7 +119,7 @@ static int mount_core(struct vmemfs_sb *sbi, const struct vmemfs_options *option
 	err = vmem_mount(&sbi->store, &sbi->env, &opts, &sbi->fs, info);
 	if (err)
 		return err;
-	vmemfs_store_advise(sbi);
+	vmemfs_store_mounted(sbi);
 	vmem_statfs(sbi->fs, &st);
 	vmemfs_set_uuid(sb, st.uuid);
 	if (vmem_is_read_only(sbi->fs))
@@ -202,6 +202,7 @@ out_root:
 	dput(sb->s_root);
 	sb->s_root = NULL;
 out_core:
+	vmemfs_store_umount(sbi);
 	vmem_umount(sbi->fs);
 out_store:
 	vmemfs_store_close(sbi);
@@ -291,6 +292,7 @@ static void vmemfs_put_super(struct super_block *sb)
 	struct vmemfs_sb *sbi = VMEMFS_SB(sb);
 
 	vmemfs_sysfs_remove(sbi);
+	vmemfs_store_umount(sbi);
 	vmemfs_work_stop(sbi);
 	if (vmem_umount(sbi->fs))
 		pr_err("vmemfs (%s): not unmounted cleanly: the next mount recovers\n", sb->s_id);

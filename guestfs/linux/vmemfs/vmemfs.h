@@ -92,7 +92,8 @@ void vmemfs_free_inode(struct inode *inode);
  * line in the kernel log, when vmemfs cannot use it.
  */
 int vmemfs_store_open(struct vmemfs_sb *sbi);
-void vmemfs_store_advise(struct vmemfs_sb *sbi);
+void vmemfs_store_mounted(struct vmemfs_sb *sbi);
+void vmemfs_store_umount(struct vmemfs_sb *sbi);
 void vmemfs_store_close(struct vmemfs_sb *sbi);
 
 /* ---- env.c: the core's services, and its periodic work ---- */

@@ -93,6 +93,12 @@ struct vmemstore {
 	atomic64_t provisions;
 	atomic64_t discard_requests;
 
+	/* The device's configuration changes. */
+	struct work_struct config_work;
+	struct mutex hook_lock;
+	void (*lost)(void *arg);	/* under hook_lock */
+	void *lost_arg;
+
 	/* disk.c */
 	int number;			/* of /dev/pmemN */
 	void *base;			/* of the store, in kernel memory */
@@ -102,8 +108,6 @@ struct vmemstore {
 	struct mutex use_lock;		/* for the following */
 	unsigned int openers;		/* of the disk */
 	bool says_use;			/* the device wants to know of them */
-
-	struct work_struct config_work;
 };
 
 /* disk.c: /dev/pmemN */

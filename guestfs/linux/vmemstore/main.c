@@ -67,6 +67,25 @@ bool vmemstore_failed(const struct vmemstore *store)
 }
 EXPORT_SYMBOL_GPL(vmemstore_failed);
 
+static void tell_loss(struct vmemstore *store)
+{
+	mutex_lock(&store->hook_lock);
+	if (vmemstore_failed(store) && store->lost)
+		store->lost(store->lost_arg);
+	mutex_unlock(&store->hook_lock);
+}
+
+void vmemstore_on_loss(struct vmemstore *store, void (*lost)(void *arg),
+		       void *arg)
+{
+	mutex_lock(&store->hook_lock);
+	store->lost = lost;
+	store->lost_arg = arg;
+	mutex_unlock(&store->hook_lock);
+	tell_loss(store);
+}
+EXPORT_SYMBOL_GPL(vmemstore_on_loss);
+
 u64 vmemstore_size(const struct vmemstore *store)
 {
 	return smp_load_acquire(&store->size);
@@ -128,26 +147,38 @@ static int read_config(struct vmemstore *store)
 	return 0;
 }
 
-/* The configuration has changed: the store is larger, or has lost data. */
-static void look_at_config(struct work_struct *work)
+/* The host could not read or write back a page. */
+static void note_loss(struct vmemstore *store)
 {
-	struct vmemstore *store = container_of(work, struct vmemstore, config_work);
-	struct virtio_device *vdev = store->vdev;
-	u64 size;
-	u32 state;
+	if (!vmemstore_failed(store))
+		dev_err(&store->vdev->dev,
+			"the host could not read or write back a page; the store counts as failed from now on\n");
+	WRITE_ONCE(store->failed, true);
+	tell_loss(store);
+}
+
+static void note_size(struct vmemstore *store, u64 size)
+{
 	int ret;
 
-	virtio_cread_le(vdev, struct vmemstore_config, state, &state);
-	if (state & VMEMSTORE_STATE_IO_ERROR && !vmemstore_failed(store)) {
-		dev_err(&vdev->dev, "the host has lost parts of the store: it counts as failed from now on\n");
-		WRITE_ONCE(store->failed, true);
-	}
-	virtio_cread_le(vdev, struct vmemstore_config, size, &size);
-	if (size <= store->size || !virtio_has_feature(vdev, VMEMSTORE_F_GROW))
+	if (size <= store->size || !virtio_has_feature(store->vdev, VMEMSTORE_F_GROW))
 		return;
 	ret = vmemstore_disk_grow(store, size);
 	if (ret)
-		dev_err(&vdev->dev, "cannot grow to %llu bytes (%d)\n", size, ret);
+		dev_err(&store->vdev->dev, "cannot grow to %llu bytes (%d)\n", size, ret);
+}
+
+static void look_at_config(struct work_struct *work)
+{
+	struct vmemstore *store = container_of(work, struct vmemstore, config_work);
+	u32 state;
+	u64 size;
+
+	virtio_cread_le(store->vdev, struct vmemstore_config, state, &state);
+	virtio_cread_le(store->vdev, struct vmemstore_config, size, &size);
+	if (state & VMEMSTORE_STATE_IO_ERROR)
+		note_loss(store);
+	note_size(store, size);
 }
 
 /* In an interrupt. */
@@ -182,6 +213,7 @@ static int vmemstore_probe(struct virtio_device *vdev)
 	INIT_LIST_HEAD(&store->parts);
 	mutex_init(&store->use_lock);
 	INIT_WORK(&store->config_work, look_at_config);
+	mutex_init(&store->hook_lock);
 	store->vdev = vdev;
 	vdev->priv = store;
 
@@ -200,7 +232,7 @@ static int vmemstore_probe(struct virtio_device *vdev)
 	ret = vmemstore_disk_add(store);
 	if (ret)
 		goto out_stop;
-	/* Before the device was ready, it told of no change. */
+	/* What changed before the device was ready was not announced. */
 	queue_work(system_freezable_wq, &store->config_work);
 	return 0;
 
@@ -217,6 +249,7 @@ static void vmemstore_remove(struct virtio_device *vdev)
 	struct vmemstore *store = vdev->priv;
 
 	cancel_work_sync(&store->config_work);
+
 	/*
 	 * A device that is there answers the last flushes of a disk that goes;
 	 * nobody answers those of one that was torn out.

@@ -190,12 +190,27 @@ bool vmemstore_readonly(const struct vmemstore *store);
 bool vmemstore_cow(const struct vmemstore *store);
 
 /**
- * vmemstore_failed() - whether a flush of the store has ever failed
+ * vmemstore_failed() - whether the host has ever lost something of the store
  * @store: the store
  *
- * True also if that was under an earlier driver, as long as the device lives.
+ * A flush has failed, or a page could not be read; what was loaded from there were
+ * zeros.  True also if that was under an earlier driver, as long as the device lives.
  */
 bool vmemstore_failed(const struct vmemstore *store);
+
+/**
+ * vmemstore_on_loss() - be told of that without asking for a flush
+ * @store: the store
+ * @lost: called with @arg, once or more, at once if it has happened; NULL ends it
+ * @arg: for @lost
+ *
+ * There is one user of it at a time.  When the call with NULL has returned, @lost is
+ * not called any more.
+ *
+ * Context: may sleep, and so may @lost, but it must not call this function.
+ */
+void vmemstore_on_loss(struct vmemstore *store, void (*lost)(void *arg),
+		       void *arg);
 
 /**
  * vmemstore_size() - the size of the store
