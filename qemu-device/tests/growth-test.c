@@ -424,6 +424,56 @@ static void test_unplug_while_growing(void)
     driver_stop(&d);
 }
 
+/* ---- both ends of a migration ---- */
+
+static void wait_migrated(QTestState *qts)
+{
+    int64_t end = g_get_monotonic_time() + 60 * G_TIME_SPAN_SECOND;
+    bool done = false;
+
+    while (!done && g_get_monotonic_time() < end) {
+        g_autofree char *status = qtest_hmp(qts, "info migrate");
+
+        g_assert(!strstr(status, "failed"));
+        done = strstr(status, "completed") != NULL;
+        g_usleep(10000);
+    }
+    g_assert(done);
+}
+
+static void test_migrates(void)
+{
+    g_autofree char *stream = g_strconcat(image, ".stream", NULL);
+    g_autofree char *other = g_strconcat(image, ".other", NULL);
+    g_autofree char *args = g_strdup_printf(
+        "-machine pc -nodefaults -m 64M -incoming 'exec:cat <%s' -device vmemstore,"
+        "id=store,addr=%d,file=%s,size=8M,migrate=copy", stream, PCI_SLOT, other);
+    g_autofree char *begun = NULL, *size = NULL;
+    Driver d;
+
+    make_image(SIZE);
+    start(&d, "pc", ",migrate=copy");
+    grow(&d, 2 * SIZE);
+    qtest_writeq(d.qts, d.store + 2 * SIZE - 8, 0x8888);
+    set_in_use(&d, 1);
+    begun = qtest_hmp(d.qts, "migrate -d exec:cat>%s", stream);
+    wait_migrated(d.qts);
+    driver_stop(&d);
+
+    d.qts = qtest_init(args);
+    wait_migrated(d.qts);
+    assert_held(&d);
+    size = qtest_hmp(d.qts, "qom-get " STORE " size");
+    g_assert_cmpuint(g_ascii_strtoull(size, NULL, 0), ==, 2 * SIZE);
+    g_assert_cmphex(qtest_readq(d.qts, d.store + 2 * SIZE - 8), ==, 0x8888);
+    grow(&d, 3 * SIZE);
+    set_in_use(&d, 0);
+    unplug(&d);
+    driver_stop(&d);
+    g_unlink(stream);
+    g_unlink(other);
+}
+
 int main(int argc, char **argv)
 {
     const char *parent = getenv("VMEMSTORE_TEST_DIR");
@@ -459,6 +509,8 @@ int main(int argc, char **argv)
                     test_unplug_in_flight);
     g_test_add_func("/vmemstore/unplugging while the store grows",
                     test_unplug_while_growing);
+    g_test_add_func("/vmemstore/a VM that migrates keeps its size, its room to grow and its hold",
+                    test_migrates);
     failed = g_test_run();
     g_unlink(image);
     g_rmdir(dir);
