@@ -105,4 +105,24 @@ back() {
 	umount /mnt
 }
 check "plugged in again, it has what it had" back
+
+# By the guest itself: the host refuses.
+torn_out() {
+	mount -t vmemfs /dev/pmem0 /mnt
+	exec 3</mnt/kept
+	name=$(basename /sys/bus/virtio/drivers/vmemstore/virtio*)
+	echo "$name" >/sys/bus/virtio/drivers/vmemstore/unbind
+	expect_fail dd if=/tmp/data of=/mnt/new bs=64k conv=fsync
+	cmp /tmp/data /mnt/kept
+	cmp /tmp/data - <&3
+	exec 3<&-
+	umount /mnt
+	wait_until has_no_memory
+	echo "$name" >/sys/bus/virtio/drivers/vmemstore/bind
+	/tests/fsck.vmemfs -p /dev/pmem0 || same $? 1
+	mount -t vmemfs /dev/pmem0 /mnt
+	cmp /tmp/data /mnt/kept
+	umount /mnt
+}
+check "a disk that is torn out while mounted has errors, and then works again" torn_out
 finish
