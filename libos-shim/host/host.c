@@ -143,59 +143,48 @@ static int move_to_base(struct tool_image *img)
 	return 0;
 }
 
-static void fill_platform(struct vmemos_platform *p, struct host *h)
+static int give_arena(struct vmemos_platform *p)
 {
-	const struct vmem_store *store = &h->image.store;
-
-	p->ctx = h;
-	p->base = store->base;
-	p->size = store->size;
-	p->backing = (enum vmemos_backing)store->backing;
-	memcpy(p->generation, store->generation, sizeof(p->generation));
-	p->flush = store->flush ? host_flush : NULL;
-	p->writeback = store->writeback ? host_writeback : NULL;
-	p->drain = store->drain ? host_drain : NULL;
-	p->now = host_now;
-	p->random = host_random;
-	p->log = host_log;
-	p->console = host_console;
-	p->crc32c = h->env->crc32c;
-	p->lock_new = host_lock_new;
-	p->lock_free = host_lock_free;
-	p->lock = host_lock;
-	p->unlock = host_unlock;
-	p->lock_shared = host_lock_shared;
-	p->unlock_shared = host_unlock;
+	p->arena_size = VMEMOS_ARENA_GOOD;
+	p->arena = mmap(NULL, p->arena_size, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	return p->arena == MAP_FAILED ? -ENOMEM : 0;
 }
 
-int vmemos_host_open(struct vmemos_platform *p, const char *path, unsigned int flags)
+int vmemos_host_open(struct vmemos_platform *p, const char *path)
 {
 	struct host *h = calloc(1, sizeof(*h));
-	int err = -EIO;
+	const struct vmem_store *store;
+	int err;
 
-	memset(p, 0, sizeof(*p));
 	if (!h)
 		return -ENOMEM;
 	h->env = tool_init(program_invocation_short_name, false);
-	if (tool_open(&h->image, path, flags & VMEMOS_HOST_SNAPSHOT ? TOOL_SNAPSHOT : TOOL_WRITE)) {
+	if (tool_open(&h->image, path, TOOL_WRITE)) {
 		free(h);
 		return access(path, F_OK) ? -ENOENT : -EBUSY;
 	}
 	err = move_to_base(&h->image);
-	if (!err) {
-		p->arena_size = VMEMOS_ARENA_GOOD;
-		p->arena = mmap(NULL, p->arena_size, PROT_READ | PROT_WRITE,
-				MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-		err = p->arena == MAP_FAILED ? -ENOMEM : 0;
-	}
+	store = &h->image.store;
+	*p = (struct vmemos_platform){
+		.ctx = h, .base = store->base, .size = store->size,
+		.backing = (enum vmemos_backing)store->backing,
+		.flush = store->flush ? host_flush : NULL,
+		.writeback = store->writeback ? host_writeback : NULL,
+		.drain = store->drain ? host_drain : NULL,
+		.now = host_now, .random = host_random, .log = host_log, .console = host_console,
+		.lock_new = host_lock_new, .lock_free = host_lock_free, .lock = host_lock,
+		.unlock = host_unlock, .lock_shared = host_lock_shared,
+		.unlock_shared = host_unlock,
+	};
+	memcpy(p->generation, store->generation, sizeof(p->generation));
+	if (!err)
+		err = give_arena(p);
 	if (err) {
 		tool_close(&h->image);
 		free(h);
-		memset(p, 0, sizeof(*p));
-		return err;
 	}
-	fill_platform(p, h);
-	return 0;
+	return err;
 }
 
 void vmemos_host_close(struct vmemos_platform *p)
@@ -205,5 +194,4 @@ void vmemos_host_close(struct vmemos_platform *p)
 	tool_close(&h->image);
 	munmap(p->arena, p->arena_size);
 	free(h);
-	memset(p, 0, sizeof(*p));
 }

@@ -111,12 +111,6 @@ struct vmemos_platform {
 	void (*console)(struct vmemos_platform *p, const char *text, size_t len);
 
 	/*
-	 * CRC32C, reflected, start value given, not inverted at the end.  NULL: the
-	 * library's own, which uses the instruction where the CPU has it.
-	 */
-	uint32_t (*crc32c)(uint32_t crc, const void *buf, size_t len);
-
-	/*
 	 * Sleeping read-write locks; all six or none.  lock_new returns NULL when
 	 * there is no memory.
 	 */
@@ -155,7 +149,6 @@ enum vmemos_domain {
 struct vmemos_mount_opts {
 	enum vmemos_domain domain;
 	bool read_only;
-	uint32_t uid, gid;		/* owner of new files */
 };
 
 /* Counters since mount. */
@@ -201,6 +194,10 @@ enum vmemos_domain vmemos_get_domain(struct vmemos *fs);
  * A relative path starts at the directory handle `at`; an absolute one at the
  * root, whatever `at` is.  The root is always open: vmemos_root().  Symbolic
  * links are followed, up to 40, except a last component where it says so.
+ *
+ * New files belong to root.  NULL in place of a path means the inode of `at`
+ * itself, where a call takes one that exists: stat, setattr, link (from),
+ * readlink.
  *
  * Any path call may return -ENOENT, -ENOTDIR, -ELOOP, -ENAMETOOLONG.
  */
@@ -255,9 +252,6 @@ int vmemos_open(struct vmemos_file *at, const char *path, unsigned int flags,
 /* The last handle, and area, of an unlinked file frees it. */
 int vmemos_close(struct vmemos_file *file);
 
-/* The mount that a handle belongs to; what open was given. */
-struct vmemos *vmemos_fs_of(struct vmemos_file *file);
-unsigned int vmemos_flags(struct vmemos_file *file);
 /* Change O_APPEND of an open file (fcntl F_SETFL); other bits are ignored. */
 void vmemos_set_append(struct vmemos_file *file, bool append);
 
@@ -284,12 +278,17 @@ int vmemos_fsync(struct vmemos_file *file, bool data_only);
 
 /* -EBUSY: the file would shrink into an acquired or borrowed range; -EFBIG. */
 int vmemos_ftruncate(struct vmemos_file *file, uint64_t size);
-int vmemos_fstat(struct vmemos_file *file, struct vmemos_stat *st);
 
-#define VMEMOS_NOFOLLOW		(1u << 0)	/* the symlink itself */
+#define VMEMOS_NOFOLLOW		0x100u	/* the symlink itself (AT_SYMLINK_NOFOLLOW) */
 
+/* Other bits of flags are ignored. */
 int vmemos_stat(struct vmemos_file *at, const char *path, unsigned int flags,
 		struct vmemos_stat *st);
+
+static inline int vmemos_fstat(struct vmemos_file *file, struct vmemos_stat *st)
+{
+	return vmemos_stat(file, NULL, 0, st);
+}
 
 /* Which fields of *st to set. */
 #define VMEMOS_SET_MODE		(1u << 0)	/* permission bits */
@@ -300,7 +299,6 @@ int vmemos_stat(struct vmemos_file *at, const char *path, unsigned int flags,
 
 int vmemos_setattr(struct vmemos_file *at, const char *path, unsigned int flags,
 		   unsigned int which, const struct vmemos_stat *st);
-int vmemos_fsetattr(struct vmemos_file *file, unsigned int which, const struct vmemos_stat *st);
 
 int vmemos_mkdir(struct vmemos_file *at, const char *path, unsigned int mode);
 /* A fifo, socket, device or regular file; mode with its type. */
@@ -318,14 +316,12 @@ int vmemos_rmdir(struct vmemos_file *at, const char *path);
 int vmemos_rename(struct vmemos_file *from_at, const char *from, struct vmemos_file *to_at,
 		  const char *to, unsigned int flags);
 
-/* A hard link; the last component of from is not followed.  -EPERM, -EEXIST. */
+/* A hard link; the last component of from is not followed.  from NULL: a name
+ * for an open file, O_TMPFILE's for example.  -EPERM, -EEXIST. */
 int vmemos_link(struct vmemos_file *from_at, const char *from, struct vmemos_file *to_at,
 		const char *to);
-/* A name for an open file, O_TMPFILE's for example. */
-int vmemos_flink(struct vmemos_file *file, struct vmemos_file *to_at, const char *to);
 int vmemos_symlink(const char *target, struct vmemos_file *at, const char *path);
-/* Length of the target; up to size bytes are stored, no NUL is added.  -EINVAL.
- * An empty path means the symlink that `at` was opened for by O_PATH. */
+/* Length of the target; up to size bytes are stored, no NUL is added.  -EINVAL. */
 int64_t vmemos_readlink(struct vmemos_file *at, const char *path, char *buf, size_t size);
 
 struct vmemos_dirent {
@@ -366,11 +362,11 @@ int64_t vmemos_dirpath(struct vmemos_file *dir, char *buf, size_t size);
  * Look at the file from off on.  *addr is the address of the byte at off, the
  * result how many bytes follow it there (at most len; ask again for more), 0
  * at the end of file.  A hole gives zeros that are not in the store.  Each
- * success but 0 needs one vmemos_give_back(file, off) before the handle is
- * closed.  -EBADF, -EISDIR.
+ * success but 0 needs one vmemos_give_back() before the handle is closed.
+ * -EBADF, -EISDIR.
  */
 int64_t vmemos_borrow(struct vmemos_file *file, uint64_t off, size_t len, const void **addr);
-void vmemos_give_back(struct vmemos_file *file, uint64_t off);
+void vmemos_give_back(struct vmemos_file *file);
 
 /*
  * Lay the file out so that [off, off+len) lies at consecutive addresses of
@@ -443,9 +439,6 @@ int vmemos_main(struct vmemos_platform *p, int argc, char **argv);
 
 /* ---- Port: a process of the host (libvmemos_host.a, -lpmem) ------------------ */
 
-/* A private copy of the image as it is now: nothing that is stored reaches it. */
-#define VMEMOS_HOST_SNAPSHOT	(1u << 0)
-
 /*
  * Map an image (regular file, or block device) at VMEMOS_BASE and fill in
  * *p: the store, its flush by msync of ranges, clock, random numbers, log to
@@ -453,7 +446,7 @@ int vmemos_main(struct vmemos_platform *p, int argc, char **argv);
  * the tools do.  0, or a negative errno after one line that says what is
  * wrong: -ENOENT, -EBUSY (in use, or no image), -EEXIST (the addresses are taken).
  */
-int vmemos_host_open(struct vmemos_platform *p, const char *path, unsigned int flags);
+int vmemos_host_open(struct vmemos_platform *p, const char *path);
 /* After vmemos_umount(). */
 void vmemos_host_close(struct vmemos_platform *p);
 

@@ -59,18 +59,28 @@ static int may_address(const struct vmemos_file *file, bool write)
 	    (write && mode != VMEMOS_O_RDWR))
 		return -EBADF;
 	if (vmemos_type(file->inode) != VMEMOS_S_IFREG)
-		return vmemos_type(file->inode) == VMEMOS_S_IFDIR ? -EISDIR : -EINVAL;
+		return vmemos_is_dir(file->inode) ? -EISDIR : -EINVAL;
 	return 0;
 }
 
-/* Consecutive blocks of the file that are consecutive in the store, or a hole. */
-static int map_run(struct vmem_inode *core, uint64_t lblk, uint64_t max, struct vmem_map *run)
+/*
+ * Consecutive blocks of the file that are consecutive in the store, or a hole;
+ * with `fill` holes get blocks: only then it shows whether they fit on.  After
+ * an error run->nr blocks are so all the same.
+ */
+static int map_run(struct vmem_inode *core, uint64_t lblk, uint64_t max, bool fill,
+		   struct vmem_map *run)
 {
 	struct vmem_map next;
-	int err = vmem_map(core, lblk, max, run);
+	int err = fill ? vmem_map_write(core, lblk, max, run) : vmem_map(core, lblk, max, run);
 
+	if (err)
+		run->nr = 0;
 	while (!err && run->nr < max) {
-		err = vmem_map(core, lblk + run->nr, max - run->nr, &next);
+		uint64_t from = lblk + run->nr, room = max - run->nr;
+
+		err = fill ? vmem_map_write(core, from, room, &next) :
+			     vmem_map(core, from, room, &next);
 		if (err || next.pblk != (run->pblk ? run->pblk + run->nr : 0))
 			break;
 		run->nr += next.nr;
@@ -93,7 +103,7 @@ int64_t vmemos_borrow(struct vmemos_file *file, uint64_t off, size_t len, const 
 	n = off < size ? vmemos_min(len, size - off) : 0;
 	if (n)
 		err = map_run(&inode->core, off >> VMEM_BLOCK_SHIFT,
-			      (in + n + VMEM_BLOCK_MASK) >> VMEM_BLOCK_SHIFT, &map);
+			      block_up(in + n) >> VMEM_BLOCK_SHIFT, false, &map);
 	if (n && !err) {
 		n = vmemos_min(n, ((map.pblk ? map.nr : 1) << VMEM_BLOCK_SHIFT) - in);
 		*addr = (map.pblk ? fs->store.base + (map.pblk << VMEM_BLOCK_SHIFT) : zeros) + in;
@@ -104,9 +114,8 @@ int64_t vmemos_borrow(struct vmemos_file *file, uint64_t off, size_t len, const 
 	return err ? err : (int64_t)n;
 }
 
-void vmemos_give_back(struct vmemos_file *file, uint64_t off)
+void vmemos_give_back(struct vmemos_file *file)
 {
-	(void)off;
 	vmemos_lock(file->inode->fs);
 	if (file->inode->borrows)
 		file->inode->borrows--;
@@ -120,7 +129,7 @@ static int lay_out(struct vmem_inode *core, uint64_t off, uint64_t len)
 {
 	uint64_t lblk = off >> VMEM_BLOCK_SHIFT, nr = block_up(len) >> VMEM_BLOCK_SHIFT;
 	struct vmem_map run;
-	int err = map_run(core, lblk, nr, &run);
+	int err = map_run(core, lblk, nr, false, &run);
 
 	if (err)
 		return err;
@@ -154,30 +163,6 @@ int vmemos_layout(struct vmemos_file *file, uint64_t off, uint64_t len)
 
 /* ---- Acquiring ---- */
 
-/* Blocks at consecutive addresses for the area; holes are filled if it is writable. */
-static int map_area(struct vmem_inode *core, uint64_t lblk, uint64_t nr, unsigned int flags,
-		    struct vmem_map *run)
-{
-	struct vmem_map next;
-	int err;
-
-	if (flags & VMEMOS_READ)
-		return map_run(core, lblk, nr, run);
-	err = vmem_map_write(core, lblk, nr, run);
-	while (!err && run->nr < nr) {
-		uint64_t room = nr - run->nr;
-
-		/* A hole that follows gets blocks; whether they fit on shows then. */
-		err = vmem_map_write(core, lblk + run->nr, room, &next);
-		if (err == -ENOSPC && !(flags & VMEMOS_WHOLE))
-			return 0;
-		if (err || next.pblk != run->pblk + run->nr)
-			break;
-		run->nr += next.nr;
-	}
-	return err;
-}
-
 static int acquire(struct vmemos_inode *inode, uint64_t off, uint64_t len, unsigned int flags,
 		   struct vmemos_area *area)
 {
@@ -187,9 +172,10 @@ static int acquire(struct vmemos_inode *inode, uint64_t off, uint64_t len, unsig
 
 	if (!len || off + len < off || off + len > block_up(vmem_size(&inode->core)))
 		return -EINVAL;
-	err = map_area(&inode->core, off >> VMEM_BLOCK_SHIFT, block_up(in + len) >> VMEM_BLOCK_SHIFT,
-		       flags, &run);
-	if (err)
+	err = map_run(&inode->core, off >> VMEM_BLOCK_SHIFT, block_up(in + len) >> VMEM_BLOCK_SHIFT,
+		      !(flags & VMEMOS_READ), &run);
+	/* The store may be full where a part of it will do. */
+	if (err && (err != -ENOSPC || !run.nr || flags & VMEMOS_WHOLE))
 		return err;
 	got = vmemos_min(len, (run.nr << VMEM_BLOCK_SHIFT) - in);
 	if (got < len && flags & VMEMOS_WHOLE)

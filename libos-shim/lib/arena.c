@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /*
- * arena.c - the library's memory: buddies in the caller's arena
+ * arena.c - the library's memory: buddies in the caller's arena, behind the
+ * struct that describes them
  *
  * Whoever frees says the size, so chunks need no header, and most of what the
  * core asks for are pages, of which none is wasted.  A tag per 64 bytes tells
@@ -42,55 +43,41 @@ static size_t take(struct vmemos_arena *a, struct vmemos_chunk *c)
 	return unit;
 }
 
-bool vmemos_arena_init(struct vmemos_arena *a, struct vmemos_platform *p, void *mem, size_t size)
+struct vmemos_arena *vmemos_arena_new(struct vmemos_platform *p)
 {
-	size_t units, unit = 0;
+	const size_t head = (sizeof(struct vmemos_arena) + UNIT - 1) / UNIT * UNIT;
+	struct vmemos_arena *a = p->arena;
+	unsigned int order;
+	size_t unit;
 
+	if (!a || (uintptr_t)a % UNIT || p->arena_size < VMEMOS_ARENA_MIN)
+		return NULL;
 	memset(a, 0, sizeof(*a));
-	if (!mem || (uintptr_t)mem % UNIT || size < VMEMOS_ARENA_MIN)
-		return false;
 	a->platform = p;
 	/* One tag for each unit, in front of them. */
-	units = size / (UNIT + 1);
-	a->tags = mem;
-	a->base = (uint8_t *)mem + (units + UNIT - 1) / UNIT * UNIT;
-	units = ((uint8_t *)mem + size >= a->base) ?
-		(size_t)((uint8_t *)mem + size - a->base) / UNIT : 0;
-	a->units = units < size / (UNIT + 1) ? units : size / (UNIT + 1);
+	a->units = (p->arena_size - head - UNIT) / (UNIT + 1);
+	a->tags = (uint8_t *)a + head;
+	a->base = a->tags + (a->units + UNIT - 1) / UNIT * UNIT;
 	memset(a->tags, 0, a->units);
 	if (p->lock_new) {
 		a->lock = p->lock_new(p);
 		if (!a->lock)
-			return false;
+			return NULL;
 	}
-	while (unit < a->units) {
-		unsigned int order = 0;
-
-		while (order + 1 < VMEMOS_ORDERS && !(unit & (((size_t)2 << order) - 1)) &&
-		       unit + ((size_t)2 << order) <= a->units)
-			order++;
+	/* The largest chunks that lie right and fit. */
+	for (unit = 0; unit < a->units; unit += (size_t)1 << order) {
+		order = unit ? (unsigned int)__builtin_ctzll(unit) : VMEMOS_ORDERS - 1;
+		while (unit + ((size_t)1 << order) > a->units)
+			order--;
 		push(a, unit, order);
-		unit += (size_t)1 << order;
 	}
-	return true;
+	return a;
 }
 
-/* The heads of the lists are in the struct, and the first chunks point to them. */
-void vmemos_arena_move(struct vmemos_arena *to, const struct vmemos_arena *from)
-{
-	unsigned int i;
-
-	*to = *from;
-	for (i = 0; i < VMEMOS_ORDERS; i++)
-		if (to->free[i])
-			to->free[i]->link = &to->free[i];
-}
-
-void vmemos_arena_fini(struct vmemos_arena *a)
+void vmemos_arena_end(struct vmemos_arena *a)
 {
 	if (a->lock)
 		a->platform->lock_free(a->platform, a->lock);
-	a->lock = NULL;
 }
 
 static void *alloc_locked(struct vmemos_arena *a, unsigned int order)

@@ -42,14 +42,14 @@ static void *env_alloc(const struct vmem_env *env, size_t size)
 {
 	struct vmemos *fs = env->ctx;
 
-	return vmemos_arena_alloc(&fs->arena, size);
+	return vmemos_arena_alloc(fs->arena, size);
 }
 
 static void env_free(const struct vmem_env *env, void *p, size_t size)
 {
 	struct vmemos *fs = env->ctx;
 
-	vmemos_arena_free(&fs->arena, p, size);
+	vmemos_arena_free(fs->arena, p, size);
 }
 
 static int64_t env_now(const struct vmem_env *env)
@@ -107,47 +107,31 @@ static bool platform_complete(const struct vmemos_platform *p)
 	       (p->backing != VMEMOS_BACKING_DAX || (p->writeback && p->drain));
 }
 
-static void set_store(struct vmemos *fs)
+static void set_store(struct vmemos *fs, const struct vmemos_platform *p)
 {
-	struct vmemos_platform *p = fs->platform;
-	struct vmem_store *store = &fs->store;
+	bool dax = p->backing == VMEMOS_BACKING_DAX;
 
-	store->base = p->base;
-	store->size = p->size;
-	store->backing = (enum vmem_backing)p->backing;
-	store->read_only = p->read_only;
-	store->ctx = fs;
-	memcpy(store->generation, p->generation, sizeof(store->generation));
-	if (p->backing == VMEMOS_BACKING_DAX) {
-		store->writeback = store_writeback;
-		store->drain = store_drain;
-	} else if (p->backing == VMEMOS_BACKING_PAGE_CACHE && p->flush) {
-		store->flush = store_flush;
-	}
+	fs->store = (struct vmem_store){
+		.base = p->base, .size = p->size, .backing = (enum vmem_backing)p->backing,
+		.read_only = p->read_only, .ctx = fs,
+		.writeback = dax ? store_writeback : NULL, .drain = dax ? store_drain : NULL,
+		.flush = p->backing == VMEMOS_BACKING_PAGE_CACHE && p->flush ? store_flush : NULL,
+	};
+	memcpy(fs->store.generation, p->generation, sizeof(p->generation));
 }
 
-static void set_env(struct vmemos *fs)
+static void set_env(struct vmemos *fs, const struct vmemos_platform *p)
 {
-	struct vmemos_platform *p = fs->platform;
-	struct vmem_env *env = &fs->env;
-
-	env->ctx = fs;
-	env->alloc = env_alloc;
-	env->free = env_free;
-	env->now = env_now;
-	env->random = env_random;
-	env->log = env_log;
-	env->crc32c = p->crc32c ? p->crc32c : vmemos_best_crc32c();
-	/* Pages that are home and pages that are not: twice as many, with some room. */
-	env->overlay_pages = (uint32_t)(p->arena_size / (VMEM_BLOCK_SIZE + 64) * 3 / 8);
-	if (!p->lock_new)
-		return;
-	env->lock_new = env_lock_new;
-	env->lock_free = env_lock_free;
-	env->lock = p->lock;
-	env->unlock = p->unlock;
-	env->lock_shared = p->lock_shared;
-	env->unlock_shared = p->unlock_shared;
+	fs->env = (struct vmem_env){
+		.ctx = fs, .alloc = env_alloc, .free = env_free, .now = env_now,
+		.random = env_random, .log = env_log, .crc32c = vmemos_best_crc32c(),
+		/* Pages that are home and pages that are not: twice as many, with some room. */
+		.overlay_pages = (uint32_t)(p->arena_size / (VMEM_BLOCK_SIZE + 64) * 3 / 8),
+		.lock_new = p->lock_new ? env_lock_new : NULL,
+		.lock_free = p->lock_new ? env_lock_free : NULL,
+		.lock = p->lock, .unlock = p->unlock,
+		.lock_shared = p->lock_shared, .unlock_shared = p->unlock_shared,
+	};
 }
 
 static int mount_core(struct vmemos *fs, const struct vmemos_mount_opts *opts)
@@ -171,54 +155,45 @@ static int mount_core(struct vmemos *fs, const struct vmemos_mount_opts *opts)
 
 static void free_mount(struct vmemos *fs)
 {
-	struct vmemos_arena arena = fs->arena;
-
 	if (fs->lock)
 		fs->platform->lock_free(fs->platform, fs->lock);
-	vmemos_arena_fini(&arena);
+	vmemos_arena_end(fs->arena);
 }
 
 int vmemos_mount(struct vmemos_platform *p, const struct vmemos_mount_opts *opts,
 		 struct vmemos **out)
 {
 	static const struct vmemos_mount_opts defaults;
-	struct vmemos_arena arena;
+	struct vmemos_arena *arena;
 	struct vmemos *fs;
 	int err;
 
 	*out = NULL;
 	if (!platform_complete(p))
 		return -EINVAL;
-	if (!vmemos_arena_init(&arena, p, p->arena, p->arena_size))
+	arena = vmemos_arena_new(p);
+	if (!arena)
 		return -ENOMEM;
-	opts = opts ? opts : &defaults;
-	fs = vmemos_arena_alloc(&arena, sizeof(*fs));
-	if (!fs) {
-		vmemos_arena_fini(&arena);
-		return -ENOMEM;
-	}
-	vmemos_arena_move(&fs->arena, &arena);
+	/* It fits into the smallest arena. */
+	fs = vmemos_arena_alloc(arena, sizeof(*fs));
+	fs->arena = arena;
 	fs->platform = p;
-	fs->uid = opts->uid;
-	fs->gid = opts->gid;
-	set_store(fs);
-	set_env(fs);
+	set_store(fs, p);
+	set_env(fs, p);
 	if (p->lock_new)
 		fs->lock = p->lock_new(p);
-	err = p->lock_new && !fs->lock ? -ENOMEM : mount_core(fs, opts);
-	if (err) {
-		free_mount(fs);
-		return err;
+	err = p->lock_new && !fs->lock ? -ENOMEM : mount_core(fs, opts ? opts : &defaults);
+	if (!err) {
+		fs->root.flags = VMEMOS_O_DIRECTORY;
+		err = vmemos_iget(fs, VMEMOS_ROOT_INO, &fs->root.inode);
+		if (err)
+			vmem_umount(fs->core);
 	}
-	fs->root.flags = VMEMOS_O_DIRECTORY;
-	err = vmemos_iget(fs, VMEMOS_ROOT_INO, &fs->root.inode);
-	if (err) {
-		vmem_umount(fs->core);
+	if (err)
 		free_mount(fs);
-		return err;
-	}
-	*out = fs;
-	return 0;
+	else
+		*out = fs;
+	return err;
 }
 
 int vmemos_umount(struct vmemos *fs)
@@ -264,14 +239,12 @@ void vmemos_statfs(struct vmemos *fs, struct vmemos_statfs *st)
 	struct vmem_statfs s;
 
 	vmem_statfs(fs->core, &s);
-	st->blocks = s.blocks;
-	st->free_blocks = s.free_blocks;
-	st->avail_blocks = s.avail_blocks;
-	st->inodes = s.inodes;
-	st->free_inodes = s.free_inodes;
+	*st = (struct vmemos_statfs){
+		.blocks = s.blocks, .free_blocks = s.free_blocks, .avail_blocks = s.avail_blocks,
+		.inodes = s.inodes, .free_inodes = s.free_inodes, .name_max = VMEM_NAME_MAX,
+	};
 	memcpy(st->uuid, s.uuid, sizeof(st->uuid));
 	memcpy(st->label, s.label, sizeof(st->label));
-	st->name_max = VMEM_NAME_MAX;
 }
 
 void vmemos_get_counters(struct vmemos *fs, struct vmemos_counters *c)
@@ -279,15 +252,12 @@ void vmemos_get_counters(struct vmemos *fs, struct vmemos_counters *c)
 	struct vmem_stats s;
 
 	vmem_get_stats(fs->core, &s);
-	c->records = s.records;
-	c->record_bytes = s.record_bytes;
-	c->commits = s.commits;
-	c->flushes = s.flushes;
-	c->flush_ranges = s.flush_ranges;
-	c->flush_bytes = s.flush_bytes;
-	c->checkpoints = s.checkpoints;
-	c->arena_used = fs->arena.used;
-	c->arena_peak = fs->arena.peak;
+	*c = (struct vmemos_counters){
+		.records = s.records, .record_bytes = s.record_bytes, .commits = s.commits,
+		.flushes = s.flushes, .flush_ranges = s.flush_ranges,
+		.flush_bytes = s.flush_bytes, .checkpoints = s.checkpoints,
+		.arena_used = fs->arena->used, .arena_peak = fs->arena->peak,
+	};
 }
 
 enum vmemos_domain vmemos_get_domain(struct vmemos *fs)

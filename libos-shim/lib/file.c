@@ -5,10 +5,10 @@
 /* ---- Handles ---- */
 
 /* Takes over the reference to inode; NULL: no memory, the reference is dropped. */
-struct vmemos_file *vmemos_new_file(struct vmemos_inode *inode, unsigned int flags)
+static struct vmemos_file *new_file(struct vmemos_inode *inode, unsigned int flags)
 {
 	struct vmemos *fs = inode->fs;
-	struct vmemos_file *file = vmemos_arena_alloc(&fs->arena, sizeof(*file));
+	struct vmemos_file *file = vmemos_arena_alloc(fs->arena, sizeof(*file));
 
 	if (!file) {
 		vmemos_iput(inode);
@@ -25,59 +25,21 @@ static bool wants_write(unsigned int flags)
 	return (flags & VMEMOS_O_ACCMODE) != VMEMOS_O_RDONLY;
 }
 
-static void new_attr(const struct vmemos *fs, unsigned int mode, struct vmem_attr *attr)
+static int make_tmpfile(struct vmemos_walk *w, unsigned int flags, const struct vmemos_make *m)
 {
-	memset(attr, 0, sizeof(*attr));
-	attr->mode = (uint16_t)mode;
-	attr->uid = fs->uid;
-	attr->gid = fs->gid;
-}
-
-static int create_file(struct vmemos_walk *w, unsigned int mode)
-{
-	struct vmemos *fs = w->dir->fs;
-	struct vmem_attr attr;
+	struct vmemos_inode *dir = w->inode;
 	int err;
 
-	w->inode = vmemos_inew(fs);
-	if (!w->inode)
-		return -ENOMEM;
-	new_attr(fs, VMEMOS_S_IFREG | (mode & 07777), &attr);
-	err = vmem_create(&w->dir->core, w->name, &attr, &w->inode->core);
-	if (err) {
-		vmemos_idrop(w->inode);
-		w->inode = NULL;
-		return err;
-	}
-	vmemos_imade(w->inode);
-	return 0;
-}
-
-static int make_tmpfile(struct vmemos_walk *w, unsigned int flags, unsigned int mode)
-{
-	struct vmemos *fs;
-	struct vmemos_inode *inode;
-	struct vmem_attr attr;
-	int err;
-
-	if (!w->inode)
+	if (!dir)
 		return -ENOENT;
-	if (!wants_write(flags) || vmemos_type(w->inode) != VMEMOS_S_IFDIR)
-		return vmemos_type(w->inode) == VMEMOS_S_IFDIR ? -EINVAL : -ENOTDIR;
-	fs = w->inode->fs;
-	inode = vmemos_inew(fs);
-	if (!inode)
-		return -ENOMEM;
-	new_attr(fs, VMEMOS_S_IFREG | (mode & 07777), &attr);
-	err = vmem_tmpfile(fs->core, &attr, w->inode->core.ino, &inode->core);
-	if (err) {
-		vmemos_idrop(inode);
-		return err;
-	}
-	vmemos_imade(inode);
-	vmemos_iput(w->inode);
-	w->inode = inode;
-	return 0;
+	if (!vmemos_is_dir(dir))
+		return -ENOTDIR;
+	if (!wants_write(flags))
+		return -EINVAL;
+	err = vmemos_make(dir, NULL, m, &w->inode);
+	if (!err)
+		vmemos_iput(dir);
+	return err;
 }
 
 /* The inode is there: may it be opened so? */
@@ -106,12 +68,13 @@ static int check_open(struct vmemos_inode *inode, unsigned int flags)
 
 static int open_walked(struct vmemos_walk *w, unsigned int flags, unsigned int mode)
 {
+	const struct vmemos_make m = { .mode = VMEMOS_S_IFREG | (mode & 07777) };
 	unsigned int tmpfile = VMEMOS_O_TMPFILE & ~(unsigned int)VMEMOS_O_DIRECTORY;
 
 	if (flags & tmpfile)
-		return make_tmpfile(w, flags, mode);
+		return make_tmpfile(w, flags, &m);
 	if (!w->inode)
-		return flags & VMEMOS_O_CREAT ? create_file(w, mode) : -ENOENT;
+		return flags & VMEMOS_O_CREAT ? vmemos_make(w->dir, &w->name, &m, &w->inode) : -ENOENT;
 	if (flags & VMEMOS_O_CREAT && flags & VMEMOS_O_EXCL)
 		return -EEXIST;
 	return check_open(w->inode, flags);
@@ -140,7 +103,7 @@ int vmemos_open(struct vmemos_file *at, const char *path, unsigned int flags,
 	if (!err)
 		err = open_walked(&w, flags, mode);
 	if (!err) {
-		*file = vmemos_new_file(w.inode, flags);
+		*file = new_file(w.inode, flags);
 		w.inode = NULL;
 		err = *file ? 0 : -ENOMEM;
 	}
@@ -158,19 +121,9 @@ int vmemos_close(struct vmemos_file *file)
 	vmemos_lock(fs);
 	fs->nr_files--;
 	vmemos_iput(file->inode);
-	vmemos_arena_free(&fs->arena, file, sizeof(*file));
+	vmemos_arena_free(fs->arena, file, sizeof(*file));
 	vmemos_unlock(fs);
 	return 0;
-}
-
-struct vmemos *vmemos_fs_of(struct vmemos_file *file)
-{
-	return file->inode->fs;
-}
-
-unsigned int vmemos_flags(struct vmemos_file *file)
-{
-	return file->flags;
 }
 
 void vmemos_set_append(struct vmemos_file *file, bool append)
@@ -211,36 +164,20 @@ static int may_read(const struct vmemos_file *file)
 {
 	if (file->flags & VMEMOS_O_PATH || (file->flags & VMEMOS_O_ACCMODE) == VMEMOS_O_WRONLY)
 		return -EBADF;
-	return vmemos_type(file->inode) == VMEMOS_S_IFDIR ? -EISDIR : 0;
+	return vmemos_is_dir(file->inode) ? -EISDIR : 0;
 }
 
-/* The lock is held, shared at least. */
-static int64_t read_at(struct vmemos_file *file, void *buf, size_t len, uint64_t off)
+/* At *pos, which moves on.  The lock is held, shared at least. */
+static int64_t read_at(struct vmemos_file *file, void *buf, size_t len, uint64_t *pos)
 {
 	struct copy c = { file->inode->fs->platform, NULL, buf };
-	int err = may_read(file);
+	int64_t n = may_read(file);
 
-	return err ? err : vmem_read(&file->inode->core, off, len, copy_out, &c);
-}
-
-/* The lock is held. */
-static int64_t write_at(struct vmemos_file *file, const void *buf, size_t len, uint64_t off)
-{
-	struct copy c = { file->inode->fs->platform, buf, NULL };
-
-	if (!wants_write(file->flags))
-		return -EBADF;
-	return vmem_write(&file->inode->core, off, len, copy_in, &c);
-}
-
-/* O_SYNC and O_DSYNC.  The lock is not held. */
-static int64_t written(struct vmemos_file *file, int64_t n)
-{
-	int err = 0;
-
-	if (n > 0 && file->flags & VMEMOS_O_DSYNC)
-		err = vmemos_fsync(file, (file->flags & VMEMOS_O_SYNC) != VMEMOS_O_SYNC);
-	return err ? err : n;
+	if (!n)
+		n = vmem_read(&file->inode->core, *pos, len, copy_out, &c);
+	if (n > 0)
+		*pos += (uint64_t)n;
+	return n;
 }
 
 int64_t vmemos_pread(struct vmemos_file *file, void *buf, size_t len, uint64_t off)
@@ -248,19 +185,9 @@ int64_t vmemos_pread(struct vmemos_file *file, void *buf, size_t len, uint64_t o
 	int64_t n;
 
 	vmemos_lock_shared(file->inode->fs);
-	n = read_at(file, buf, len, off);
+	n = read_at(file, buf, len, &off);
 	vmemos_unlock_shared(file->inode->fs);
 	return n;
-}
-
-int64_t vmemos_pwrite(struct vmemos_file *file, const void *buf, size_t len, uint64_t off)
-{
-	int64_t n;
-
-	vmemos_lock(file->inode->fs);
-	n = write_at(file, buf, len, off);
-	vmemos_unlock(file->inode->fs);
-	return written(file, n);
 }
 
 int64_t vmemos_read(struct vmemos_file *file, void *buf, size_t len)
@@ -268,25 +195,41 @@ int64_t vmemos_read(struct vmemos_file *file, void *buf, size_t len)
 	int64_t n;
 
 	vmemos_lock(file->inode->fs);
-	n = read_at(file, buf, len, file->pos);
-	if (n > 0)
-		file->pos += (uint64_t)n;
+	n = read_at(file, buf, len, &file->pos);
 	vmemos_unlock(file->inode->fs);
 	return n;
 }
 
+/* At *pos, or, if `append` and the handle says so, at the end; *pos moves on. */
+static int64_t write_at(struct vmemos_file *file, const void *buf, size_t len, uint64_t *pos,
+			bool append)
+{
+	struct copy c = { file->inode->fs->platform, buf, NULL };
+	int64_t n;
+	int err = 0;
+
+	if (!wants_write(file->flags))
+		return -EBADF;
+	vmemos_lock(file->inode->fs);
+	if (append && file->flags & VMEMOS_O_APPEND)
+		*pos = vmem_size(&file->inode->core);
+	n = vmem_write(&file->inode->core, *pos, len, copy_in, &c);
+	if (n > 0)
+		*pos += (uint64_t)n;
+	vmemos_unlock(file->inode->fs);
+	if (n > 0 && file->flags & VMEMOS_O_DSYNC)
+		err = vmemos_fsync(file, (file->flags & VMEMOS_O_SYNC) != VMEMOS_O_SYNC);
+	return err ? err : n;
+}
+
+int64_t vmemos_pwrite(struct vmemos_file *file, const void *buf, size_t len, uint64_t off)
+{
+	return write_at(file, buf, len, &off, false);
+}
+
 int64_t vmemos_write(struct vmemos_file *file, const void *buf, size_t len)
 {
-	int64_t n;
-
-	vmemos_lock(file->inode->fs);
-	if (file->flags & VMEMOS_O_APPEND)
-		file->pos = vmem_size(&file->inode->core);
-	n = write_at(file, buf, len, file->pos);
-	if (n > 0)
-		file->pos += (uint64_t)n;
-	vmemos_unlock(file->inode->fs);
-	return written(file, n);
+	return write_at(file, buf, len, &file->pos, true);
 }
 
 /* The position that lseek asks for, or an error. */
@@ -294,7 +237,7 @@ static int64_t seek_target(struct vmemos_file *file, int64_t off, enum vmemos_wh
 {
 	int64_t from = whence == VMEMOS_SEEK_CUR ? (int64_t)file->pos : 0;
 
-	if (vmemos_type(file->inode) == VMEMOS_S_IFDIR)
+	if (vmemos_is_dir(file->inode))
 		return (whence == VMEMOS_SEEK_SET && off >= 0) ||
 		       (whence == VMEMOS_SEEK_CUR && !off) ? from + off : -EINVAL;
 	switch (whence) {
@@ -356,34 +299,6 @@ int vmemos_ftruncate(struct vmemos_file *file, uint64_t size)
 
 /* ---- Attributes ---- */
 
-void vmemos_fill_stat(const struct vmemos_inode *inode, struct vmemos_stat *st)
-{
-	struct vmem_attr a;
-
-	vmem_getattr(&inode->core, &a);
-	st->ino = inode->core.ino;
-	st->mode = a.mode;
-	st->nlink = a.nlink;
-	st->uid = a.uid;
-	st->gid = a.gid;
-	st->rdev = a.rdev;
-	st->generation = a.generation;
-	st->size = a.size;
-	st->blocks = a.blocks;
-	st->atime = a.atime;
-	st->mtime = a.mtime;
-	st->ctime = a.ctime;
-	st->btime = a.btime;
-}
-
-int vmemos_fstat(struct vmemos_file *file, struct vmemos_stat *st)
-{
-	vmemos_lock_shared(file->inode->fs);
-	vmemos_fill_stat(file->inode, st);
-	vmemos_unlock_shared(file->inode->fs);
-	return 0;
-}
-
 static enum vmemos_follow follow_by(unsigned int flags)
 {
 	return flags & VMEMOS_NOFOLLOW ? VMEMOS_WALK_LINK : VMEMOS_WALK_FOLLOW;
@@ -394,12 +309,19 @@ int vmemos_stat(struct vmemos_file *at, const char *path, unsigned int flags,
 {
 	struct vmemos *fs = at->inode->fs;
 	struct vmemos_inode *inode;
+	struct vmem_attr a;
 	int err;
 
 	vmemos_lock(fs);
 	err = vmemos_resolve(at, path, follow_by(flags), &inode);
 	if (!err) {
-		vmemos_fill_stat(inode, st);
+		vmem_getattr(&inode->core, &a);
+		*st = (struct vmemos_stat){
+			.ino = inode->core.ino, .mode = a.mode, .nlink = a.nlink, .uid = a.uid,
+			.gid = a.gid, .rdev = a.rdev, .generation = a.generation,
+			.size = a.size, .blocks = a.blocks, .atime = a.atime,
+			.mtime = a.mtime, .ctime = a.ctime, .btime = a.btime,
+		};
 		vmemos_iput(inode);
 	}
 	vmemos_unlock(fs);
@@ -442,16 +364,6 @@ int vmemos_setattr(struct vmemos_file *at, const char *path, unsigned int flags,
 	return err;
 }
 
-int vmemos_fsetattr(struct vmemos_file *file, unsigned int which, const struct vmemos_stat *st)
-{
-	int err;
-
-	vmemos_lock(file->inode->fs);
-	err = set_attr(file->inode, which, st);
-	vmemos_unlock(file->inode->fs);
-	return err;
-}
-
 /* ---- Directories ---- */
 
 struct one_entry {
@@ -485,66 +397,66 @@ int vmemos_readdir(struct vmemos_file *dir, struct vmemos_dirent *entry)
 	if (dir->flags & VMEMOS_O_PATH)
 		return -EBADF;
 	vmemos_lock(fs);
-	err = vmemos_type(dir->inode) == VMEMOS_S_IFDIR ?
+	err = vmemos_is_dir(dir->inode) ?
 	      vmem_readdir(&dir->inode->core, &dir->pos, take_one, &one) : -ENOTDIR;
 	entry->next = (int64_t)dir->pos;
 	vmemos_unlock(fs);
 	return err ? err : one.taken;
 }
 
-struct find_ino {
-	uint64_t ino;
-	char *name;			/* the end of a buffer, room for a name before it */
-	size_t len;
+/* A path, written backwards to the end of buf. */
+struct backwards {
+	uint64_t ino;			/* whose name comes next */
+	char *buf;
+	size_t left;			/* bytes in front of it */
+	int err;
 };
 
-static int match_ino(void *ctx, const char *name, size_t len, uint64_t ino, unsigned int type,
-		     uint64_t cookie)
+static int put_name(void *ctx, const char *name, size_t len, uint64_t ino, unsigned int type,
+		    uint64_t cookie)
 {
-	struct find_ino *f = ctx;
+	struct backwards *b = ctx;
 
 	(void)type;
-	if (cookie < 2 || ino != f->ino)
+	if (cookie < 2 || ino != b->ino)
 		return 0;
-	f->len = len;
-	memcpy(f->name - len, name, len);
+	b->err = len + 1 > b->left ? -ERANGE : 0;
+	if (!b->err) {
+		b->left -= len + 1;
+		b->buf[b->left] = '/';
+		memcpy(b->buf + b->left + 1, name, len);
+	}
 	return 1;
 }
 
-/* Names from dir up to the root, written backwards to the end of buf. */
+/* The names from dir up to the root. */
 static int64_t build_path(struct vmemos_inode *dir, char *buf, size_t size)
 {
+	struct backwards b = { .buf = buf, .left = size };
 	struct vmemos_inode *at = dir, *parent;
-	size_t left = size;
 	int err = 0;
 
 	vmemos_ihold(at);
 	while (!err && at != at->fs->root.inode) {
-		char name[VMEM_NAME_MAX];
-		struct find_ino f = { at->core.ino, name + sizeof(name), 0 };
 		uint64_t cookie = 2;
 
 		err = vmemos_parent(at, &parent);
 		if (err)
 			break;
-		err = vmem_readdir(&parent->core, &cookie, match_ino, &f);
+		b.ino = at->core.ino;
+		b.err = -ENOENT;
 		vmemos_iput(at);
 		at = parent;
-		if (!err && (!f.len || f.len + 1 > left))
-			err = f.len ? -ERANGE : -ENOENT;
-		if (err)
-			break;
-		left -= f.len + 1;
-		buf[left] = '/';
-		memcpy(buf + left + 1, f.name - f.len, f.len);
+		err = vmem_readdir(&at->core, &cookie, put_name, &b);
+		err = err ? err : b.err;
 	}
 	vmemos_iput(at);
-	if (!err && left == size)
-		buf[--left] = '/';
 	if (err)
 		return err;
-	memmove(buf, buf + left, size - left);
-	return (int64_t)(size - left);
+	if (b.left == size)
+		buf[--b.left] = '/';
+	memmove(buf, buf + b.left, size - b.left);
+	return (int64_t)(size - b.left);
 }
 
 int64_t vmemos_dirpath(struct vmemos_file *dir, char *buf, size_t size)
@@ -554,7 +466,7 @@ int64_t vmemos_dirpath(struct vmemos_file *dir, char *buf, size_t size)
 
 	if (size < 2)
 		return -ERANGE;
-	if (vmemos_type(dir->inode) != VMEMOS_S_IFDIR)
+	if (!vmemos_is_dir(dir->inode))
 		return -ENOTDIR;
 	vmemos_lock(fs);
 	len = build_path(dir->inode, buf, size - 1);

@@ -79,7 +79,7 @@ size_t vmemos_vformat(char *buf, size_t size, const char *fmt, va_list ap)
 		case 's':
 			text = va_arg(ap, const char *);
 			text = text ? text : "(null)";
-			put_padded(&o, &s, text, vmemos_strlen(text));
+			put_padded(&o, &s, text, strlen(text));
 			break;
 		case 'c':
 			c = (char)va_arg(ap, int);

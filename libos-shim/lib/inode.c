@@ -36,7 +36,7 @@ static void forget(struct vmemos_inode *inode)
 	unhash(inode);
 	/* An error here has been logged, and is told again by the next fsync. */
 	(void)vmem_iput(&inode->core);
-	vmemos_arena_free(&inode->fs->arena, inode, sizeof(*inode));
+	vmemos_idrop(inode);
 }
 
 void vmemos_ishrink(struct vmemos *fs, unsigned int keep)
@@ -53,11 +53,11 @@ void vmemos_ishrink(struct vmemos *fs, unsigned int keep)
 
 struct vmemos_inode *vmemos_inew(struct vmemos *fs)
 {
-	struct vmemos_inode *inode = vmemos_arena_alloc(&fs->arena, sizeof(*inode));
+	struct vmemos_inode *inode = vmemos_arena_alloc(fs->arena, sizeof(*inode));
 
 	if (!inode) {
 		vmemos_ishrink(fs, 0);
-		inode = vmemos_arena_alloc(&fs->arena, sizeof(*inode));
+		inode = vmemos_arena_alloc(fs->arena, sizeof(*inode));
 	}
 	if (inode) {
 		inode->fs = fs;
@@ -76,7 +76,7 @@ void vmemos_imade(struct vmemos_inode *inode)
 
 void vmemos_idrop(struct vmemos_inode *inode)
 {
-	vmemos_arena_free(&inode->fs->arena, inode, sizeof(*inode));
+	vmemos_arena_free(inode->fs->arena, inode, sizeof(*inode));
 }
 
 int vmemos_iget(struct vmemos *fs, uint64_t ino, struct vmemos_inode **out)

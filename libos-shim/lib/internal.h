@@ -60,9 +60,8 @@ struct vmemos {
 	struct vmem_store store;
 	struct vmem_env env;
 	struct vmem_fs *core;
-	struct vmemos_arena arena;
+	struct vmemos_arena *arena;
 	void *lock;
-	uint32_t uid, gid;
 	struct vmemos_inode *hash[VMEMOS_BUCKETS];
 	struct vmemos_inode *idle;	/* most recent first */
 	unsigned int nr_idle;
@@ -105,21 +104,16 @@ static inline unsigned int vmemos_type(const struct vmemos_inode *inode)
 	return vmem_get16(inode->core.raw.mode) & VMEMOS_S_IFMT;
 }
 
-static inline size_t vmemos_strlen(const char *s)
+static inline bool vmemos_is_dir(const struct vmemos_inode *inode)
 {
-	size_t n = 0;
-
-	while (s[n])
-		n++;
-	return n;
+	return vmemos_type(inode) == VMEMOS_S_IFDIR;
 }
 
 /* ---- arena.c ---- */
 
-/* False: too small. */
-bool vmemos_arena_init(struct vmemos_arena *a, struct vmemos_platform *p, void *mem, size_t size);
-void vmemos_arena_move(struct vmemos_arena *to, const struct vmemos_arena *from);
-void vmemos_arena_fini(struct vmemos_arena *a);
+/* NULL: it is too small. */
+struct vmemos_arena *vmemos_arena_new(struct vmemos_platform *p);
+void vmemos_arena_end(struct vmemos_arena *a);
 void *vmemos_arena_alloc(struct vmemos_arena *a, size_t size);	/* zeroed */
 void vmemos_arena_free(struct vmemos_arena *a, void *mem, size_t size);
 
@@ -168,15 +162,23 @@ enum vmemos_follow {
 int vmemos_walk(struct vmemos_file *at, const char *path, enum vmemos_follow follow,
 		struct vmemos_walk *w);
 void vmemos_walk_put(struct vmemos_walk *w);
-/* The same when it must exist: *inode is held. */
+/* The same when it must exist: *inode is held.  path NULL: the inode of `at`. */
 int vmemos_resolve(struct vmemos_file *at, const char *path, enum vmemos_follow follow,
 		   struct vmemos_inode **inode);
 int vmemos_parent(struct vmemos_inode *dir, struct vmemos_inode **parent);
 
-/* ---- file.c, area.c ---- */
+/* ---- name.c, area.c ---- */
 
-struct vmemos_file *vmemos_new_file(struct vmemos_inode *inode, unsigned int flags);
-void vmemos_fill_stat(const struct vmemos_inode *inode, struct vmemos_stat *st);
+/* A new inode: its mode with the type; target: of a symlink. */
+struct vmemos_make {
+	unsigned int mode;
+	uint32_t rdev;
+	const char *target;
+};
+
+/* fs->lock is held exclusively.  name NULL: a file without a name.  *inode is held. */
+int vmemos_make(struct vmemos_inode *dir, const struct vmem_name *name,
+		const struct vmemos_make *m, struct vmemos_inode **inode);
 /* fs->lock is held exclusively.  -EBUSY: an address in use would move. */
 int vmemos_truncate_inode(struct vmemos_inode *inode, uint64_t size);
 /* What may have been stored through areas counts as stored; lock held, shared or not. */

@@ -4,45 +4,32 @@
 
 /* ---- Making ---- */
 
-struct make {
-	unsigned int mode;
-	uint32_t rdev;
-	const char *target;
-};
-
-/* Make what m says at the end of the walk. */
-static int make_node(struct vmemos_walk *w, const struct make *m)
+int vmemos_make(struct vmemos_inode *dir, const struct vmem_name *name,
+		const struct vmemos_make *m, struct vmemos_inode **out)
 {
 	struct vmem_attr attr = { .mode = (uint16_t)m->mode, .rdev = m->rdev };
-	struct vmemos_inode *inode;
-	struct vmemos *fs;
+	struct vmemos_inode *inode = vmemos_inew(dir->fs);
 	int err;
 
-	if (w->inode)
-		return -EEXIST;
-	if (w->slash && (m->mode & VMEMOS_S_IFMT) != VMEMOS_S_IFDIR)
-		return -ENOENT;
-	fs = w->dir->fs;
-	attr.uid = fs->uid;
-	attr.gid = fs->gid;
-	inode = vmemos_inew(fs);
 	if (!inode)
 		return -ENOMEM;
-	if (m->target)
-		err = vmem_symlink(&w->dir->core, w->name, m->target, vmemos_strlen(m->target),
-				   &attr, &inode->core);
+	if (!name)
+		err = vmem_tmpfile(dir->fs->core, &attr, dir->core.ino, &inode->core);
+	else if (m->target)
+		err = vmem_symlink(&dir->core, *name, m->target, strlen(m->target), &attr,
+				   &inode->core);
 	else
-		err = vmem_create(&w->dir->core, w->name, &attr, &inode->core);
+		err = vmem_create(&dir->core, *name, &attr, &inode->core);
 	if (err) {
 		vmemos_idrop(inode);
 		return err;
 	}
 	vmemos_imade(inode);
-	vmemos_iput(inode);
+	*out = inode;
 	return 0;
 }
 
-static int make_at(struct vmemos_file *at, const char *path, const struct make *m)
+static int make_at(struct vmemos_file *at, const char *path, const struct vmemos_make *m)
 {
 	struct vmemos *fs = at->inode->fs;
 	struct vmemos_walk w;
@@ -50,8 +37,12 @@ static int make_at(struct vmemos_file *at, const char *path, const struct make *
 
 	vmemos_lock(fs);
 	err = vmemos_walk(at, path, VMEMOS_WALK_ENTRY, &w);
+	if (!err && w.inode)
+		err = -EEXIST;
+	if (!err && w.slash && (m->mode & VMEMOS_S_IFMT) != VMEMOS_S_IFDIR)
+		err = -ENOENT;
 	if (!err)
-		err = make_node(&w, m);
+		err = vmemos_make(w.dir, &w.name, m, &w.inode);
 	vmemos_walk_put(&w);
 	vmemos_unlock(fs);
 	return err;
@@ -59,31 +50,25 @@ static int make_at(struct vmemos_file *at, const char *path, const struct make *
 
 int vmemos_mkdir(struct vmemos_file *at, const char *path, unsigned int mode)
 {
-	struct make m = { VMEMOS_S_IFDIR | (mode & 07777), 0, NULL };
+	struct vmemos_make m = { VMEMOS_S_IFDIR | (mode & 07777), 0, NULL };
 
 	return make_at(at, path, &m);
 }
 
 int vmemos_mknod(struct vmemos_file *at, const char *path, unsigned int mode, uint32_t rdev)
 {
-	struct make m = { mode & (VMEMOS_S_IFMT | 07777), rdev, NULL };
+	struct vmemos_make m = { mode & (VMEMOS_S_IFMT | 07777), rdev, NULL };
 
-	switch (mode & VMEMOS_S_IFMT) {
-	case 0:
+	if (!(mode & VMEMOS_S_IFMT))
 		m.mode |= VMEMOS_S_IFREG;
-		break;
-	case VMEMOS_S_IFDIR:
-	case VMEMOS_S_IFLNK:
+	if ((mode & VMEMOS_S_IFMT) == VMEMOS_S_IFDIR || (mode & VMEMOS_S_IFMT) == VMEMOS_S_IFLNK)
 		return -EINVAL;
-	default:
-		break;
-	}
 	return make_at(at, path, &m);
 }
 
 int vmemos_symlink(const char *target, struct vmemos_file *at, const char *path)
 {
-	struct make m = { VMEMOS_S_IFLNK | 0777, 0, target };
+	struct vmemos_make m = { VMEMOS_S_IFLNK | 0777, 0, target };
 
 	return *target ? make_at(at, path, &m) : -ENOENT;
 }
@@ -92,15 +77,10 @@ int64_t vmemos_readlink(struct vmemos_file *at, const char *path, char *buf, siz
 {
 	struct vmemos *fs = at->inode->fs;
 	struct vmemos_inode *inode;
-	int64_t n = 0;
+	int64_t n;
 
 	vmemos_lock(fs);
-	if (*path) {
-		n = vmemos_resolve(at, path, VMEMOS_WALK_LINK, &inode);
-	} else {
-		inode = at->inode;
-		vmemos_ihold(inode);
-	}
+	n = vmemos_resolve(at, path, VMEMOS_WALK_LINK, &inode);
 	if (!n) {
 		n = vmem_readlink(&inode->core, buf, size);
 		vmemos_iput(inode);
@@ -111,11 +91,21 @@ int64_t vmemos_readlink(struct vmemos_file *at, const char *path, char *buf, siz
 
 /* ---- Linking and removing ---- */
 
-static int link_inode(struct vmemos_inode *inode, struct vmemos_file *at, const char *path)
+int vmemos_link(struct vmemos_file *from_at, const char *from, struct vmemos_file *to_at,
+		const char *to)
 {
+	struct vmemos *fs = from_at->inode->fs;
+	struct vmemos_inode *inode;
 	struct vmemos_walk w;
-	int err = vmemos_walk(at, path, VMEMOS_WALK_ENTRY, &w);
+	int err;
 
+	if (to_at->inode->fs != fs)
+		return -EXDEV;
+	vmemos_lock(fs);
+	err = vmemos_resolve(from_at, from, VMEMOS_WALK_LINK, &inode);
+	if (err)
+		goto unlock;
+	err = vmemos_walk(to_at, to, VMEMOS_WALK_ENTRY, &w);
 	if (!err && w.inode)
 		err = -EEXIST;
 	if (!err && w.slash)
@@ -123,37 +113,9 @@ static int link_inode(struct vmemos_inode *inode, struct vmemos_file *at, const 
 	if (!err)
 		err = vmem_link(&w.dir->core, w.name, &inode->core);
 	vmemos_walk_put(&w);
-	return err;
-}
-
-int vmemos_link(struct vmemos_file *from_at, const char *from, struct vmemos_file *to_at,
-		const char *to)
-{
-	struct vmemos *fs = from_at->inode->fs;
-	struct vmemos_inode *inode;
-	int err;
-
-	if (to_at->inode->fs != fs)
-		return -EXDEV;
-	vmemos_lock(fs);
-	err = vmemos_resolve(from_at, from, VMEMOS_WALK_LINK, &inode);
-	if (!err) {
-		err = link_inode(inode, to_at, to);
-		vmemos_iput(inode);
-	}
+	vmemos_iput(inode);
+unlock:
 	vmemos_unlock(fs);
-	return err;
-}
-
-int vmemos_flink(struct vmemos_file *file, struct vmemos_file *to_at, const char *to)
-{
-	int err;
-
-	if (to_at->inode->fs != file->inode->fs)
-		return -EXDEV;
-	vmemos_lock(file->inode->fs);
-	err = link_inode(file->inode, to_at, to);
-	vmemos_unlock(file->inode->fs);
 	return err;
 }
 
@@ -170,7 +132,7 @@ static int remove_at(struct vmemos_file *at, const char *path, bool dir)
 		      w.last == VMEMOS_LAST_ROOT ? -EBUSY : -ENOTEMPTY;
 	if (!err && !w.inode)
 		err = -ENOENT;
-	if (!err && w.slash && vmemos_type(w.inode) != VMEMOS_S_IFDIR)
+	if (!err && w.slash && !vmemos_is_dir(w.inode))
 		err = -ENOTDIR;
 	if (!err)
 		err = dir ? vmem_rmdir(&w.dir->core, w.name, &w.inode->core) :
@@ -217,18 +179,13 @@ static int check_loop(struct vmemos_walk *from, struct vmemos_walk *to, bool exc
 	bool below = false;
 	int err = 0;
 
-	if (vmemos_type(from->inode) == VMEMOS_S_IFDIR)
+	if (vmemos_is_dir(from->inode))
 		err = is_below(to->dir, from->inode, &below);
 	if (!err && below)
 		return -EINVAL;
-	if (!err && to->inode && vmemos_type(to->inode) == VMEMOS_S_IFDIR)
+	if (!err && to->inode && vmemos_is_dir(to->inode))
 		err = is_below(from->dir, to->inode, &below);
 	return err ? err : !below ? 0 : exchange ? -EINVAL : -ENOTEMPTY;
-}
-
-static bool is_dir(const struct vmemos_inode *inode)
-{
-	return vmemos_type(inode) == VMEMOS_S_IFDIR;
 }
 
 /* Errors come in Linux' order. */
@@ -245,8 +202,8 @@ static int rename_walked(struct vmemos_walk *from, struct vmemos_walk *to, unsig
 		return -EEXIST;
 	if (exchange && !to->inode)
 		return -ENOENT;
-	if ((exchange && to->slash && !is_dir(to->inode)) ||
-	    ((from->slash || (to->slash && !exchange)) && !is_dir(from->inode)))
+	if ((exchange && to->slash && !vmemos_is_dir(to->inode)) ||
+	    ((from->slash || (to->slash && !exchange)) && !vmemos_is_dir(from->inode)))
 		return -ENOTDIR;
 	err = check_loop(from, to, exchange);
 	if (err || from->inode == to->inode)

@@ -34,7 +34,7 @@ static int lookup(struct vmemos_inode *dir, struct vmem_name name, struct vmemos
 /* The walk goes on with the target of a symlink, then with rest. */
 static int expand(struct vmemos_walk *w, struct vmemos_inode *link, const char **rest)
 {
-	size_t len = (size_t)vmem_size(&link->core), tail = vmemos_strlen(*rest);
+	size_t len = (size_t)vmem_size(&link->core), tail = strlen(*rest);
 	int err;
 
 	if (!len || len + 1 + tail + 1 > sizeof(w->buf))
@@ -103,8 +103,7 @@ static int walk_name(struct step *s, struct vmemos_walk *w, struct vmem_name nam
 	w->last = VMEMOS_LAST_NAME;
 	w->slash = slash || s->slash;
 	s->dir = NULL;
-	if (inode && w->slash && s->follow != VMEMOS_WALK_ENTRY &&
-	    vmemos_type(inode) != VMEMOS_S_IFDIR) {
+	if (inode && w->slash && s->follow != VMEMOS_WALK_ENTRY && !vmemos_is_dir(inode)) {
 		vmemos_walk_put(w);
 		return -ENOTDIR;
 	}
@@ -119,7 +118,7 @@ static int walk_step(struct step *s, struct vmemos_walk *w)
 	bool slash;
 	int err;
 
-	if (vmemos_type(s->dir) != VMEMOS_S_IFDIR)
+	if (!vmemos_is_dir(s->dir))
 		return -ENOTDIR;
 	while (name.name[name.len] && name.name[name.len] != '/')
 		name.len++;
@@ -157,7 +156,7 @@ int vmemos_walk(struct vmemos_file *at, const char *path, enum vmemos_follow fol
 	w->last = VMEMOS_LAST_ROOT;
 	if (!*path)
 		return -ENOENT;
-	if (vmemos_strlen(path) >= VMEMOS_PATH_MAX)
+	if (strlen(path) >= VMEMOS_PATH_MAX)
 		return -ENAMETOOLONG;
 	if (*path == '/')
 		s.dir = at->inode->fs->root.inode;
@@ -185,8 +184,14 @@ int vmemos_resolve(struct vmemos_file *at, const char *path, enum vmemos_follow 
 		   struct vmemos_inode **inode)
 {
 	struct vmemos_walk w;
-	int err = vmemos_walk(at, path, follow, &w);
+	int err;
 
+	if (!path) {
+		*inode = at->inode;
+		vmemos_ihold(*inode);
+		return 0;
+	}
+	err = vmemos_walk(at, path, follow, &w);
 	if (err)
 		return err;
 	*inode = w.inode;

@@ -51,7 +51,7 @@ static void copy_in(uint64_t va, const void *from, uint64_t len)
 	uint8_t *page;
 
 	for (; len; len -= n, va += n, from = (const uint8_t *)from + n) {
-		page = vm_page(ALIGN_DOWN(va, PAGE_SIZE), true);
+		page = vm_page(ALIGN_DOWN(va, PAGE_SIZE));
 		if (!page)
 			fatal("no memory for the program: give the machine more (-m)");
 		n = PAGE_SIZE - va % PAGE_SIZE;
@@ -117,7 +117,7 @@ static uint64_t build_stack(const Elf64_Phdr *ph, int argc, char **argv)
 	unsigned int n = 0, i, at = 0;
 	const char *value;
 
-	random_bytes(random, sizeof(random));
+	machine.random(&machine, random, sizeof(random));
 	push_bytes(&sp, random, sizeof(random));
 	const uint64_t at_random = sp;
 	name = push_bytes(&sp, argv[0], strlen(argv[0]) + 1);

@@ -17,23 +17,16 @@ syscall_entry:
 	push %rcx
 	push %rbp
 	mov %rsp, %rbp			/* with the return address: a frame for backtraces */
-	push %rax
-	push %r9
-	push %r8
-	push %r10
-	push %rdx
-	push %rsi
-	push %rdi
+	.irp reg, rax, r9, r8, r10, rdx, rsi, rdi
+	push %\reg
+	.endr
 	mov %rsp, %rdi			/* struct syscall_frame */
 	sub $8, %rsp
 	call syscall_dispatch
 	add $8, %rsp
-	pop %rdi
-	pop %rsi
-	pop %rdx
-	pop %r10
-	pop %r8
-	pop %r9
+	.irp reg, rdi, rsi, rdx, r10, r8, r9
+	pop %\reg
+	.endr
 	add $8, %rsp
 	pop %rbp
 	pop %rcx
@@ -47,12 +40,9 @@ syscall_entry:
 enter_program:
 	mov %rsi, %rsp
 	mov %rdi, %rcx
-	xor %eax, %eax
-	xor %ebx, %ebx
-	xor %edx, %edx			/* no function for atexit() */
-	xor %esi, %esi
-	xor %edi, %edi
-	xor %ebp, %ebp
+	.irp reg, eax, ebx, edx, esi, edi, ebp	/* edx: no function for atexit() */
+	xor %\reg, %\reg
+	.endr
 	jmp *%rcx
 
 	.section .bss

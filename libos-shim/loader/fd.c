@@ -1,21 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /*
- * fd.c - descriptors and the open files behind them
+ * fd.c - descriptors, the open files behind them, and where paths start
  */
 #include <errno.h>
 #include <linux/fcntl.h>
 
 #include "loader.h"
 
-#define MAX_FDS		1024
-
 static struct descriptor {
 	struct open_file *of;
 	bool close_on_exec;		/* remembered, though there is no exec */
 } fds[MAX_FDS];
 
-static struct open_file file_pool[MAX_FDS];
-static struct open_file *free_files;
+static struct pool files = { .size = sizeof(struct open_file) };
 static struct vmemos_file *cwd;
 struct open_file *open_files;
 
@@ -24,18 +21,14 @@ struct open_file *fd_get(uint64_t fd)
 	return fd < MAX_FDS ? fds[fd].of : NULL;
 }
 
+/* The caller holds it. */
 static struct open_file *open_file_new(enum file_kind kind, unsigned int flags)
 {
-	static unsigned int used;
-	struct open_file *of = free_files;
+	struct open_file *of = pool_take(&files);
 
-	if (of)
-		free_files = of->next;
-	else if (used < MAX_FDS)
-		of = &file_pool[used++];
-	else
+	if (!of)
 		return NULL;
-	*of = (struct open_file){ .kind = kind, .flags = flags, .next = open_files };
+	*of = (struct open_file){ .kind = kind, .flags = flags, .refs = 1, .next = open_files };
 	open_files = of;
 	return of;
 }
@@ -51,8 +44,7 @@ void open_file_put(struct open_file *of)
 	while (*link != of)
 		link = &(*link)->next;
 	*link = of->next;
-	of->next = free_files;
-	free_files = of;
+	pool_give(&files, of);
 }
 
 /* The lowest free descriptor from `from` on becomes one of *of, which it holds. */
@@ -82,8 +74,11 @@ void fd_init(void)
 	struct open_file *console = open_file_new(KIND_CONSOLE, VMEMOS_O_RDWR);
 	unsigned int i;
 
+	if (!console)
+		fatal("no memory for the program: give the machine more (-m)");
 	for (i = 0; i < 3; i++)
 		fd_install(console, 0, false);
+	open_file_put(console);
 }
 
 void fd_exit(void)
@@ -95,97 +90,109 @@ void fd_exit(void)
 			fd_remove(fd);
 	if (cwd)
 		vmemos_close(cwd);
-	cwd = NULL;
 }
 
-struct vmemos_file *cwd_get(void)
+/* ---- Where paths start ---- */
+
+static struct vmemos_file *cwd_get(void)
 {
 	return cwd ? cwd : vmemos_root(fs);
 }
 
-int64_t cwd_set(struct vmemos_file *dir)
+int check_path(uint64_t *a, bool may_be_alone, bool may_be_empty)
 {
+	bool at_cwd = (int)a[0] == AT_FDCWD, alone = may_be_alone && !a[1] && !at_cwd;
+	struct open_file *of = fd_get(a[0]);
+	struct vmemos_file *at = at_cwd ? cwd_get() : of ? of->file : NULL;
+
+	if (!alone && !user_string(a[1]))
+		return -EFAULT;
+	if (alone || (may_be_empty && !*text(a[1]))) {
+		if (!at && !of)
+			return -EBADF;
+		a[1] = 0;
+	} else if (!at) {
+		if (*text(a[1]) != '/')
+			return of ? -ENOTDIR : -EBADF;
+		at = vmemos_root(fs);
+	}
+	a[0] = (uint64_t)at;
+	return 0;
+}
+
+SYSCALL(chdir_at)
+{
+	struct vmemos_file *dir;
+	int err;
+
+	if (!a[0])
+		return -ENOTDIR;
+	err = vmemos_open(handle(a[0]), a[1] ? text(a[1]) : ".", VMEMOS_O_DIRECTORY, 0, &dir);
+	if (err)
+		return err;
 	if (cwd)
 		vmemos_close(cwd);
 	cwd = dir;
 	return 0;
 }
 
-int path_at(uint64_t dirfd, uint64_t path, struct vmemos_file **at)
+SYSCALL(getcwd)
 {
-	struct open_file *of = fd_get(dirfd);
+	int64_t n = vmemos_dirpath(cwd_get(), (char *)a[0], a[1]);
 
-	*at = of ? of->file : NULL;
-	if ((int)dirfd == AT_FDCWD)
-		*at = cwd_get();
-	if (!user_string(path))
-		return -EFAULT;
-	if (!*at && *(const char *)path != '/')
-		return of ? -ENOTDIR : -EBADF;
-	if (!*at)
-		*at = vmemos_root(fs);
-	return 0;
+	return n < 0 ? n : n + 1;	/* the call counts the NUL */
 }
 
 /* ---- Opening ---- */
 
 /* Devices are what their number says, wherever they lie (Linux' devices.txt). */
-static int device_kind(uint32_t rdev, enum file_kind *kind)
-{
-	switch (rdev) {
-	case 0x103: *kind = KIND_NULL; break;
-	case 0x105: *kind = KIND_ZERO; break;
-	case 0x108: case 0x109: *kind = KIND_RANDOM; break;
-	case 0x440: case 0x500: case 0x501: *kind = KIND_CONSOLE; break;
-	default: return -ENXIO;
-	}
-	return 0;
-}
+static const struct {
+	uint32_t rdev;
+	enum file_kind kind;
+} devices[] = {
+	{ 0x103, KIND_NULL }, { 0x105, KIND_ZERO }, { 0x108, KIND_RANDOM }, { 0x109, KIND_RANDOM },
+	{ 0x440, KIND_CONSOLE }, { 0x500, KIND_CONSOLE }, { 0x501, KIND_CONSOLE },
+};
 
 static int open_device(struct vmemos_file *at, const char *path, struct open_file *of)
 {
 	struct vmemos_stat st;
-	int err = vmemos_stat(at, path, 0, &st);
+	unsigned int i;
+	int err = vmemos_open(at, path, VMEMOS_O_PATH, 0, &of->file);
 
 	if (err)
 		return err;
-	if ((st.mode & VMEMOS_S_IFMT) != VMEMOS_S_IFCHR)
-		return -ENXIO;
-	of->rdev = st.rdev;
-	return device_kind(st.rdev, &of->kind);
-}
-
-static int64_t do_open(uint64_t dirfd, uint64_t path, unsigned int flags, unsigned int mode)
-{
-	struct vmemos_file *at;
-	struct open_file *of;
-	struct vmemos_stat st;
-	int64_t fd = path_at(dirfd, path, &at);
-
-	if (fd)
-		return fd;
-	if (flags & O_TRUNC && !vmemos_stat(at, (const char *)path, 0, &st))
-		vm_file_resize(st.ino, 0);
-	of = open_file_new(KIND_FILE, flags & ~(unsigned int)(O_CREAT | O_EXCL | O_TRUNC));
-	if (!of)
-		return -ENFILE;
-	fd = vmemos_open(at, (const char *)path, flags, mode & ~umask_bits, &of->file);
-	if (fd == -ENXIO)
-		fd = open_device(at, (const char *)path, of);
-	else if (!fd && !(fd = vmemos_fstat(of->file, &st)))
-		of->ino = st.ino;
-	if (!fd)
-		fd = fd_install(of, 0, flags & O_CLOEXEC);
-	if (fd < 0) {
-		of->refs = 1;
-		open_file_put(of);
+	vmemos_fstat(of->file, &st);
+	for (i = 0; i < sizeof(devices) / sizeof(devices[0]); i++) {
+		of->kind = devices[i].kind;
+		if ((st.mode & VMEMOS_S_IFMT) == VMEMOS_S_IFCHR && st.rdev == devices[i].rdev)
+			return 0;
 	}
-	return fd;
+	return -ENXIO;
 }
 
 SYSCALL(openat)
 {
-	return do_open(a[0], a[1], (unsigned int)a[2], (unsigned int)a[3]);
+	const unsigned int flags = (unsigned int)a[2], mode = (unsigned int)a[3] & ~umask_bits;
+	struct vmemos_stat st;
+	struct open_file *of;
+	int64_t fd;
+
+	if (flags & O_TRUNC && !vmemos_stat(handle(a[0]), text(a[1]), 0, &st))
+		vm_file_cut(st.ino);
+	of = open_file_new(KIND_FILE, flags & ~(unsigned int)(O_CREAT | O_EXCL | O_TRUNC));
+	if (!of)
+		return -ENFILE;
+	fd = vmemos_open(handle(a[0]), text(a[1]), flags, mode, &of->file);
+	if (fd == -ENXIO)
+		fd = open_device(handle(a[0]), text(a[1]), of);
+	if (!fd) {
+		vmemos_fstat(of->file, &st);
+		of->ino = st.ino;
+		fd = fd_install(of, 0, flags & O_CLOEXEC);
+	}
+	open_file_put(of);
+	return fd;
 }
 
 SYSCALL(close)
@@ -196,22 +203,7 @@ SYSCALL(close)
 	return 0;
 }
 
-SYSCALL(close_range)
-{
-	uint64_t fd;
-
-	for (fd = a[0]; fd <= a[1] && fd < MAX_FDS; fd++)
-		if (fds[fd].of)
-			fd_remove(fd);
-	return 0;
-}
-
-SYSCALL(dup)
-{
-	struct open_file *of = fd_get(a[0]);
-
-	return of ? fd_install(of, 0, false) : -EBADF;
-}
+SYSCALL(dup) { return fd_install(open_file(a[0]), 0, false); }
 
 SYSCALL(dup2)
 {
@@ -228,10 +220,7 @@ SYSCALL(dup2)
 	return (int64_t)a[1];
 }
 
-SYSCALL(dup3)
-{
-	return a[0] == a[1] ? -EINVAL : sys_dup2(a);
-}
+SYSCALL(dup3) { return a[0] == a[1] ? -EINVAL : sys_dup2(a); }
 
 /* There is one process: no lock is ever held by another. */
 static int64_t fcntl_lock(uint64_t cmd, uint64_t arg)

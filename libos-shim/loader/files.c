@@ -9,18 +9,17 @@
 #include <errno.h>
 #include <linux/fcntl.h>
 #include <linux/poll.h>
-#include <linux/stat.h>
+#include <linux/time.h>
 #include <linux/uio.h>
 
 #include "loader.h"
 
 #define STORE_DEV	0x10
 #define CONSOLE_RDEV	0x501
-#define MAX_IO		0x7ffff000ull	/* of one call, as under Linux */
 #define MAX_IOV		1024
 #define SECOND		1000000000ll
 #define STATFS_TYPE	0x766d6673	/* "vmfs" */
-#define TIME_NOW	((1l << 30) - 1)
+#define TIME_NOW	((1l << 30) - 1)	/* UTIME_NOW and _OMIT of utimensat(2) */
 #define TIME_OMIT	((1l << 30) - 2)
 #define END_OF_INPUT	4		/* ^D */
 
@@ -54,8 +53,6 @@ static int64_t do_read(struct open_file *of, uint64_t addr, uint64_t len, const 
 {
 	void *buf = (void *)addr;
 
-	if (len > MAX_IO)
-		len = MAX_IO;
 	if (!user_memory(addr, len, true))
 		return -EFAULT;
 	switch (of->kind) {
@@ -68,7 +65,7 @@ static int64_t do_read(struct open_file *of, uint64_t addr, uint64_t len, const 
 		memset(buf, 0, len);
 		return (int64_t)len;
 	case KIND_RANDOM:
-		random_bytes(buf, len);
+		machine.random(&machine, buf, len);
 		return (int64_t)len;
 	default:
 		return 0;
@@ -80,12 +77,10 @@ static int64_t do_write(struct open_file *of, uint64_t addr, uint64_t len, const
 	const void *buf = (const void *)addr;
 	int64_t n;
 
-	if (len > MAX_IO)
-		len = MAX_IO;
 	if (!user_memory(addr, len, false))
 		return -EFAULT;
 	if (of->kind == KIND_CONSOLE)
-		console_write(buf, len);
+		machine.console(&machine, buf, len);
 	if (of->kind != KIND_FILE)
 		return (int64_t)len;
 	n = pos ? vmemos_pwrite(of->file, buf, len, *pos) : vmemos_write(of->file, buf, len);
@@ -98,12 +93,9 @@ typedef int64_t io_fn(struct open_file *of, uint64_t addr, uint64_t len, const u
 static int64_t do_vector(io_fn *io, const uint64_t *a, bool at)
 {
 	const struct iovec *iov = (const struct iovec *)a[1];
-	struct open_file *of = fd_get(a[0]);
 	int64_t n, total = 0;
 	uint64_t pos = a[3], i;
 
-	if (!of)
-		return -EBADF;
 	if (a[2] > MAX_IOV)
 		return -EINVAL;
 	if (!user_memory(a[1], a[2] * sizeof(*iov), false))
@@ -111,7 +103,8 @@ static int64_t do_vector(io_fn *io, const uint64_t *a, bool at)
 	for (i = 0; i < a[2]; i++) {
 		if (!iov[i].iov_len)
 			continue;
-		n = io(of, (uint64_t)iov[i].iov_base, iov[i].iov_len, at ? &pos : NULL);
+		n = io(open_file(a[0]), (uint64_t)iov[i].iov_base, iov[i].iov_len,
+		       at ? &pos : NULL);
 		if (n < 0)
 			return total ? total : n;
 		total += n;
@@ -122,49 +115,25 @@ static int64_t do_vector(io_fn *io, const uint64_t *a, bool at)
 	return total;
 }
 
-static int64_t do_io(io_fn *io, const uint64_t *a, const uint64_t *pos)
-{
-	struct open_file *of = fd_get(a[0]);
-
-	return of ? io(of, a[1], a[2], pos) : -EBADF;
-}
-
-SYSCALL(read) { return do_io(do_read, a, NULL); }
-SYSCALL(write) { return do_io(do_write, a, NULL); }
-SYSCALL(pread64) { return do_io(do_read, a, &a[3]); }
-SYSCALL(pwrite64) { return do_io(do_write, a, &a[3]); }
+SYSCALL(read) { return do_read(open_file(a[0]), a[1], a[2], NULL); }
+SYSCALL(write) { return do_write(open_file(a[0]), a[1], a[2], NULL); }
+SYSCALL(pread64) { return do_read(open_file(a[0]), a[1], a[2], &a[3]); }
+SYSCALL(pwrite64) { return do_write(open_file(a[0]), a[1], a[2], &a[3]); }
 SYSCALL(readv) { return do_vector(do_read, a, false); }
 SYSCALL(writev) { return do_vector(do_write, a, false); }
 SYSCALL(preadv) { return do_vector(do_read, a, true); }
 SYSCALL(pwritev) { return do_vector(do_write, a, true); }
 
-/* The open file, which must be one of the store. */
-static struct open_file *store_file(uint64_t fd, int64_t *err)
-{
-	struct open_file *of = fd_get(fd);
-
-	*err = !of ? -EBADF : of->kind != KIND_FILE ? -EINVAL : 0;
-	return *err ? NULL : of;
-}
-
 SYSCALL(lseek)
 {
-	int64_t err;
-	struct open_file *of = store_file(a[0], &err);
+	struct open_file *of = open_file(a[0]);
 
-	if (!of)
-		return err == -EBADF ? err : -ESPIPE;
-	return vmemos_lseek(of->file, (int64_t)a[1], (enum vmemos_whence)a[2]);
+	return of->kind != KIND_FILE ? -ESPIPE :
+	       vmemos_lseek(of->file, (int64_t)a[1], (enum vmemos_whence)a[2]);
 }
 
-/* fsync; fdatasync when a[1] is not 0. */
-SYSCALL(fsync)
-{
-	int64_t err;
-	struct open_file *of = store_file(a[0], &err);
-
-	return of ? vmemos_fsync(of->file, a[1]) : err;
-}
+/* fdatasync when a[1] is not 0. */
+SYSCALL(fsync) { return vmemos_fsync(handle(a[0]), a[1]); }
 
 SYSCALL(sync)
 {
@@ -172,95 +141,39 @@ SYSCALL(sync)
 	return vmemos_sync(fs);
 }
 
-static int64_t do_truncate(struct vmemos_file *file, uint64_t size)
+SYSCALL(ftruncate)
 {
 	struct vmemos_stat st;
 
-	if ((int64_t)size < 0)
+	if ((int64_t)a[1] < 0)
 		return -EINVAL;
-	vmemos_fstat(file, &st);
-	vm_file_resize(st.ino, size);
-	return vmemos_ftruncate(file, size);
+	vmemos_fstat(handle(a[0]), &st);
+	if (a[1] < st.size)
+		vm_file_cut(st.ino);
+	return vmemos_ftruncate(handle(a[0]), a[1]);
 }
 
-SYSCALL(ftruncate)
+SYSCALL(truncate_at)
 {
-	int64_t err;
-	struct open_file *of = store_file(a[0], &err);
+	struct vmemos_file *file;
+	int64_t err = vmemos_open(handle(a[0]), text(a[1]), VMEMOS_O_WRONLY, 0, &file);
 
-	return of ? do_truncate(of->file, a[1]) : err;
-}
-
-SYSCALL(truncate)
-{
-	struct vmemos_file *at, *file;
-	int64_t err = path_at((uint64_t)AT_FDCWD, a[0], &at);
-
-	if (!err)
-		err = vmemos_open(at, (const char *)a[0], VMEMOS_O_WRONLY, 0, &file);
 	if (err)
 		return err;
-	err = do_truncate(file, a[1]);
+	err = sys_ftruncate((const uint64_t[]){ (uint64_t)file, a[2] });
 	vmemos_close(file);
 	return err;
 }
 
 /* ---- Attributes ---- */
 
-static void device_stat(const struct open_file *of, struct vmemos_stat *st)
+/* Of a path, or of what a descriptor leads to. */
+static int64_t stat_at(const uint64_t *a, uint64_t flags, struct vmemos_stat *st)
 {
-	memset(st, 0, sizeof(*st));
-	st->mode = VMEMOS_S_IFCHR | 0666;
-	st->nlink = 1;
-	st->ino = 1;
-	st->rdev = of->rdev ? of->rdev : CONSOLE_RDEV;
-}
-
-static int64_t fd_stat(uint64_t fd, struct vmemos_stat *st)
-{
-	struct open_file *of = fd_get(fd);
-
-	if (!of)
-		return -EBADF;
-	if (of->kind == KIND_FILE)
-		return vmemos_fstat(of->file, st);
-	device_stat(of, st);
-	return 0;
-}
-
-/* What an *at() call means, by path, or by dirfd with AT_EMPTY_PATH. */
-static int64_t at_stat(uint64_t dirfd, uint64_t path, uint64_t flags, struct vmemos_stat *st)
-{
-	struct vmemos_file *at;
-	int err;
-
-	if (flags & AT_EMPTY_PATH && user_memory(path, 1, false) && !*(const char *)path &&
-	    (int)dirfd != AT_FDCWD)
-		return fd_stat(dirfd, st);
-	err = path_at(dirfd, path, &at);
-	return err ? err : vmemos_stat(at, (const char *)path,
-				       flags & AT_SYMLINK_NOFOLLOW ? VMEMOS_NOFOLLOW : 0, st);
-}
-
-static int64_t put_stat(int64_t err, const struct vmemos_stat *st, uint64_t to)
-{
-	struct stat *out = (struct stat *)to;
-
-	if (err)
-		return err;
-	if (!user_memory(to, sizeof(*out), true))
-		return -EFAULT;
-	*out = (struct stat){
-		.st_dev = STORE_DEV, .st_ino = st->ino, .st_nlink = st->nlink,
-		.st_mode = st->mode, .st_uid = st->uid, .st_gid = st->gid,
-		.st_rdev = st->rdev, .st_size = (int64_t)st->size, .st_blksize = PAGE_SIZE,
-		.st_blocks = (int64_t)st->blocks * 8,
-		.st_atime = (uint64_t)(st->atime / SECOND),
-		.st_atime_nsec = (uint64_t)(st->atime % SECOND),
-		.st_mtime = (uint64_t)(st->mtime / SECOND),
-		.st_mtime_nsec = (uint64_t)(st->mtime % SECOND),
-		.st_ctime = (uint64_t)(st->ctime / SECOND),
-		.st_ctime_nsec = (uint64_t)(st->ctime % SECOND),
+	if (a[0])
+		return vmemos_stat(handle(a[0]), text(a[1]), (unsigned int)flags, st);
+	*st = (struct vmemos_stat){
+		.mode = VMEMOS_S_IFCHR | 0666, .nlink = 1, .ino = 1, .rdev = CONSOLE_RDEV,
 	};
 	return 0;
 }
@@ -268,78 +181,49 @@ static int64_t put_stat(int64_t err, const struct vmemos_stat *st, uint64_t to)
 SYSCALL(newfstatat)
 {
 	struct vmemos_stat st;
-
-	return put_stat(at_stat(a[0], a[1], a[3], &st), &st, a[2]);
-}
-
-SYSCALL(fstat)
-{
-	struct vmemos_stat st;
-
-	return put_stat(fd_stat(a[0], &st), &st, a[1]);
-}
-
-static struct statx_timestamp statx_time(int64_t ns)
-{
-	return (struct statx_timestamp){ .tv_sec = ns / SECOND, .tv_nsec = (uint32_t)(ns % SECOND) };
-}
-
-SYSCALL(statx)
-{
-	struct statx *out = (struct statx *)a[4];
-	struct vmemos_stat st;
-	int64_t err = at_stat(a[0], a[1], a[2], &st);
+	struct stat out;
+	int64_t err = stat_at(a, a[3], &st);
 
 	if (err)
 		return err;
-	if (!user_memory(a[4], sizeof(*out), true))
-		return -EFAULT;
-	*out = (struct statx){
-		.stx_mask = STATX_BASIC_STATS | STATX_BTIME, .stx_blksize = PAGE_SIZE,
-		.stx_nlink = st.nlink, .stx_uid = st.uid, .stx_gid = st.gid,
-		.stx_mode = (uint16_t)st.mode, .stx_ino = st.ino, .stx_size = st.size,
-		.stx_blocks = st.blocks * 8, .stx_atime = statx_time(st.atime),
-		.stx_btime = statx_time(st.btime), .stx_ctime = statx_time(st.ctime),
-		.stx_mtime = statx_time(st.mtime), .stx_rdev_major = st.rdev >> 8 & 0xfff,
-		.stx_rdev_minor = (st.rdev & 0xff) | (st.rdev >> 12 & 0xfff00),
-		.stx_dev_minor = STORE_DEV,
+	out = (struct stat){
+		.st_dev = STORE_DEV, .st_ino = st.ino, .st_nlink = st.nlink,
+		.st_mode = st.mode, .st_uid = st.uid, .st_gid = st.gid,
+		.st_rdev = st.rdev, .st_size = (int64_t)st.size, .st_blksize = PAGE_SIZE,
+		.st_blocks = (int64_t)st.blocks * 8,
+		.st_atime = (uint64_t)(st.atime / SECOND),
+		.st_atime_nsec = (uint64_t)(st.atime % SECOND),
+		.st_mtime = (uint64_t)(st.mtime / SECOND),
+		.st_mtime_nsec = (uint64_t)(st.mtime % SECOND),
+		.st_ctime = (uint64_t)(st.ctime / SECOND),
+		.st_ctime_nsec = (uint64_t)(st.ctime % SECOND),
 	};
-	return 0;
+	return put(a[2], &out, sizeof(out));
 }
 
 /* Root may do everything, but execute only what anyone may. */
 SYSCALL(faccessat)
 {
 	struct vmemos_stat st;
-	int64_t err = at_stat(a[0], a[1], 0, &st);
+	int64_t err = stat_at(a, 0, &st);
 
 	if (!err && a[2] & 1 && (st.mode & VMEMOS_S_IFMT) == VMEMOS_S_IFREG && !(st.mode & 0111))
 		err = -EACCES;
 	return err;
 }
 
-static int64_t set_at(uint64_t dirfd, uint64_t path, uint64_t flags, unsigned int which,
+static int64_t set_at(const uint64_t *a, uint64_t flags, unsigned int which,
 		      const struct vmemos_stat *st)
 {
-	struct vmemos_file *at;
-	int64_t err;
-
-	if (!path || (flags & AT_EMPTY_PATH && user_memory(path, 1, false) && !*(char *)path)) {
-		struct open_file *of = store_file(dirfd, &err);
-
-		return of ? vmemos_fsetattr(of->file, which, st) : err;
-	}
-	err = path_at(dirfd, path, &at);
-	return err ? err : vmemos_setattr(at, (const char *)path,
-					  flags & AT_SYMLINK_NOFOLLOW ? VMEMOS_NOFOLLOW : 0,
-					  which, st);
+	return !a[0] ? -EINVAL :
+	       vmemos_setattr(handle(a[0]), text(a[1]), (unsigned int)flags, which, st);
 }
 
-SYSCALL(fchmodat)
+SYSCALL(chmod_at)
 {
 	struct vmemos_stat st = { .mode = (uint32_t)a[2] };
 
-	return set_at(a[0], a[1], 0, VMEMOS_SET_MODE, &st);
+	return set_at(a, a[3], VMEMOS_SET_MODE, &st);
 }
 
 SYSCALL(fchownat)
@@ -348,29 +232,31 @@ SYSCALL(fchownat)
 	unsigned int which = ((int)a[2] != -1 ? VMEMOS_SET_UID : 0) |
 			     ((int)a[3] != -1 ? VMEMOS_SET_GID : 0);
 
-	return set_at(a[0], a[1], a[4], which, &st);
+	return set_at(a, a[4], which, &st);
+}
+
+/* A time to set, unless it is to stay: then `bit` goes out of *which. */
+static int64_t new_time(const struct timespec *t, unsigned int bit, unsigned int *which)
+{
+	if (t && t->tv_nsec == TIME_OMIT)
+		*which &= ~bit;
+	return !t || t->tv_nsec == TIME_NOW ? machine.now(&machine) :
+					      t->tv_sec * SECOND + t->tv_nsec;
 }
 
 SYSCALL(utimensat)
 {
-	const struct { int64_t sec, nsec; } *t = (const void *)a[2];
-	struct vmemos_stat st = { .atime = clock_wall() };
+	const struct timespec *t = (const struct timespec *)a[2];
 	unsigned int which = VMEMOS_SET_ATIME | VMEMOS_SET_MTIME;
+	struct vmemos_stat st;
 
-	st.mtime = st.atime;
-	if (a[2]) {
-		if (!user_memory(a[2], 2 * sizeof(*t), false))
-			return -EFAULT;
-		if (t[0].nsec == TIME_OMIT)
-			which &= ~VMEMOS_SET_ATIME;
-		else if (t[0].nsec != TIME_NOW)
-			st.atime = t[0].sec * SECOND + t[0].nsec;
-		if (t[1].nsec == TIME_OMIT)
-			which &= ~VMEMOS_SET_MTIME;
-		else if (t[1].nsec != TIME_NOW)
-			st.mtime = t[1].sec * SECOND + t[1].nsec;
-	}
-	return set_at(a[0], a[1], a[3], which, &st);
+	if (t && !user_memory(a[2], 2 * sizeof(*t), false))
+		return -EFAULT;
+	st = (struct vmemos_stat){
+		.atime = new_time(t, VMEMOS_SET_ATIME, &which),
+		.mtime = new_time(t ? t + 1 : NULL, VMEMOS_SET_MTIME, &which),
+	};
+	return set_at(a, a[3], which, &st);
 }
 
 SYSCALL(umask)
@@ -381,108 +267,59 @@ SYSCALL(umask)
 	return old;
 }
 
-static int64_t put_statfs(uint64_t to)
+SYSCALL(statfs_at)
 {
-	struct statfs *out = (struct statfs *)to;
+	struct vmemos_stat exists;
 	struct vmemos_statfs st;
+	int64_t err = stat_at(a, 0, &exists);
+	struct statfs out;
 
-	if (!user_memory(to, sizeof(*out), true))
-		return -EFAULT;
 	vmemos_statfs(fs, &st);
-	*out = (struct statfs){
+	out = (struct statfs){
 		.f_type = STATFS_TYPE, .f_bsize = PAGE_SIZE, .f_blocks = (int64_t)st.blocks,
 		.f_bfree = (int64_t)st.free_blocks, .f_bavail = (int64_t)st.avail_blocks,
 		.f_files = (int64_t)st.inodes, .f_ffree = (int64_t)st.free_inodes,
 		.f_namelen = st.name_max, .f_frsize = PAGE_SIZE,
 	};
-	return 0;
+	return err ? err : put(a[2], &out, sizeof(out));
 }
-
-SYSCALL(statfs)
-{
-	struct vmemos_stat st;
-	int64_t err = at_stat((uint64_t)AT_FDCWD, a[0], 0, &st);
-
-	return err ? err : put_statfs(a[1]);
-}
-
-SYSCALL(fstatfs) { return fd_get(a[0]) ? put_statfs(a[1]) : -EBADF; }
 
 /* ---- Names ---- */
 
 SYSCALL(mkdirat)
 {
-	struct vmemos_file *at;
-	int err = path_at(a[0], a[1], &at);
-
-	return err ? err : vmemos_mkdir(at, (const char *)a[1],
-					(unsigned int)a[2] & 07777 & ~umask_bits);
+	return vmemos_mkdir(handle(a[0]), text(a[1]), (unsigned int)a[2] & 07777 & ~umask_bits);
 }
 
 SYSCALL(mknodat)
 {
-	struct vmemos_file *at;
-	int err = path_at(a[0], a[1], &at);
-	unsigned int mode = (unsigned int)a[2] & ~umask_bits;
-
-	if (!(mode & VMEMOS_S_IFMT))
-		mode |= VMEMOS_S_IFREG;
-	return err ? err : vmemos_mknod(at, (const char *)a[1], mode, (uint32_t)a[3]);
+	return vmemos_mknod(handle(a[0]), text(a[1]), (unsigned int)a[2] & ~umask_bits,
+			    (uint32_t)a[3]);
 }
 
 SYSCALL(unlinkat)
 {
-	struct vmemos_file *at;
-	int err = path_at(a[0], a[1], &at);
-
-	if (err)
-		return err;
-	return a[2] & AT_REMOVEDIR ? vmemos_rmdir(at, (const char *)a[1]) :
-				     vmemos_unlink(at, (const char *)a[1]);
+	return a[2] & AT_REMOVEDIR ? vmemos_rmdir(handle(a[0]), text(a[1])) :
+				     vmemos_unlink(handle(a[0]), text(a[1]));
 }
 
 SYSCALL(renameat2)
 {
-	struct vmemos_file *from, *to;
-	int err = path_at(a[0], a[1], &from);
-
-	if (!err)
-		err = path_at(a[2], a[3], &to);
-	return err ? err : vmemos_rename(from, (const char *)a[1], to, (const char *)a[3],
-					 (unsigned int)a[4]);
+	return vmemos_rename(handle(a[0]), text(a[1]), handle(a[2]), text(a[3]),
+			     (unsigned int)a[4]);
 }
 
 SYSCALL(linkat)
 {
-	struct vmemos_file *from, *to;
-	struct open_file *of = fd_get(a[0]);
-	int err = path_at(a[2], a[3], &to);
-
-	if (!err && a[4] & AT_EMPTY_PATH && of && of->file)
-		return vmemos_flink(of->file, to, (const char *)a[3]);
-	if (!err)
-		err = path_at(a[0], a[1], &from);
-	return err ? err : vmemos_link(from, (const char *)a[1], to, (const char *)a[3]);
+	return a[0] ? vmemos_link(handle(a[0]), text(a[1]), handle(a[2]), text(a[3])) : -EXDEV;
 }
 
-SYSCALL(symlinkat)
-{
-	struct vmemos_file *at;
-	int err = path_at(a[1], a[2], &at);
-
-	if (!err && !user_string(a[0]))
-		err = -EFAULT;
-	return err ? err : vmemos_symlink((const char *)a[0], at, (const char *)a[2]);
-}
+SYSCALL(symlinkat) { return vmemos_symlink(text(a[0]), handle(a[1]), text(a[2])); }
 
 SYSCALL(readlinkat)
 {
-	struct vmemos_file *at;
-	int64_t n = path_at(a[0], a[1], &at);
+	int64_t n = vmemos_readlink(handle(a[0]), text(a[1]), (char *)a[2], a[3]);
 
-	if (n || !user_memory(a[2], a[3], true))
-		return n ? n : -EFAULT;
-	n = vmemos_readlink(at, (const char *)a[1], (char *)a[2], a[3]);
 	return n > (int64_t)a[3] ? (int64_t)a[3] : n;
 }
 
@@ -496,19 +333,14 @@ struct linux_dirent64 {
 
 SYSCALL(getdents64)
 {
-	int64_t err, start;
-	struct open_file *of = store_file(a[0], &err);
 	struct linux_dirent64 *out;
 	struct vmemos_dirent e;
 	uint64_t done = 0, length;
+	int64_t err, start;
 
-	if (!of)
-		return err == -EBADF ? err : -ENOTDIR;
-	if (!user_memory(a[1], a[2], true))
-		return -EFAULT;
 	for (;;) {
-		start = vmemos_lseek(of->file, 0, VMEMOS_SEEK_CUR);
-		err = vmemos_readdir(of->file, &e);
+		start = vmemos_lseek(handle(a[0]), 0, VMEMOS_SEEK_CUR);
+		err = vmemos_readdir(handle(a[0]), &e);
 		if (err <= 0)
 			return err ? err : (int64_t)done;
 		length = ALIGN_UP(sizeof(*out) + e.len + 1u, 8);
@@ -520,69 +352,26 @@ SYSCALL(getdents64)
 		memcpy(out->name, e.name, e.len + 1u);
 		done += length;
 	}
-	vmemos_lseek(of->file, start, VMEMOS_SEEK_SET);	/* it did not fit */
+	vmemos_lseek(handle(a[0]), start, VMEMOS_SEEK_SET);	/* it did not fit */
 	return done ? (int64_t)done : -EINVAL;
-}
-
-/* ---- Directories ---- */
-
-SYSCALL(getcwd)
-{
-	int64_t n;
-
-	if (!user_memory(a[0], a[1], true))
-		return -EFAULT;
-	n = vmemos_dirpath(cwd_get(), (char *)a[0], a[1]);
-	return n < 0 ? n : n + 1;	/* the call counts the NUL */
-}
-
-SYSCALL(chdir)
-{
-	struct vmemos_file *at, *dir;
-	int64_t err = path_at((uint64_t)AT_FDCWD, a[0], &at);
-
-	if (!err)
-		err = vmemos_open(at, (const char *)a[0], VMEMOS_O_DIRECTORY, 0, &dir);
-	return err ? err : cwd_set(dir);
-}
-
-SYSCALL(fchdir)
-{
-	struct vmemos_file *dir;
-	int64_t err;
-	struct open_file *of = store_file(a[0], &err);
-
-	if (of)
-		err = vmemos_open(of->file, ".", VMEMOS_O_DIRECTORY, 0, &dir);
-	return err ? err : cwd_set(dir);
 }
 
 /* ---- Devices ---- */
 
 SYSCALL(ioctl)
 {
-	struct open_file *of = fd_get(a[0]);
-	struct termios *t = (struct termios *)a[2];
-	struct winsize *w = (struct winsize *)a[2];
+	const struct winsize w = { .ws_row = 24, .ws_col = 80 };
+	const struct termios t = {
+		.c_cflag = B115200 | CS8 | CREAD, .c_lflag = ICANON, .c_cc[VEOF] = END_OF_INPUT,
+	};
 
-	if (!of || of->kind != KIND_CONSOLE)
-		return of ? -ENOTTY : -EBADF;
-	switch (a[1]) {
-	case TCGETS:
-		if (!user_memory(a[2], sizeof(*t), true))
-			return -EFAULT;
-		*t = (struct termios){ .c_cflag = B115200 | CS8 | CREAD, .c_lflag = ICANON };
-		t->c_cc[VEOF] = END_OF_INPUT;
-		return 0;
-	case TIOCGWINSZ:
-		if (!user_memory(a[2], sizeof(*w), true))
-			return -EFAULT;
-		*w = (struct winsize){ .ws_row = 24, .ws_col = 80 };
-		return 0;
-	case TCSETS: case TCSETSW: case TCSETSF:
-		return 0;
-	default:
+	if (open_file(a[0])->kind != KIND_CONSOLE)
 		return -ENOTTY;
+	switch (a[1]) {
+	case TCGETS: return put(a[2], &t, sizeof(t));
+	case TIOCGWINSZ: return put(a[2], &w, sizeof(w));
+	case TCSETS: case TCSETSW: case TCSETSF: return 0;
+	default: return -ENOTTY;
 	}
 }
 

@@ -5,8 +5,8 @@
  * elf.c	the program's segments and first stack
  * vm.c		its address space
  * fd.c		its descriptors
- * files.c, process.c	its system calls; each gets the six arguments and
- *		returns a result or a negative errno
+ * files.c, process.c	its system calls; each gets the six arguments, checked
+ *		as calls.h says, and returns a result or a negative errno
  */
 #ifndef LOADER_H
 #define LOADER_H
@@ -38,8 +38,8 @@ extern struct vm_counters vm_counters;
 /* Map [start, start+len), replacing what is there; of NULL: anonymous. */
 int vm_map(uint64_t start, uint64_t len, unsigned int prot, unsigned int flags,
 	   struct open_file *of, uint64_t off);
-/* The page that holds va, by its address in the direct map, faulted in; NULL. */
-void *vm_page(uint64_t va, bool write);
+/* The page at va, by its address in the direct map, faulted in whatever its protection; NULL. */
+void *vm_page(uint64_t va);
 void vm_set_brk(uint64_t start);
 /* page_fault_hook */
 int vm_fault(uint64_t addr, uint64_t error, const char **why);
@@ -51,15 +51,29 @@ int vm_fault(uint64_t addr, uint64_t error, const char **why);
 bool user_memory(uint64_t addr, uint64_t len, bool write);
 /* The same of a string. */
 bool user_string(uint64_t addr);
+/* Copy a result out to the program: 0 or -EFAULT; and the same when it may be NULL. */
+int64_t put(uint64_t to, const void *from, uint64_t len);
+int64_t put_if_wanted(uint64_t to, const void *from, uint64_t len);
 
 /* The file was written to: holes that are mapped may have gone. */
 void vm_file_written(uint64_t ino);
-/* The file is about to get this size. */
-void vm_file_resize(uint64_t ino, uint64_t size);
+/* The file is about to shrink: no page of it stays mapped, no block acquired. */
+void vm_file_cut(uint64_t ino);
 /* The end of the program: give everything back to the library. */
 void vm_exit(void);
 
+/* Zeroed objects of one size, in pages. */
+struct pool {
+	uint64_t size;
+	void *free;			/* the first; it holds the next one's address */
+};
+
+void *pool_take(struct pool *p);	/* NULL: no memory */
+void pool_give(struct pool *p, void *object);
+
 /* ---- fd.c ---- */
+
+#define MAX_FDS		1024
 
 enum file_kind { KIND_FILE, KIND_CONSOLE, KIND_NULL, KIND_ZERO, KIND_RANDOM };
 
@@ -67,9 +81,8 @@ enum file_kind { KIND_FILE, KIND_CONSOLE, KIND_NULL, KIND_ZERO, KIND_RANDOM };
 struct open_file {
 	enum file_kind kind;
 	unsigned int refs, flags;
-	struct vmemos_file *file;	/* NULL unless KIND_FILE */
+	struct vmemos_file *file;	/* of a device: O_PATH; NULL: the console as it was given */
 	uint64_t ino;
-	uint32_t rdev;
 	unsigned int maps;		/* of vm.c: mappings, and what they have acquired */
 	struct mapped_area *areas;
 	struct open_file *next;
@@ -80,11 +93,26 @@ extern struct open_file *open_files;
 void fd_init(void);
 struct open_file *fd_get(uint64_t fd);		/* NULL: EBADF */
 void open_file_put(struct open_file *of);
-/* Check the path of an *at() call, and find the handle of its directory. */
-int path_at(uint64_t dirfd, uint64_t path, struct vmemos_file **at);
-struct vmemos_file *cwd_get(void);
-int64_t cwd_set(struct vmemos_file *dir);
+/* a[0] and a[1] are a directory and a path (calls.h, p), or a descriptor alone (e). */
+int check_path(uint64_t *a, bool may_be_alone, bool may_be_empty);
 void fd_exit(void);
+
+/* What checked arguments are. */
+static inline struct vmemos_file *handle(uint64_t a)
+{
+	return (struct vmemos_file *)a;
+}
+
+static inline struct open_file *open_file(uint64_t a)
+{
+	return (struct open_file *)a;
+}
+
+static inline const char *text(uint64_t a)
+{
+	return (const char *)a;
+}
+
 extern unsigned int umask_bits;
 
 /* ---- elf.c ---- */

@@ -15,6 +15,9 @@
 #include <linux/fcntl.h>
 
 #include "loader.h"
+#ifdef VMEM_FAULTS
+#include "break.h"
+#endif
 
 #define MSR_STAR	0xc0000081
 #define MSR_LSTAR	0xc0000082
@@ -32,26 +35,28 @@ static bool trace;
 
 struct call {
 	syscall_fn *fn;
-	const char *name;
-	const char *args;	/* see calls.h; NULL: as they are */
+	const char *name, *checks;
+	const char *args;	/* NULL: as they are */
 };
 
-syscall_fn sys_zero, sys_one, sys_getids, sys_fsync;
-
-#define CALL(name)		syscall_fn sys_##name;
+#define CALL(name, checks)	syscall_fn sys_##name; static const char checks_##name[] = checks;
+#define FN(name, checks)	CALL(name, checks)
 #define AS(name, fn, args)
 #include "calls.h"
 #undef CALL
+#undef FN
 #undef AS
 
-#define CALL(name)		case __NR_##name: return (struct call){ sys_##name, #name, NULL };
-#define AS(name, fn, args)	case __NR_##name: return (struct call){ sys_##fn, #name, args };
+#define AS(name, fn, args)	\
+	case __NR_##name: return (struct call){ sys_##fn, #name, checks_##fn, args };
+#define CALL(name, checks)	AS(name, name, NULL)
+#define FN(name, checks)
 
 static struct call find_call(uint64_t nr)
 {
 	switch (nr) {
 #include "calls.h"
-	default: return (struct call){ NULL, NULL, NULL };
+	default: return (struct call){ .args = NULL };
 	}
 }
 
@@ -68,18 +73,59 @@ static uint64_t argument(char what, const uint64_t *a)
 	}
 }
 
+/* The arguments become what sys_name() wants. */
+static int64_t check(const char *how, uint64_t *all)
+{
+	uint64_t *a = all;
+	int64_t err = 0;
+
+	for (; *how && !err; how++) {
+		struct open_file *of = fd_get(*a);
+
+		switch (*how) {
+		case 'p':
+			err = check_path(a, false, false);
+			a += 2;
+			break;
+		case 'e':
+			err = check_path(a, true, all[*++how - '0'] & AT_EMPTY_PATH);
+			a += 2;
+			break;
+		case 's':
+			err = user_string(*a++) ? 0 : -EFAULT;
+			break;
+		case 'f':
+			err = of ? 0 : -EBADF;
+			*a++ = (uint64_t)of;
+			break;
+		case 'F':
+			err = !of ? -EBADF : of->kind != KIND_FILE ? -EINVAL : 0;
+			*a++ = err ? 0 : (uint64_t)of->file;
+			break;
+		case 'w':
+			err = user_memory(a[0], a[1], true) ? 0 : -EFAULT;
+			a += 2;
+			break;
+		}
+	}
+	return err;
+}
+
 int64_t syscall_dispatch(struct syscall_frame *frame)
 {
 	const struct call call = find_call(frame->nr);
+	int64_t result = -ENOSYS;
 	uint64_t a[6];
-	int64_t result;
 	unsigned int i;
 
 	served++;
 	memcpy(a, frame->a, sizeof(a));
 	for (i = 0; call.args && call.args[i]; i++)
 		a[i] = argument(call.args[i], frame->a);
-	result = call.fn ? call.fn(a) : -ENOSYS;
+	if (call.fn) {
+		result = check(call.checks, a);
+		result = result ? result : call.fn(a);
+	}
 	if (trace && !call.fn)
 		say("vmemos: call %lu is not served\n", frame->nr);
 	else if (trace)
@@ -138,40 +184,6 @@ static void mount_root(struct vmemos_platform *p)
 		      "check it with fsck.vmemfs", err);
 }
 
-#ifdef VMEM_FAULTS
-#include "fault.h"
-
-/* A build for tests: x-break=NAME makes the core wrong on purpose, or fsync do nothing. */
-enum vmem_fault vmem_fault;
-
-static int no_flush(struct vmemos_platform *p, const struct vmemos_range *ranges, unsigned int nr)
-{
-	(void)p;
-	(void)ranges;
-	(void)nr;
-	return 0;
-}
-
-static void seed_fault(struct vmemos_platform *p)
-{
-#define FAULT_NAME(name, text) #name,
-	static const char *const names[] = { "NONE", VMEM_FAULT_LIST(FAULT_NAME) };
-	const char *wanted = platform_option("x-break", NULL);
-	unsigned int i;
-
-	for (i = 0; wanted && i < sizeof(names) / sizeof(names[0]); i++)
-		if (strcmp(wanted, names[i]) == 0)
-			vmem_fault = (enum vmem_fault)i;
-	if (wanted && strcmp(wanted, "FLUSH") == 0)
-		p->flush = no_flush;
-}
-#else
-static void seed_fault(struct vmemos_platform *p)
-{
-	(void)p;
-}
-#endif
-
 int vmemos_main(struct vmemos_platform *p, int argc, char **argv)
 {
 	uint64_t entry, stack;
@@ -180,7 +192,9 @@ int vmemos_main(struct vmemos_platform *p, int argc, char **argv)
 	if (argc == 0)
 		fatal("no program name on the command line (-append): [OPTION... --] NAME [ARG...]");
 	trace = platform_option("trace", NULL);
-	seed_fault(p);
+#ifdef VMEM_FAULTS
+	break_on_purpose(platform_option("x-break", NULL), p);
+#endif
 	mount_root(p);
 	mounted = clock_since_boot();
 	fd_init();

@@ -10,7 +10,6 @@
 #include <linux/resource.h>
 #include <linux/sysinfo.h>
 #include <linux/time.h>
-#include <linux/times.h>
 #include <linux/utsname.h>
 
 #include "loader.h"
@@ -21,23 +20,13 @@
 #define SIG_IGNORE	1		/* SIG_IGN */
 #define DEFAULT_IGNORED	(1ull << 17 | 1ull << 18 | 1ull << 23 | 1ull << 28) /* CHLD, CONT, URG, WINCH */
 
-/* Copy a result out to the program, unless it does not want it. */
-static int64_t put(uint64_t to, const void *from, uint64_t len)
-{
-	if (to && !user_memory(to, len, true))
-		return -EFAULT;
-	if (to)
-		memcpy((void *)to, from, len);
-	return 0;
-}
-
 /* ---- Time ---- */
 
 static int64_t put_time(uint64_t to, uint64_t ns, uint64_t unit)
 {
 	const uint64_t t[2] = { ns / SECOND, ns % SECOND / unit };
 
-	return put(to, t, sizeof(t));
+	return put_if_wanted(to, t, sizeof(t));
 }
 
 SYSCALL(clock_gettime)
@@ -46,16 +35,16 @@ SYSCALL(clock_gettime)
 
 	if (a[0] > CLOCK_TAI)
 		return -EINVAL;
-	return put_time(a[1], wall ? (uint64_t)clock_wall() : clock_monotonic(), 1);
+	return put_time(a[1], wall ? (uint64_t)machine.now(&machine) : clock_monotonic(), 1);
 }
 
 SYSCALL(clock_getres) { return put_time(a[1], 1, 1); }
-SYSCALL(gettimeofday) { return put_time(a[0], (uint64_t)clock_wall(), 1000); }
+SYSCALL(gettimeofday) { return put_time(a[0], (uint64_t)machine.now(&machine), 1000); }
 
 SYSCALL(time)
 {
-	const int64_t now = clock_wall() / (int64_t)SECOND;
-	int64_t err = put(a[0], &now, sizeof(now));
+	const int64_t now = machine.now(&machine) / (int64_t)SECOND;
+	int64_t err = put_if_wanted(a[0], &now, sizeof(now));
 
 	return err ? err : now;
 }
@@ -65,15 +54,6 @@ static int64_t sleep_until(uint64_t end)
 	while (clock_monotonic() < end)
 		__asm__ volatile("pause");
 	return 0;
-}
-
-SYSCALL(nanosleep)
-{
-	const uint64_t *t = (const uint64_t *)a[0];
-
-	if (!user_memory(a[0], 16, false))
-		return -EFAULT;
-	return sleep_until(clock_monotonic() + t[0] * SECOND + t[1]);
 }
 
 SYSCALL(clock_nanosleep)
@@ -87,16 +67,8 @@ SYSCALL(clock_nanosleep)
 	if (!(a[1] & TIMER_ABSTIME))
 		end += now;
 	else if (a[0] == CLOCK_REALTIME)
-		end -= (uint64_t)clock_wall() - now;
+		end -= (uint64_t)machine.now(&machine) - now;
 	return sleep_until(end);
-}
-
-SYSCALL(times)
-{
-	const struct tms t = { .tms_utime = (long)(clock_monotonic() / (SECOND / 100)) };
-	int64_t err = put(a[0], &t, sizeof(t));
-
-	return err ? err : t.tms_utime;
 }
 
 SYSCALL(getrusage)
@@ -131,17 +103,6 @@ SYSCALL(uname)
 	return put(a[0], &names, sizeof(names));
 }
 
-SYSCALL(getids)		/* getresuid and its kin: three results */
-{
-	const uint32_t id = 0;
-	unsigned int i;
-
-	for (i = 0; i < 3; i++)
-		if (put(a[i], &id, sizeof(id)))
-			return -EFAULT;
-	return 0;
-}
-
 SYSCALL(sysinfo)
 {
 	const struct sysinfo s = {
@@ -154,9 +115,7 @@ SYSCALL(sysinfo)
 
 SYSCALL(getrandom)
 {
-	if (!user_memory(a[0], a[1], true))
-		return -EFAULT;
-	random_bytes((void *)a[0], a[1]);
+	machine.random(&machine, (void *)a[0], a[1]);
 	return (int64_t)a[1];
 }
 
@@ -167,16 +126,8 @@ SYSCALL(getrlimit)
 	if (a[0] == RLIMIT_STACK)
 		limit[0] = STACK_SIZE;
 	if (a[0] == RLIMIT_NOFILE)
-		limit[0] = limit[1] = 1024;
-	return put(a[1], limit, sizeof(limit));
-}
-
-SYSCALL(sched_getaffinity)
-{
-	const uint64_t mask = 1;
-	int64_t err = a[1] < sizeof(mask) ? -EINVAL : put(a[2], &mask, sizeof(mask));
-
-	return err ? err : (int64_t)sizeof(mask);
+		limit[0] = limit[1] = MAX_FDS;
+	return put_if_wanted(a[1], limit, sizeof(limit));
 }
 
 SYSCALL(arch_prctl)
@@ -225,7 +176,7 @@ SYSCALL(rt_sigaction)
 		return -EFAULT;
 	if (a[1])
 		memcpy(&actions[a[0]], (const void *)a[1], sizeof(old));
-	return put(a[2], &old, sizeof(old));
+	return put_if_wanted(a[2], &old, sizeof(old));
 }
 
 SYSCALL(rt_sigprocmask)
@@ -237,14 +188,7 @@ SYSCALL(rt_sigprocmask)
 	set = a[1] ? *(const uint64_t *)a[1] : 0;
 	if (a[1])
 		blocked = a[0] == 0 ? blocked | set : a[0] == 1 ? blocked & ~set : set;
-	return put(a[2], &old, sizeof(old));
-}
-
-SYSCALL(sigaltstack)
-{
-	const struct { uint64_t sp; uint32_t flags; uint64_t size; } none = { .flags = 2 };
-
-	return put(a[1], &none, sizeof(none));
+	return put_if_wanted(a[2], &old, sizeof(old));
 }
 
 SYSCALL(kill)

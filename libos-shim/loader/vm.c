@@ -13,7 +13,6 @@
 
 #include "loader.h"
 
-#define MAX_VMAS	4096
 #define MMAP_TOP	(STACK_TOP - STACK_SIZE - (1ull << 20))
 #define PROGRAM_TOP	0x800000000000ull
 #define WINDOW		(256ull << 10)	/* of a file, acquired at once */
@@ -27,7 +26,7 @@ struct vma {
 	bool shared;
 	struct open_file *of;		/* NULL: anonymous */
 	uint64_t off;			/* of start in the file */
-	struct vma *next;		/* by address; or the next free one */
+	struct vma *next;
 };
 
 /* Blocks of an open file that are mapped somewhere. */
@@ -38,25 +37,37 @@ struct mapped_area {
 
 struct vm_counters vm_counters;
 
-static struct vma vma_pool[MAX_VMAS];
-static struct vma *vmas, *free_vmas;
-static struct mapped_area *free_areas;
+static struct pool vma_pool = { .size = sizeof(struct vma) };
+static struct pool area_pool = { .size = sizeof(struct mapped_area) };
+static struct vma *vmas;		/* by address */
 static uint64_t brk_start, brk_end;
 static uint64_t zero_page;
 
-/* ---- The list of mappings ---- */
-
-static struct vma *vma_new(void)
+void pool_give(struct pool *p, void *object)
 {
-	static unsigned int used;
-	struct vma *v = free_vmas;
-
-	if (v)
-		free_vmas = v->next;
-	else if (used < MAX_VMAS)
-		v = &vma_pool[used++];
-	return v;
+	*(void **)object = p->free;
+	p->free = object;
 }
+
+void *pool_take(struct pool *p)
+{
+	uint64_t page, off;
+	void *object;
+
+	if (!p->free) {
+		page = page_alloc();
+		for (off = 0; page && off + p->size <= PAGE_SIZE; off += p->size)
+			pool_give(p, (uint8_t *)direct(page) + off);
+	}
+	object = p->free;
+	if (object) {
+		p->free = *(void **)object;
+		memset(object, 0, p->size);
+	}
+	return object;
+}
+
+/* ---- The list of mappings ---- */
 
 /* The mapping that holds addr or else the first above it. */
 static struct vma *vma_from(uint64_t addr)
@@ -82,7 +93,7 @@ static int vma_split(uint64_t addr)
 
 	if (!v || v->start == addr)
 		return 0;
-	tail = vma_new();
+	tail = pool_take(&vma_pool);
 	if (!tail)
 		return -ENOMEM;
 	*tail = *v;
@@ -97,21 +108,19 @@ static int vma_split(uint64_t addr)
 	return 0;
 }
 
-static void vma_drop_file(struct open_file *of)
+static void release_first_area(struct open_file *of)
 {
-	struct mapped_area *m;
+	struct mapped_area *m = of->areas;
 
-	if (!of)
-		return;
-	if (--of->maps == 0) {
-		while ((m = of->areas)) {
-			of->areas = m->next;
-			vmemos_release(&m->area);
-			m->next = free_areas;
-			free_areas = m;
-		}
-	}
-	open_file_put(of);
+	of->areas = m->next;
+	vmemos_release(&m->area);
+	pool_give(&area_pool, m);
+}
+
+static void release_areas(struct open_file *of)
+{
+	while (of->areas)
+		release_first_area(of);
 }
 
 /* Make one of v and the mapping behind it, if they are alike. */
@@ -128,8 +137,7 @@ static bool vma_join_next(struct vma *v)
 		n->of->refs--;
 		n->of->maps--;
 	}
-	n->next = free_vmas;
-	free_vmas = n;
+	pool_give(&vma_pool, n);
 	return true;
 }
 
@@ -237,9 +245,12 @@ static int unmap(uint64_t start, uint64_t len)
 		}
 		for_each_page(v->start, v->end, drop_page, NULL);
 		*link = v->next;
-		vma_drop_file(v->of);
-		v->next = free_vmas;
-		free_vmas = v;
+		if (v->of) {
+			if (--v->of->maps == 0)
+				release_areas(v->of);
+			open_file_put(v->of);
+		}
+		pool_give(&vma_pool, v);
 	}
 	return 0;
 }
@@ -254,7 +265,7 @@ int vm_map(uint64_t start, uint64_t len, unsigned int prot, unsigned int flags,
 		return -EINVAL;
 	if (unmap(start, len))
 		return -ENOMEM;
-	v = vma_new();
+	v = pool_take(&vma_pool);
 	if (!v)
 		return -ENOMEM;
 	*v = (struct vma){ .start = start, .end = start + len, .prot = prot,
@@ -440,9 +451,9 @@ SYSCALL(madvise)
 /* An area of the open file that holds file offset off, acquired if need be. */
 static struct vmemos_area *get_area(struct vma *v, uint64_t off, int *err)
 {
-	unsigned int i, want = v->prot & PROT_WRITE ? 0 : VMEMOS_READ;
-	struct mapped_area **link, *m, *page;
+	unsigned int want = v->prot & PROT_WRITE ? 0 : VMEMOS_READ;
 	uint64_t end = ALIGN_DOWN(off, WINDOW) + WINDOW;
+	struct mapped_area **link, *m;
 	struct vmemos_stat st;
 
 	for (link = &v->of->areas; (m = *link); link = &m->next) {
@@ -454,56 +465,44 @@ static struct vmemos_area *get_area(struct vma *v, uint64_t off, int *err)
 		v->of->areas = m;
 		return &m->area;
 	}
-	if (!free_areas) {
-		uint64_t phys = page_alloc();
-
-		*err = -ENOMEM;
-		if (!phys)
-			return NULL;
-		page = direct(phys);
-		for (i = 0; i < PAGE_SIZE / sizeof(*page); i++) {
-			page[i].next = free_areas;
-			free_areas = &page[i];
-		}
-	}
-	m = free_areas;
-	*err = vmemos_fstat(v->of->file, &st);
-	if (end > ALIGN_UP(st.size, PAGE_SIZE))
-		end = ALIGN_UP(st.size, PAGE_SIZE);
-	if (!*err)
-		*err = off < end ? vmemos_acquire(v->of->file, off, end - off, want, &m->area) :
-				   -EINVAL;
-	if (*err)
+	vmemos_fstat(v->of->file, &st);
+	end = MIN(end, ALIGN_UP(st.size, PAGE_SIZE));
+	m = pool_take(&area_pool);
+	*err = !m ? -ENOMEM : off >= end ? -EINVAL :
+	       vmemos_acquire(v->of->file, off, end - off, want, &m->area);
+	if (*err) {
+		if (m)
+			pool_give(&area_pool, m);
 		return NULL;
-	free_areas = m->next;
+	}
 	m->next = v->of->areas;
 	v->of->areas = m;
 	return &m->area;
 }
 
+/* Where the store begins in physical memory. */
+static uint64_t store_start(void)
+{
+	return *page_entry(VMEMOS_BASE, 2, false) & PTE_ADDRESS;
+}
+
 /* Map pages of the area around the one at va. */
 static int map_area(struct vma *v, const struct vmemos_area *area, uint64_t va)
 {
-	uint64_t first = area->off > v->off ? v->start + (area->off - v->off) : v->start;
-	uint64_t last = v->start + (ALIGN_UP(area->off + area->len, PAGE_SIZE) - v->off);
-	uint64_t phys, *pte, store = *page_entry(VMEMOS_BASE, 2, false) & PTE_ADDRESS;
+	const uint64_t around = ALIGN_DOWN(va, AROUND), file_start = v->start - v->off;
+	uint64_t from = v->start + (area->off > v->off ? area->off - v->off : 0), *pte;
+	uint64_t to = file_start + ALIGN_UP(area->off + area->len, PAGE_SIZE);
 
-	if (first < ALIGN_DOWN(va, AROUND))
-		first = ALIGN_DOWN(va, AROUND);
-	if (last > v->end)
-		last = v->end;
-	if (last > ALIGN_DOWN(va, AROUND) + AROUND)
-		last = ALIGN_DOWN(va, AROUND) + AROUND;
-	for (; first < last; first += PAGE_SIZE) {
-		pte = page_entry(first, 1, true);
+	to = MIN(MIN(to, v->end), around + AROUND);
+	for (from = MAX(from, around); from < to; from += PAGE_SIZE) {
+		pte = page_entry(from, 1, true);
 		if (!pte)
 			return SIGBUS;
-		if (*pte & PTE_PRESENT && first != va)
+		if (*pte & PTE_PRESENT && from != va)
 			continue;
-		phys = (uint64_t)area->addr + (v->off + (first - v->start) - area->off) -
-		       VMEMOS_BASE + store;
-		*pte = phys | pte_bits(v);
-		flush_tlb_page(first);
+		*pte = ((uint64_t)area->addr + (from - file_start - area->off) - VMEMOS_BASE +
+			store_start()) | pte_bits(v);
+		flush_tlb_page(from);
 	}
 	return 0;
 }
@@ -523,11 +522,8 @@ static int fault_shared(struct vma *v, uint64_t va, const char **why)
 	}
 	if (area->addr)
 		return map_area(v, area, va);
-	/* A hole that is only read.  Nothing is kept: a write may fill it. */
-	vmemos_release(area);
-	free_areas = v->of->areas;
-	v->of->areas = free_areas->next;
-	free_areas->next = NULL;
+	/* A hole that is only read.  The area is not kept: a write may fill it. */
+	release_first_area(v->of);
 	if (!zero_page)
 		zero_page = page_alloc();
 	pte = page_entry(va, 1, true);
@@ -588,17 +584,14 @@ int vm_fault(uint64_t addr, uint64_t error, const char **why)
 	return fault(addr, error & FAULT_WRITE, false, why);
 }
 
-void *vm_page(uint64_t va, bool write)
+void *vm_page(uint64_t va)
 {
+	const uint64_t *pte = page_entry(va, 1, false);
 	const char *why;
-	uint64_t *pte = page_entry(va, 1, false);
 
-	if (!pte || !(*pte & PTE_PRESENT)) {
-		if (fault(va, write, true, &why))
-			return NULL;
-		pte = page_entry(va, 1, false);
-	}
-	return direct(*pte & PTE_ADDRESS);
+	if ((!pte || !(*pte & PTE_PRESENT)) && fault(va, true, true, &why))
+		return NULL;
+	return direct(*page_entry(va, 1, false) & PTE_ADDRESS);
 }
 
 bool user_memory(uint64_t addr, uint64_t len, bool write)
@@ -629,6 +622,19 @@ bool user_string(uint64_t addr)
 	return true;
 }
 
+int64_t put(uint64_t to, const void *from, uint64_t len)
+{
+	if (!user_memory(to, len, true))
+		return -EFAULT;
+	memcpy((void *)to, from, len);
+	return 0;
+}
+
+int64_t put_if_wanted(uint64_t to, const void *from, uint64_t len)
+{
+	return to ? put(to, from, len) : 0;
+}
+
 /* ---- Files that are mapped ---- */
 
 static void drop_zero_page(uint64_t *pte, uint64_t va, void *ctx)
@@ -637,50 +643,30 @@ static void drop_zero_page(uint64_t *pte, uint64_t va, void *ctx)
 		drop_page(pte, va, ctx);
 }
 
-/* Call fn for the mapped pages of file bytes [off, end) in shared mappings. */
-static void for_each_file_page(uint64_t ino, uint64_t off, uint64_t end, pte_fn *fn, void *ctx)
+/* Call fn for what is mapped of a file, shared. */
+static void for_each_page_of(uint64_t ino, pte_fn *fn)
 {
-	uint64_t first, last;
 	struct vma *v;
 
-	for (v = vmas; v; v = v->next) {
-		if (!v->of || !v->shared || v->of->ino != ino || end <= v->off)
-			continue;
-		first = off > v->off ? ALIGN_DOWN(off - v->off, PAGE_SIZE) : 0;
-		last = end - v->off < v->end - v->start ? end - v->off : v->end - v->start;
-		if (first < last)
-			for_each_page(v->start + first, v->start + last, fn, ctx);
-	}
+	for (v = vmas; v; v = v->next)
+		if (v->of && v->shared && v->of->ino == ino)
+			for_each_page(v->start, v->end, fn, NULL);
 }
 
 void vm_file_written(uint64_t ino)
 {
 	if (zero_page)
-		for_each_file_page(ino, 0, UINT64_MAX, drop_zero_page, NULL);
+		for_each_page_of(ino, drop_zero_page);
 }
 
-void vm_file_resize(uint64_t ino, uint64_t size)
+void vm_file_cut(uint64_t ino)
 {
-	struct mapped_area **link, *m;
 	struct open_file *of;
 
-	vm_file_written(ino);
-	for (of = open_files; of; of = of->next) {
-		if (of->ino != ino || !of->areas)
-			continue;
-		for (link = &of->areas; (m = *link);) {
-			if (m->area.off + m->area.len <= ALIGN_DOWN(size, PAGE_SIZE)) {
-				link = &m->next;
-				continue;
-			}
-			for_each_file_page(ino, m->area.off, m->area.off + m->area.len,
-					   drop_page, NULL);
-			*link = m->next;
-			vmemos_release(&m->area);
-			m->next = free_areas;
-			free_areas = m;
-		}
-	}
+	for_each_page_of(ino, drop_page);
+	for (of = open_files; of; of = of->next)
+		if (of->ino == ino)
+			release_areas(of);
 }
 
 SYSCALL(msync)
@@ -710,17 +696,14 @@ SYSCALL(msync)
  */
 SYSCALL(vmemos_where)
 {
-	uint64_t store = *page_entry(VMEMOS_BASE, 2, false) & PTE_ADDRESS;
 	struct vmemos_statfs st;
-	uint64_t *pte;
+	uint64_t at;
 
 	if (!user_memory(a[0], 1, false))
 		return -EFAULT;
-	pte = page_entry(a[0], 1, false);
 	vmemos_statfs(fs, &st);
-	if ((*pte & PTE_ADDRESS) < store || (*pte & PTE_ADDRESS) - store >= st.blocks * PAGE_SIZE)
-		return -ENOENT;
-	return (int64_t)((*pte & PTE_ADDRESS) - store + a[0] % PAGE_SIZE);
+	at = (*page_entry(a[0], 1, false) & PTE_ADDRESS) - store_start();
+	return at < st.blocks * PAGE_SIZE ? (int64_t)(at + a[0] % PAGE_SIZE) : -ENOENT;
 }
 
 void vm_exit(void)

@@ -8,12 +8,11 @@
 #define LINE_STATUS	(COM1 + 5)
 #define LSR_DATA	0x01
 #define LSR_EMPTY	0x20
-#define FIFO_SIZE	16
 #define DEBUG_EXIT	0xf4
 
-struct exits exits;
 static bool have_uart;
 
+/* Without the FIFOs: enabling them would lose what has come in already. */
 void console_init(void)
 {
 	outb(COM1 + 1, 0);		/* no interrupts */
@@ -21,29 +20,24 @@ void console_init(void)
 	outb(COM1 + 0, 1);
 	outb(COM1 + 1, 0);
 	outb(COM1 + 3, 0x03);		/* 8N1 */
-	outb(COM1 + 2, 0x07);		/* FIFO on, cleared */
 	outb(COM1 + 4, 0x03);
 	have_uart = inb(LINE_STATUS) != 0xff;
 }
 
 static void put(char c)
 {
-	static unsigned int room;
-
 	if (!have_uart)
 		return;
-	while (room == 0) {
+	do
 		exits.console++;
-		if (inb(LINE_STATUS) & LSR_EMPTY)
-			room = FIFO_SIZE;
-	}
-	room--;
+	while (!(inb(LINE_STATUS) & LSR_EMPTY));
 	exits.console++;
 	outb(COM1, (uint8_t)c);
 }
 
-void console_write(const char *text, size_t len)
+void console_write(struct vmemos_platform *p, const char *text, size_t len)
 {
+	(void)p;
 	while (len--)
 		put(*text++);
 }
@@ -52,30 +46,6 @@ int console_read(void)
 {
 	exits.console++;
 	return have_uart && (inb(LINE_STATUS) & LSR_DATA) ? inb(COM1) : -1;
-}
-
-void say(const char *fmt, ...)
-{
-	char line[256];
-	va_list ap;
-	size_t len;
-
-	va_start(ap, fmt);
-	len = vmemos_vformat(line, sizeof(line), fmt, ap);
-	va_end(ap);
-	console_write(line, len < sizeof(line) ? len : sizeof(line) - 1);
-}
-
-void fatal(const char *fmt, ...)
-{
-	char line[256];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vmemos_vformat(line, sizeof(line), fmt, ap);
-	va_end(ap);
-	say("vmemos: %s\n", line);
-	platform_exit(125);
 }
 
 void platform_exit(int status)

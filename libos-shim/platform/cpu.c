@@ -36,10 +36,10 @@ void cpu_init(void)
 	__cpuid(1, a, b, c, d);
 	cpu.features_edx = d;
 	cpu.rdrand = c >> 30 & 1;
-	cpu.xsave = (c >> 26 & 1) && max >= 13;
+	if (c >> 26 & 1 && max >= 13)
+		enable_xsave();
 	if (max >= 7) {
 		__cpuid_count(7, 0, a, b, c, d);
-		cpu.erms = b >> 9 & 1;
 		cpu.clflushopt = b >> 23 & 1;
 		cpu.clwb = b >> 24 & 1;
 	}
@@ -50,8 +50,6 @@ void cpu_init(void)
 		cpu.phys_bits = a & 0xff;
 	if (cpu.nx)
 		wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_NXE);
-	if (cpu.xsave)
-		enable_xsave();
 }
 
 /* ---- Clock: the TSC, against the interval timer; the date from the RTC ---- */
@@ -173,19 +171,21 @@ uint64_t clock_since_boot(void)
 	return ns_since(boot_tsc);
 }
 
-int64_t clock_wall(void)
+int64_t clock_wall(struct vmemos_platform *p)
 {
+	(void)p;
 	return wall_start + (int64_t)clock_monotonic();
 }
 
 /* RDRAND, or else what the TSC has of it: enough to tell mounts apart, not for keys. */
-void random_bytes(void *buf, size_t len)
+void random_bytes(struct vmemos_platform *p, void *buf, size_t len)
 {
 	static uint64_t state;
 	uint8_t *to = buf;
 	uint64_t v = 0;
 	size_t i;
 
+	(void)p;
 	for (i = 0; i < len; i++, v >>= 8) {
 		if (i % 8 == 0) {
 			state = (state + rdtsc()) * 0x9e3779b97f4a7c15ull;

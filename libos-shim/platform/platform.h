@@ -20,6 +20,11 @@
 #define LARGE_PAGE	0x200000ull
 #define ALIGN_DOWN(x, a) ((x) & ~((uint64_t)(a) - 1))
 #define ALIGN_UP(x, a)	ALIGN_DOWN((x) + (a) - 1, a)
+#define MIN(a, b)	((a) < (b) ? (a) : (b))
+#define MAX(a, b)	((a) > (b) ? (a) : (b))
+
+/* What the program gets; its console works from the first instruction on (start.c). */
+extern struct vmemos_platform machine;
 
 static inline void *direct(uint64_t phys)
 {
@@ -46,7 +51,7 @@ const char *platform_option(const char *name, unsigned int *at);
 
 /* Features of CPUID that matter here. */
 struct cpu {
-	bool nx, rdrand, erms, clwb, clflushopt, xsave;
+	bool nx, rdrand, clwb, clflushopt;
 	unsigned int phys_bits;
 	uint32_t features_edx;		/* CPUID 1, for AT_HWCAP */
 };
@@ -57,8 +62,8 @@ void cpu_init(void);
 void clock_init(void);			/* fatal() when no timer answers */
 uint64_t clock_monotonic(void);		/* ns since clock_init() */
 uint64_t clock_since_boot(void);	/* ns since the PVH entry */
-int64_t clock_wall(void);		/* ns since 1970 UTC */
-void random_bytes(void *buf, size_t len);
+int64_t clock_wall(struct vmemos_platform *p);	/* machine.now */
+void random_bytes(struct vmemos_platform *p, void *buf, size_t len);	/* machine.random */
 
 /* What left the virtual machine: each is an exit under hardware virtualization. */
 struct exits {
@@ -71,10 +76,10 @@ extern struct exits exits;
 /* ---- Console and end (console.c, trap.c) ---- */
 
 void console_init(void);
-void console_write(const char *text, size_t len);
+void console_write(struct vmemos_platform *p, const char *text, size_t len); /* machine.console */
 /* One byte, or -1 when there is none yet. */
 int console_read(void);
-void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+#define say(...) vmemos_printf(&machine, __VA_ARGS__)
 
 /*
  * End the machine.  isa-debug-exit at port 0xf4, which works on all machine
@@ -84,7 +89,7 @@ void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
  */
 void platform_exit(int status) __attribute__((noreturn));
 /* One line that says what to do, and status 125: the program never ran. */
-void fatal(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
+#define fatal(fmt, ...) (say("vmemos: " fmt "\n", ##__VA_ARGS__), platform_exit(125))
 
 struct trap_frame {
 	uint64_t r15, r14, r13, r12, r11, r10, r9, r8, rdi, rsi, rbp, rbx, rdx, rcx, rax;
@@ -143,7 +148,6 @@ static inline void flush_tlb_page(uint64_t va)
 
 /* ---- The store (pci.c, virtio.c) ---- */
 
-
 /* The first device with this id: its position, or -1. */
 int pci_find(uint32_t vendor_and_device);
 uint32_t pci_read(int dev, unsigned int offset);
@@ -151,8 +155,8 @@ void pci_write(int dev, unsigned int offset, uint32_t value);
 /* Where a memory BAR is; assigned here if the firmware did not. */
 uint64_t pci_bar_address(int dev, unsigned int bar);
 
-/* Find the vmemstore device, map its store, fill in *p. */
-void store_init(struct vmemos_platform *p);
+/* Find the vmemstore device, map its store, fill in what machine has of it. */
+void store_init(void);
 
 /* ---- Ports and registers ---- */
 
@@ -184,10 +188,7 @@ static inline uint32_t inl(uint16_t port)
 
 static inline uint64_t rdtsc(void)
 {
-	uint32_t lo, hi;
-
-	__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
-	return (uint64_t)hi << 32 | lo;
+	return __builtin_ia32_rdtsc();
 }
 
 static inline void wrmsr(uint32_t msr, uint64_t v)

@@ -11,6 +11,17 @@
 extern uint64_t boot_start_info;
 extern uint64_t boot_pml4[];
 
+static void log_line(struct vmemos_platform *p, enum vmemos_log_level level, const char *line)
+{
+	(void)p;
+	if (level != VMEMOS_LOG_INFO || platform_option("verbose", NULL))
+		say("vmemos: %s\n", line);
+}
+
+struct vmemos_platform machine = {
+	.now = clock_wall, .random = random_bytes, .log = log_line, .console = console_write,
+};
+
 struct module boot_module;
 
 static char command_line[COMMAND_LINE];
@@ -85,7 +96,7 @@ static void take_start_info(const struct hvm_start_info *info)
  * The library's memory: a quarter of the machine's, as much as it can use; to
  * replay a long log it may need more than VMEMOS_ARENA_GOOD.
  */
-static void give_arena(struct vmemos_platform *p)
+static void give_arena(void)
 {
 	size_t size = ALIGN_DOWN(memory_total() / 4, LARGE_PAGE);
 
@@ -93,9 +104,9 @@ static void give_arena(struct vmemos_platform *p)
 		size = 2 * VMEMOS_ARENA_GOOD;
 	if (size < VMEMOS_ARENA_MIN)
 		size = VMEMOS_ARENA_MIN;
-	p->arena = memory_take(size);
-	p->arena_size = size;
-	if (!p->arena)
+	machine.arena = memory_take(size);
+	machine.arena_size = size;
+	if (!machine.arena)
 		fatal("%lu MiB of memory are too little: give the machine more (-m)",
 		      memory_total() >> 20);
 }
@@ -103,8 +114,6 @@ static void give_arena(struct vmemos_platform *p)
 void platform_start(void);
 void platform_start(void)
 {
-	static struct vmemos_platform store;
-
 	console_init();
 	trap_init();
 	cpu_init();
@@ -115,7 +124,7 @@ void platform_start(void)
 	/* Address 0 and what follows belong to the program from here on. */
 	boot_pml4[0] = 0;
 	__asm__ volatile("mov %%cr3, %%rax; mov %%rax, %%cr3" : : : "rax", "memory");
-	store_init(&store);
-	give_arena(&store);
-	platform_exit(vmemos_main(&store, nr_words - nr_options, words + nr_options));
+	store_init();
+	give_arena();
+	platform_exit(vmemos_main(&machine, nr_words - nr_options, words + nr_options));
 }

@@ -66,6 +66,8 @@ static struct {
 } request __attribute__((aligned(16)));
 static volatile struct vmemstore_resp response;
 
+struct exits exits;
+
 /* Of a variable of the image. */
 static uint64_t phys_of(const volatile void *p)
 {
@@ -216,65 +218,36 @@ static void store_drain(struct vmemos_platform *p)
 	__asm__ volatile("sfence" : : : "memory");
 }
 
-static int64_t store_now(struct vmemos_platform *p)
+void store_init(void)
 {
-	(void)p;
-	return clock_wall();
-}
-
-static void store_random(struct vmemos_platform *p, void *buf, size_t len)
-{
-	(void)p;
-	random_bytes(buf, len);
-}
-
-static void store_log(struct vmemos_platform *p, enum vmemos_log_level level, const char *line)
-{
-	(void)p;
-	if (level != VMEMOS_LOG_INFO || platform_option("verbose", NULL))
-		say("vmemos: %s\n", line);
-}
-
-static void store_console(struct vmemos_platform *p, const char *text, size_t len)
-{
-	(void)p;
-	console_write(text, len);
-}
-
-void store_init(struct vmemos_platform *p)
-{
+	const uint64_t nx = cpu.nx ? PTE_NX : 0;
 	int pci = pci_find(DEVICE_ID);
 	unsigned int i;
-	uint64_t size;
 
 	if (pci < 0)
 		fatal("no vmemstore device: give QEMU -device vmemstore,file=... "
 		      "(on microvm also pcie=on)");
 	find_registers(pci);
-	*p = (struct vmemos_platform){
-		.base = (void *)VMEMOS_BASE, .now = store_now, .random = store_random,
-		.log = store_log, .console = store_console,
-	};
-	p->read_only = start_device();
-	size = dev.config->size;
-	if (size > dev.store_len)
+	machine.read_only = start_device();
+	machine.base = (void *)VMEMOS_BASE;
+	machine.size = dev.config->size;
+	if (machine.size > dev.store_len)
 		fatal("the vmemstore device's store is larger than its BAR");
 	if (dev.store < 1ull << 32)
 		say("vmemos: the store lies below 4 GiB: the firmware may have made it uncached\n");
-	map_large(VMEMOS_BASE, dev.store, size, PTE_WRITE | (cpu.nx ? PTE_NX : 0));
-	p->size = size;
-	p->backing = (enum vmemos_backing)dev.config->backing;
+	map_large(VMEMOS_BASE, dev.store, machine.size, PTE_WRITE | nx);
 	for (i = 0; i < VMEMOS_GENERATION_LEN; i++)
-		p->generation[i] = dev.config->generation[i];
+		machine.generation[i] = dev.config->generation[i];
 	dev.max_ranges = dev.config->max_ranges;
 	if (dev.max_ranges == 0 || dev.max_ranges > VMEMSTORE_MAX_RANGES)
 		dev.max_ranges = VMEMSTORE_MAX_RANGES;
-	if (p->backing == VMEMOS_BACKING_PAGE_CACHE) {
-		p->flush = store_flush;
-	} else if (p->backing == VMEMOS_BACKING_DAX) {
-		p->writeback = store_writeback;
-		p->drain = store_drain;
+	machine.backing = (enum vmemos_backing)dev.config->backing;
+	if (machine.backing == VMEMOS_BACKING_PAGE_CACHE) {
+		machine.flush = store_flush;
+	} else if (machine.backing == VMEMOS_BACKING_DAX) {
+		machine.writeback = store_writeback;
+		machine.drain = store_drain;
 	} else {
-		p->backing = VMEMOS_BACKING_VOLATILE;
+		machine.backing = VMEMOS_BACKING_VOLATILE;
 	}
 }

@@ -160,17 +160,18 @@ static int vfs_fetch(sqlite3_file *f, sqlite3_int64 off, int amount, void **page
 		return SQLITE_OK;
 	}
 	if (n > 0)
-		vmemos_give_back(v->file, (uint64_t)off);
+		vmemos_give_back(v->file);
 	vmemos_sqlite_copied++;
 	return SQLITE_OK;
 }
 
 static int vfs_unfetch(sqlite3_file *f, sqlite3_int64 off, void *page)
 {
+	(void)off;
 	/* Without a page: forget what is mapped, which is nothing. */
 	if (!page)
 		return SQLITE_OK;
-	vmemos_give_back(of(f)->file, (uint64_t)off);
+	vmemos_give_back(of(f)->file);
 	of(f)->fetched--;
 	return SQLITE_OK;
 }

@@ -7,7 +7,6 @@
  * is mapped at VMEMOS_BASE, as everywhere, so that pointers in it stay valid.
  */
 #include <errno.h>
-#include <stdarg.h>
 #include <string.h>
 
 #include <uk/alloc.h>
@@ -31,54 +30,39 @@
 
 #define VMEMSTORE_PCI_ID (0x1af4 | (0x1040u + VIRTIO_ID_VMEMSTORE) << 16)
 
-struct cpu cpu;
-struct exits exits;
-
 /* ---- What pci.c and virtio.c ask for (platform.h) ---- */
 
-void fatal(const char *fmt, ...)
+struct cpu cpu;
+
+static int64_t now(struct vmemos_platform *p)
 {
-	char line[256];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vmemos_vformat(line, sizeof(line), fmt, ap);
-	va_end(ap);
-	UK_CRASH("vmemfs: %s\n", line);
-	__builtin_unreachable();
-}
-
-void say(const char *fmt, ...)
-{
-	char line[256];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vmemos_vformat(line, sizeof(line), fmt, ap);
-	va_end(ap);
-	uk_pr_warn("%s", line);
-}
-
-const char *platform_option(const char *name, unsigned int *at)
-{
-	(void)name;
-	(void)at;
-	return NULL;
-}
-
-int64_t clock_wall(void)
-{
+	(void)p;
 	return (int64_t)ukplat_wall_clock();
 }
 
-void random_bytes(void *buf, size_t len)
+static void random_fill(struct vmemos_platform *p, void *buf, size_t len)
 {
+	(void)p;
 	uk_random_fill_buffer(buf, len);
 }
 
-void console_write(const char *text, size_t len)
+static void log_line(struct vmemos_platform *p, enum vmemos_log_level level, const char *line)
 {
+	(void)p;
+	if (level != VMEMOS_LOG_INFO)
+		uk_pr_warn("vmemfs: %s\n", line);
+}
+
+static void console(struct vmemos_platform *p, const char *text, size_t len)
+{
+	(void)p;
 	ukplat_coutk(text, (unsigned int)len);
+}
+
+void platform_exit(int status)
+{
+	UK_CRASH("vmemfs: stopped, %d\n", status);
+	__builtin_unreachable();
 }
 
 /* All of physical memory up to 512 GiB is there with CONFIG_PAGING. */
@@ -138,28 +122,23 @@ static void lock_drop(void *lock)
 	uk_mutex_unlock(lock);
 }
 
-int vmemfs_platform(struct vmemos_platform **out)
-{
-	static struct vmemos_platform platform;
-	size_t size = (size_t)CONFIG_LIBVMEMFS_ARENA_MB << 20;
+struct vmemos_platform machine = {
+	.now = now, .random = random_fill, .log = log_line, .console = console,
+	.lock_new = lock_new, .lock_free = lock_free, .lock = lock_take, .unlock = lock_drop,
+	.lock_shared = lock_take, .unlock_shared = lock_drop,
+};
 
-	if (!platform.base) {
+int vmemfs_platform(struct vmemos_platform **platform)
+{
+	if (!machine.base) {
 		cpu_detect();
 		if (pci_find(VMEMSTORE_PCI_ID) < 0)
 			return -ENODEV;
-		store_init(&platform);
+		store_init();
 	}
-	if (!platform.arena)
-		platform.arena = uk_memalign(uk_alloc_get_default(), 64, size);
-	if (!platform.arena)
-		return -ENOMEM;
-	platform.arena_size = size;
-	platform.lock_new = lock_new;
-	platform.lock_free = lock_free;
-	platform.lock = lock_take;
-	platform.unlock = lock_drop;
-	platform.lock_shared = lock_take;
-	platform.unlock_shared = lock_drop;
-	*out = &platform;
-	return 0;
+	machine.arena_size = (size_t)CONFIG_LIBVMEMFS_ARENA_MB << 20;
+	if (!machine.arena)
+		machine.arena = uk_memalign(uk_alloc_get_default(), 64, machine.arena_size);
+	*platform = &machine;
+	return machine.arena ? 0 : -ENOMEM;
 }

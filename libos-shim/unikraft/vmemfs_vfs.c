@@ -126,7 +126,7 @@ static int vmemfs_rename(struct vnode *dvp1, struct vnode *vp1, char *name1,
 
 static int vmemfs_link(struct vnode *dvp, struct vnode *svp, char *name)
 {
-	return -vmemos_flink(handle(svp), handle(dvp), name);
+	return -vmemos_link(handle(svp), NULL, handle(dvp), name);
 }
 
 static int vmemfs_symlink(struct vnode *dvp, char *name, char *target)
@@ -137,7 +137,7 @@ static int vmemfs_symlink(struct vnode *dvp, char *name, char *target)
 static int vmemfs_readlink(struct vnode *vp, struct uio *uio)
 {
 	char target[PATH_MAX];
-	int64_t len = vmemos_readlink(handle(vp), "", target, sizeof(target));
+	int64_t len = vmemos_readlink(handle(vp), NULL, target, sizeof(target));
 
 	if (len < 0)
 		return (int)-len;
@@ -185,7 +185,7 @@ static int vmemfs_read(struct vnode *vp, struct vfscore_file *fp, struct uio *ui
 		if (n <= 0)
 			return (int)-n;
 		err = vfscore_uiomove((void *)(uintptr_t)addr, (int)n, uio);
-		vmemos_give_back(handle(vp), off);
+		vmemos_give_back(handle(vp));
 		if (err)
 			return err;
 	}
@@ -295,7 +295,7 @@ static int vmemfs_setattr(struct vnode *vp, struct vattr *attr)
 	which |= attr->va_mask & AT_GID ? VMEMOS_SET_GID : 0;
 	which |= attr->va_mask & AT_ATIME ? VMEMOS_SET_ATIME : 0;
 	which |= attr->va_mask & AT_MTIME ? VMEMOS_SET_MTIME : 0;
-	return which ? -vmemos_fsetattr(handle(vp), which, &st) : 0;
+	return which ? -vmemos_setattr(handle(vp), NULL, 0, which, &st) : 0;
 }
 
 static int vmemfs_fallocate(struct vnode *vp, int mode, off_t off, off_t len)

@@ -23,14 +23,14 @@ static void borrowed_bytes_are_the_file(void)
 	EXPECT(vmemos_ftruncate(f, 4000), -EBUSY);
 	EXPECT(vmemos_umount(fs), -EBUSY);
 	OK(vmemos_ftruncate(f, 2 * sizeof(buf)));
-	vmemos_give_back(f, 0);
-	vmemos_give_back(f, 5000);
+	vmemos_give_back(f);
+	vmemos_give_back(f);
 	OK(vmemos_ftruncate(f, 4000));
 	EXPECT(vmemos_borrow(f, 4000, 10, &addr), 0);
 	OK(vmemos_ftruncate(f, 3 * BLOCK));
 	EXPECT(vmemos_borrow(f, BLOCK, 2 * BLOCK, &addr), BLOCK);
 	CHECK(is_zeros(addr, BLOCK));
-	vmemos_give_back(f, BLOCK);
+	vmemos_give_back(f);
 	OK(vmemos_close(f));
 	OK(vmemos_unlink(root, "a"));
 }

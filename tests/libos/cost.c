@@ -79,7 +79,7 @@ static void borrow_page(unsigned int i)
 	const void *addr;
 
 	vmemos_borrow(file, (i % 64) * BLOCK, BLOCK, &addr);
-	vmemos_give_back(file, (i % 64) * BLOCK);
+	vmemos_give_back(file);
 }
 
 static void create(unsigned int i)

@@ -111,9 +111,9 @@ static void attributes_are_kept(void)
 
 	CHECK(f);
 	EXPECT(vmemos_write(f, "hello", 5), 5);
-	OK(vmemos_fsetattr(f, VMEMOS_SET_MODE | VMEMOS_SET_UID | VMEMOS_SET_GID | VMEMOS_SET_MTIME,
-			   &set));
-	EXPECT(vmemos_fsetattr(f, 1u << 30, &set), -EINVAL);
+	OK(vmemos_setattr(f, NULL, 0, VMEMOS_SET_MODE | VMEMOS_SET_UID | VMEMOS_SET_GID |
+			  VMEMOS_SET_MTIME, &set));
+	EXPECT(vmemos_setattr(f, NULL, 0, 1u << 30, &set), -EINVAL);
 	OK(vmemos_close(f));
 	CHECK(again());
 	OK(vmemos_stat(root, "a", 0, &st));

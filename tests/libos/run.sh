@@ -222,14 +222,14 @@ unikernel() {
 	status=0
 	"$out/kv" "$store" set color blue >"$work/out" 2>&1 || status=1
 	"$top/libos-shim/run" --timeout 300 --image "$top/build/unikernel/kv.elf" "$store" get color \
-		>"$work/out" 2>&1 || status=1
+		</dev/null >"$work/out" 2>&1 || status=1
 	tr -d '\r' <"$work/out" | grep -qx blue || status=1
 	"$top/libos-shim/run" --timeout 300 --image "$top/build/unikernel/kv.elf" "$store" set shape round \
-		>>"$work/out" 2>&1 || status=1
+		</dev/null >>"$work/out" 2>&1 || status=1
 	[ "$("$out/kv" "$store" get shape)" = round ] || status=1
 	result $status "same store: a unikernel and a process follow each other's pointers"
 	"$top/libos-shim/run" --timeout 300 --image "$top/build/unikernel/tree.elf" "$store" verify by-linux \
-		>"$work/out" 2>&1 && status=0 || status=1
+		</dev/null >"$work/out" 2>&1 && status=0 || status=1
 	fsck "$store" || status=1
 	result $status "same store: a unikernel verifies the tree that Linux wrote"
 }

@@ -16,6 +16,7 @@
 #define ROUNDS	100u
 
 static char page[PAGE];
+static struct vmemos *fs;
 static struct vmemos_file *file;
 static struct vmemos_area area;
 
@@ -57,13 +58,13 @@ static int measure(struct vmemos_platform *p, const char *what, int (*fn)(unsign
 	uint64_t start;
 	unsigned int i;
 
-	vmemos_get_counters(vmemos_fs_of(file), &before);
+	vmemos_get_counters(fs, &before);
 	start = tsc();
 	for (i = 0; i < ROUNDS; i++)
 		if (fn(i))
 			return 1;
 	start = tsc() - start;
-	vmemos_get_counters(vmemos_fs_of(file), &after);
+	vmemos_get_counters(fs, &after);
 	vmemos_printf(p, "%s: %lu instructions, %lu exits per 100\n", what, start / ROUNDS,
 		      after.flushes - before.flushes);
 	return 0;
@@ -72,7 +73,6 @@ static int measure(struct vmemos_platform *p, const char *what, int (*fn)(unsign
 int vmemos_main(struct vmemos_platform *p, int argc, char **argv)
 {
 	struct vmemos_mount_opts opts = { .domain = VMEMOS_DOMAIN_HOST };
-	struct vmemos *fs;
 	unsigned int i;
 	int bad = 0;
 

@@ -40,6 +40,11 @@ devices_by_number() {
 		grep -q "^$(sha256sum </dev/null | cut -d' ' -f1)  /null" "$work/out"
 }
 
+reads_standard_input() {
+	printf 'two\nlines\n\004' | "$run" --timeout $limit "$store" /bin/busybox cat >"$work/out" &&
+		[ "$(tr -d '\r' <"$work/out")" = "$(printf 'two\nlines')" ]
+}
+
 refuses() {
 	status=0
 	"$run" --timeout $limit "$@" </dev/null >"$work/out" 2>"$work/err" || status=$?
@@ -60,6 +65,7 @@ test_boots() {
 	check "what one machine wrote another reads" state_moves_between_machines
 	check "device nodes are what their number says" devices_by_number
 	check "a store that the host shows read-only is mounted so" reads_only
+	check "standard input is the console's, from the first byte on" reads_standard_input
 	dd if=/dev/zero of="$work/empty.img" bs=1M count=4 status=none
 	check "a store without a file system is refused in one line" refuses "$work/empty.img" /bin/busybox true
 	check "a dynamic program is refused in one line" refuses "$store" /bin/ls
