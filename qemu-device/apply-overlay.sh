@@ -35,7 +35,7 @@ add_after() {
 
 mkdir -p "$src/hw/vmemstore"
 cp "$here"/*.c "$here"/*.h "$here/trace-events" "$here"/overlay/hw/vmemstore/* "$src/hw/vmemstore/"
-for file in vmemstore-test.c access-test.c space-test.c compat-test.c growth-test.c; do
+for file in vmemstore-test.c access-test.c space-test.c compat-test.c; do
     cp "$here/tests/$file" "$src/tests/qtest/vmemstore-${file#vmemstore-}"
 done
 cp "$here/tests/testdriver.c" "$here/tests/testdriver.h" "$src/tests/qtest/"
@@ -44,6 +44,6 @@ add_after hw/Kconfig '^source virtio/Kconfig' 'source vmemstore/Kconfig'
 add_after hw/meson.build "^subdir[(]'virtio'[)]" "subdir('vmemstore')"
 add_after meson.build "^ *'hw/virtio'," "    'hw/vmemstore',"
 add_after tests/qtest/meson.build '^qtests_i386 = ' \
-    "  (config_all_devices.has_key('CONFIG_VMEMSTORE') ? ['vmemstore-test', 'vmemstore-access-test', 'vmemstore-space-test', 'vmemstore-compat-test', 'vmemstore-growth-test'] : []) + \\"
+    "  (config_all_devices.has_key('CONFIG_VMEMSTORE') ? ['vmemstore-test', 'vmemstore-access-test', 'vmemstore-space-test', 'vmemstore-compat-test'] : []) + \\"
 add_after tests/qtest/meson.build '^qtests = [{]' "  'vmemstore-test': files('testdriver.c'),"
 echo "apply-overlay: vmemstore is in $src (QEMU $version); configure and build it as usual"

@@ -62,7 +62,7 @@ guest() {
 	name=$1
 	shift
 	status=0
-	"$here/vm/run-vm" --modules "nd_pmem vmemstore vmemfs" --log "$out/$name.log" \
+	"$here/vm/run-vm" --modules "vmemstore vmemfs" --log "$out/$name.log" \
 		--add "$here/guest/lib.sh:/tests/lib.sh" \
 		--add "$here/guest/store-lib.sh:/tests/store-lib.sh" --timeout 300 \
 		"$here/guest/store-$name.sh" "$@" >"$out/$name.out" 2>&1 || status=$?
