@@ -22,6 +22,10 @@
 
 #include "internal.h"
 
+/* Whoever has memory, also after the device has gone, until the disk is closed. */
+static LIST_HEAD(stores);
+static DEFINE_MUTEX(stores_lock);
+
 /* Memory of the store that got its struct pages at once. */
 struct part {
 	struct list_head link;		/* on vmemstore.parts */
@@ -80,28 +84,58 @@ static void unmap_parts(struct vmemstore *store)
 	}
 }
 
-/* The whole window is ours, so that there is room when the store grows. */
-static int take_memory(struct vmemstore *store)
+static bool overlap(const struct vmemstore *a, const struct vmemstore *b)
 {
-	int ret;
+	return a->start < b->start + b->window && b->start < a->start + a->window;
+}
 
-	if (!request_mem_region(store->start, store->window, "vmemstore")) {
-		dev_err(&store->vdev->dev, "memory at %pa is in use: by the disk that was here before, until it is unmounted?\n",
-			&store->start);
-		return -EBUSY;
-	}
-	ret = map_part(store, 0, store->size);
-	if (ret) {
-		dev_err(&store->vdev->dev, "cannot map the store (%d)\n", ret);
-		unmap_parts(store);
-		release_mem_region(store->start, store->window);
-	}
-	return ret;
+/* The whole window, so that there is room when the store grows. */
+static bool take_window(struct vmemstore *store)
+{
+	struct vmemstore *other;
+	bool taken = false;
+
+	mutex_lock(&stores_lock);
+	list_for_each_entry(other, &stores, link)
+		taken |= overlap(store, other);
+	if (!taken)
+		list_add(&store->link, &stores);
+	mutex_unlock(&stores_lock);
+	return !taken;
 }
 
 static void give_memory(struct vmemstore *store)
 {
 	unmap_parts(store);
+	mutex_lock(&stores_lock);
+	list_del(&store->link);
+	mutex_unlock(&stores_lock);
+}
+
+static int take_memory(struct vmemstore *store)
+{
+	int ret;
+
+	if (!take_window(store)) {
+		dev_err(&store->vdev->dev, "its memory is in use by the disk that was here before: unmount that\n");
+		return -EBUSY;
+	}
+	ret = map_part(store, 0, store->size);
+	if (ret) {
+		dev_err(&store->vdev->dev, "cannot map the store (%d)\n", ret);
+		give_memory(store);
+	}
+	return ret;
+}
+
+/* For /proc/iomem, as long as the device is there. */
+static int show_memory(struct vmemstore *store)
+{
+	return request_mem_region(store->start, store->window, "vmemstore") ? 0 : -EBUSY;
+}
+
+static void hide_memory(struct vmemstore *store)
+{
 	release_mem_region(store->start, store->window);
 }
 
@@ -348,9 +382,12 @@ int vmemstore_disk_add(struct vmemstore *store)
 	store->number = memregion_alloc(GFP_KERNEL);
 	if (store->number < 0)
 		return store->number;
-	ret = take_memory(store);
+	ret = show_memory(store);
 	if (ret)
 		goto out_number;
+	ret = take_memory(store);
+	if (ret)
+		goto out_shown;
 	ret = create_disk(store);
 	if (ret)
 		goto out_memory;
@@ -370,6 +407,8 @@ out_disk:
 	put_disk(store->disk);
 out_memory:
 	give_memory(store);
+out_shown:
+	hide_memory(store);
 out_number:
 	memregion_free(store->number);
 	return ret;
@@ -381,6 +420,7 @@ void vmemstore_disk_remove(struct vmemstore *store)
 	del_gendisk(store->disk);
 	/* A file system may still have it; the device cannot be told any more. */
 	vmemstore_disk_say_use(store, false);
+	hide_memory(store);
 	put_disk(store->disk);
 }
 

@@ -100,6 +100,7 @@ struct vmemstore {
 	void *lost_arg;
 
 	/* disk.c */
+	struct list_head link;		/* in its list of stores */
 	int number;			/* of /dev/pmemN */
 	void *base;			/* of the store, in kernel memory */
 	struct list_head parts;
