@@ -55,7 +55,7 @@ void vmem_check_problem(struct checker *c, const char *fmt, ...);
  */
 bool vmem_check_claim(struct checker *c, uint64_t ino, uint64_t block, uint64_t nr);
 
-/* The inode if its number is valid and its table block initialised, else NULL. */
+/* The inode if its number, not 0, is possible and its table block initialised, else NULL. */
 const struct vmem_dinode *vmem_check_find_inode(const struct checker *c, uint64_t ino,
 						struct inode_info **info);
 

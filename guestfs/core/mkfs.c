@@ -97,8 +97,6 @@ static int plan_inodes(struct geometry *g, const struct vmem_env *env,
 		per_ag = g->ag_blocks / VMEM_MKFS_INODE_RATIO;
 		if (per_ag > VMEM_MKFS_AG_INODES)
 			per_ag = VMEM_MKFS_AG_INODES;
-		if (per_ag < VMEM_MKFS_MIN_INODES)
-			per_ag = VMEM_MKFS_MIN_INODES;
 		if (per_ag > most)
 			per_ag = most;
 	}

@@ -14,7 +14,6 @@
 #define VMEM_MKFS_AG_BLOCKS	32768u	/* 128 MiB: all the bits of a bitmap block */
 #define VMEM_MKFS_AG_INODES	8160u	/* with both bitmaps exactly 2 MiB of metadata */
 #define VMEM_MKFS_INODE_RATIO	4u	/* blocks per inode in smaller groups */
-#define VMEM_MKFS_MIN_INODES	64u
 #define VMEM_MKFS_MAX_LOG	4096u	/* default log, blocks: 16 MiB ... */
 #define VMEM_MKFS_MIN_LOG	256u	/* ... to 1 MiB, less on stores below 16 MiB */
 #define VMEM_MKFS_MIN_TAIL	64u	/* data blocks that justify a partial last group */

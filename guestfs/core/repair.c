@@ -646,8 +646,12 @@ static int repair_round(struct repair *r, bool first)
 		write_roots(r);
 		if (r->names || r->lost || r->copies)
 			err = vmem_repair_mounted(r);
-		if (err && err != -ENOMEM && err != -ENOSPC)
+		if (r->names_left) {
+			err = -EUCLEAN;
+			say(r, "refused: without a free block not all names of damaged directories can be kept: copy the files that matter");
+		} else if (err && err != -ENOMEM && err != -ENOSPC) {
 			say(r, "refused: the repaired image cannot be mounted or filled (error %d)", -err);
+		}
 	}
 	free_round(r);
 	return err;

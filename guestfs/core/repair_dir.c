@@ -536,7 +536,7 @@ static void link_names(struct repair *r, bool first)
 	struct rname *n;
 
 	for (n = r->names; n; n = n->next)
-		if (n->ino && !give_link(r, n->dir, n->ino, n->id, first))
+		if (!give_link(r, n->dir, n->ino, n->id, first))
 			n->ino = 0;
 }
 
@@ -562,8 +562,8 @@ static void drop_cut_names(struct repair *r)
 	struct rname *n;
 
 	for (n = r->names; n; n = n->next)
-		if (n->ino && vmem_repair_inode(r, n->ino, &info) && info->flags & R_CUT &&
-		    info->at == n->id)
+		/* It has no other: link_names() has dropped them. */
+		if (n->ino && vmem_repair_inode(r, n->ino, &info) && info->flags & R_CUT)
 			n->ino = 0;
 }
 

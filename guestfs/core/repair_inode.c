@@ -412,7 +412,6 @@ static bool keep_child(struct walk *w, uint64_t block, uint32_t level)
 static bool fix_key(struct walk *w, struct vmem_extent *e, uint64_t block)
 {
 	const struct vmem_node *node;
-	struct vmem_extent key;
 
 	if (w->stage != STAGE_DATA || w->measure)
 		return true;
@@ -426,14 +425,11 @@ static bool fix_key(struct walk *w, struct vmem_extent *e, uint64_t block)
 	if (ext_lblk(e) <= ext_lblk((const struct vmem_extent *)(node + 1)) && ext_len(e) == 1 &&
 	    vmem_get64(e->w1) == block && ext_lblk(e) >= w->end)
 		return true;
-	key = make_extent(ext_lblk((const struct vmem_extent *)(node + 1)), 1, block);
-	if (memcmp(&key, e, sizeof(key))) {
-		vmem_repair_fixed(w->r, false, "inode %llu: index entry of extent node %llu set right",
-			(ull)w->ino, (ull)block);
-		*e = key;
-		touched(w->r, e, sizeof(*e));
-		w->changed = true;
-	}
+	vmem_repair_fixed(w->r, false, "inode %llu: index entry of extent node %llu set right",
+		(ull)w->ino, (ull)block);
+	*e = make_extent(ext_lblk((const struct vmem_extent *)(node + 1)), 1, block);
+	touched(w->r, e, sizeof(*e));
+	w->changed = true;
 	return true;
 }
 
@@ -516,10 +512,7 @@ static void fix_tree_root(struct repair *r, uint64_t ino, struct vmem_dinode *di
 	level = vmem_get16(node->level);
 	if (vmem_repair_head(r, first, VMEM_EXT_NODE_MAGIC, level, ino) == HEAD_PERFECT &&
 	    level < VMEM_EXT_MAX_DEPTH && (nr || depth)) {
-		if (depth != level + 1 && (depth == 0 || depth > VMEM_EXT_MAX_DEPTH ||
-		    !head_usable(vmem_repair_head(r, first, VMEM_EXT_NODE_MAGIC, depth - 1, ino)) ||
-		    level + 1 != depth))
-			depth = level + 1;
+		depth = level + 1;
 	} else if (depth) {
 		bool node_found = false;
 

@@ -78,6 +78,7 @@ struct repair {
 	 * next round: a repair that is cut while it is stored finds them again.
 	 */
 	bool hold;
+	bool names_left;	/* names found no space, and their old places are given back */
 	int error;		/* -ENOMEM */
 };
 

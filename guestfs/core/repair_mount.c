@@ -152,6 +152,7 @@ static int add_names(struct repair *r, struct vmem_fs *fs)
 		if (!err)
 			err = vmem_iput(&dir);
 	}
+	r->names_left = err == -ENOSPC && !r->hold;
 	return err;
 }
 
@@ -211,12 +212,10 @@ struct copy_source {
 static size_t copy_from(void *ctx, void *addr, size_t len)
 {
 	struct copy_source *s = ctx;
-	uintptr_t off = (uintptr_t)addr - (uintptr_t)s->store->base;
 
 	memcpy(addr, s->from, len);
 	s->from += len;
-	if (off < s->store->size)	/* not when it rides in a record */
-		vmem_stored(s->store, off, len);
+	vmem_stored(s->store, (uint64_t)((uint8_t *)addr - s->store->base), len);
 	return len;
 }
 
@@ -245,9 +244,6 @@ static int copy_target(struct repair *r, struct vmem_inode *vi, const struct rco
 {
 	struct copy_target a = { vi, block_ptr(r, c->pblk) };
 
-	/* Without a block it has no target, which the next round will see. */
-	if (vmem_get64(vi->raw.blocks))
-		return 0;
 	return vmem_run(vi->fs, do_copy_target, &a);
 }
 
@@ -259,9 +255,8 @@ static int copy_contents(struct repair *r, struct vmem_inode *vi, const struct r
 	int64_t done;
 	int err;
 
+	/* No extent was left that starts behind the end of the file. */
 	vmem_getattr(vi, &old);
-	if (off >= old.size)
-		return 0;
 	if (len > old.size - off)
 		len = old.size - off;
 	done = vmem_write(vi, off, (size_t)len, copy_from, &from);
@@ -280,7 +275,7 @@ static int copy_blocks(struct repair *r, struct vmem_fs *fs, const struct rcopy 
 		return err == -ESTALE ? 0 : err;
 	if (vmem_is_reg(&vi.raw))
 		err = copy_contents(r, &vi, c);
-	else if (vmem_is_lnk(&vi.raw))
+	else	/* a symlink: nothing else has extents */
 		err = copy_target(r, &vi, c);
 	if (err == -ENOSPC) {
 		vmem_repair_fixed(r, false, "inode %u: no space for all copies: %s", c->ino,

@@ -234,6 +234,41 @@ static struct vmem_dinode *medium_inode(struct ctx *c, uint64_t ino)
 }
 
 /* While it is not mounted: the inode has so many links. */
+/* More leaves than an index has entries: nodes of the level between are split, too. */
+static void a_directory_of_three_levels_keeps_every_name(void **state)
+{
+	struct vmem_inode dir, vi;
+	unsigned int i;
+	char name[256];
+	uint64_t ino;
+	struct ctx c;
+
+	(void)state;
+	up(&c, VMEM_DOMAIN_HOST, 16 * MiB, 0);
+	make(&c.root, "dir", S_DIR, &dir);
+	make(&c.root, "file", S_FILE, &vi);
+	for (i = 0; i < 3600; i++) {
+		snprintf(name, sizeof(name), "%0250u", i);
+		assert_int_equal(vmem_link(&dir, N(name), &vi), 0);
+	}
+	assert_int_equal(vmem_get32(dir.raw.u.dir.height), 3);
+	assert_int_equal(vmem_sync(c.fs), 0);
+	put(&vi);
+	put(&dir);
+	fail_and_mount(&c, SIM_HOST);
+	open_name(&c.root, "dir", &dir);
+	open_name(&c.root, "file", &vi);
+	assert_int_equal(vmem_get32(vi.raw.nlink), 3601);
+	for (i = 0; i < 3600; i++) {
+		snprintf(name, sizeof(name), "%0250u", i);
+		assert_int_equal(vmem_lookup(&dir, N(name), &ino, NULL), 0);
+		assert_int_equal(ino, vi.ino);
+	}
+	put(&vi);
+	put(&dir);
+	finish(&c);
+}
+
 static void set_links(struct ctx *c, uint64_t ino, uint32_t nlink)
 {
 	struct vmem_dinode *n = medium_inode(c, ino);
@@ -441,6 +476,33 @@ static void damage_is_told_by_the_next_mount_even_after_a_kill(void **state)
 	finish(&c);
 }
 
+/* As a failed flush: it sticks, and the next mount says so. */
+static void a_loss_that_the_caller_reports_is_one_for_good(void **state)
+{
+	struct vmem_inode vi;
+	struct ctx c;
+
+	up(&c, domain_of(state), 4 * MiB, 0);
+	make(&c.root, "file", S_FILE, &vi);
+	write_pattern(&vi, 0, 5000, 1);
+	assert_int_equal(vmem_report_loss(c.fs), -EIO);
+	assert_non_null(strstr(c.sim->last_log, "could not read or write back"));
+	assert_int_equal(vmem_report_loss(c.fs), -EIO);
+	assert_true(vmem_is_read_only(c.fs));
+	assert_int_equal(vmem_fsync(&vi, false), -EIO);
+	assert_int_equal(vmem_sync(c.fs), -EIO);
+	assert_int_equal(write_at(&vi, 0, "x", 1), -EIO);
+	expect_pattern(&vi, 0, 5000, 1);
+	assert_int_equal(vmem_iput(&vi), 0);
+	assert_int_equal(vmem_iput(&c.root), 0);
+	assert_int_equal(vmem_umount(c.fs), -EIO);
+	again(&c);
+	assert_non_null(strstr(c.sim->last_log, "run fsck.vmemfs"));
+	put(&c.root);
+	assert_int_equal(vmem_umount(c.fs), 0);
+	sim_free(c.sim);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -449,6 +511,7 @@ int main(void)
 		EACH_DOMAIN(a_small_overlay_changes_nothing),
 		cmocka_unit_test(records_made_during_a_checkpoint_survive_it),
 		EACH_DOMAIN(blocks_written_backwards_read_back),
+		cmocka_unit_test(a_directory_of_three_levels_keeps_every_name),
 		cmocka_unit_test(the_last_link_is_refused),
 		cmocka_unit_test(calls_that_make_no_sense_are_refused),
 		EACH_DOMAIN(runs_are_laid_out_whole_or_not_at_all),
@@ -456,6 +519,7 @@ int main(void)
 		EACH_DOMAIN(an_open_unlinked_file_keeps_the_mount_writable),
 		cmocka_unit_test(what_was_stored_before_damage_is_durable_after_sync),
 		EACH_DOMAIN(damage_is_told_by_the_next_mount_even_after_a_kill),
+		EACH_DOMAIN(a_loss_that_the_caller_reports_is_one_for_good),
 	};
 
 	return cmocka_run_group_tests_name("edges", tests, NULL, NULL);

@@ -329,7 +329,7 @@ static void expect_io_error(struct player *p)
 	struct vmem_inode root, vi;
 
 	HOLDS(vmem_is_read_only(p->c.fs));
-	HOLDS(strstr(p->first_log, "could not write back"));
+	HOLDS(strstr(p->first_log, "could not read or write back"));
 	RESULT(1, (int)p->lines);
 	p->disarmed = true;
 	RESULT(0, vmem_iget(p->c.fs, VMEM_ROOT_INO, &root));
@@ -427,7 +427,7 @@ static void end_after_failure(struct course *k, struct player *p, unsigned int i
 /* A mount that failed has changed nothing that matters: the next one succeeds. */
 static void mount_after_failure(struct player *p, const struct tree *want)
 {
-	HOLDS(p->lines == 1 && strstr(p->first_log, "could not write back"));
+	HOLDS(p->lines == 1 && strstr(p->first_log, "could not read or write back"));
 	p->failing = FAIL_NOTHING;
 	RESULT(0, player_mount(p));
 	if (want)

@@ -24,16 +24,21 @@ uint64_t seed;
 struct vmem_store store = { .size = STORE_SIZE, .backing = VMEM_BACKING_VOLATILE };
 uint8_t *pristine;
 struct vmem_check_result result;
-char first_problem[512];
+char first_problem[512], all_problems[8192];
 
 uint64_t ino_dense, ino_sparse, ino_names, ino_fifo, ino_chr, ino_short, ino_long,
 	ino_freed, ino_dir, ino_linked;
 
 static void on_problem(void *ctx, const char *fmt, va_list ap)
 {
+	size_t len = strlen(all_problems);
+	char line[512];
+
 	(void)ctx;
+	vsnprintf(line, sizeof(line), fmt, ap);
 	if (!first_problem[0])
-		vsnprintf(first_problem, sizeof(first_problem), fmt, ap);
+		memcpy(first_problem, line, sizeof(line));
+	snprintf(all_problems + len, sizeof(all_problems) - len, "%s\n", line);
 }
 
 int64_t check_image(void)
@@ -43,6 +48,7 @@ int64_t check_image(void)
 	};
 
 	first_problem[0] = 0;
+	all_problems[0] = 0;
 	return vmem_check(&params, &result);
 }
 
@@ -286,6 +292,44 @@ struct vmem_dirent *some_dirent(struct vmem_node *leaf)
 	}
 }
 
+struct vmem_dirent *name_for(struct vmem_node *leaf, uint64_t ino)
+{
+	struct vmem_dirent *de = (struct vmem_dirent *)(leaf + 1);
+	uint8_t *end = (uint8_t *)leaf + VMEM_BLOCK_SIZE;
+
+	while (vmem_get32(de->ino) != ino) {
+		de = (struct vmem_dirent *)((uint8_t *)de + vmem_get16(de->rec_len));
+		if ((uint8_t *)de >= end)
+			fail_msg("no name for inode %llu in the leaf", (unsigned long long)ino);
+	}
+	return de;
+}
+
+struct vmem_node *root_leaf(void)
+{
+	return (struct vmem_node *)block(vmem_get64(inode(VMEM_ROOT_INO)->u.dir.root));
+}
+
+void make_circle(void)
+{
+	struct vmem_dinode *root = inode(VMEM_ROOT_INO), *names = inode(ino_names);
+	struct vmem_dirent *de = name_for(root_leaf(), ino_names);
+
+	de->ino = vmem_le32_of(0);
+	root->u.dir.nr_entries = vmem_le64_of(vmem_get64(root->u.dir.nr_entries) - 1);
+	root->nlink = vmem_le32_of(vmem_get32(root->nlink) - 1);
+	fix_inode(VMEM_ROOT_INO);
+	de = some_dirent(dir_leaf(3));
+	de->ino = vmem_le32_of(ino_names);
+	de->type = 4;
+	names->nlink = vmem_le32_of(3);
+	names->parent = vmem_le32_of(ino_names);
+	fix_inode(ino_names);
+	/* One name of the hard-linked file less. */
+	inode(ino_linked)->nlink = vmem_le32_of(vmem_get32(inode(ino_linked)->nlink) - 1);
+	fix_inode(ino_linked);
+}
+
 /* ---- Making checksums right again ---------------------------------------- */
 
 void fix_superblock(void)
@@ -313,6 +357,7 @@ void fix_inode(uint64_t ino)
 
 uint64_t victim, stores;
 char last_report[512], all_reports[8192];
+static char first_reports[sizeof(all_reports)];
 
 static void on_report(void *ctx, const char *fmt, va_list ap)
 {
@@ -439,3 +484,30 @@ const char *lost_thing(void)
 	return lost;
 }
 
+void expect_sound_repair(const char *what)
+{
+	struct vmem_repair_result r;
+	const char *lost;
+	int err = repair_image(&r);
+
+	if (err)
+		fail_msg("%s: the repair gave %d:\n%s", what, err, all_reports);
+	assert_int_equal(allocated(), 0);
+	if (check_image())
+		fail_msg("%s: after the repair: %s", what, first_problem);
+	lost = lost_thing();
+	if (lost)
+		fail_msg("%s: the repair lost %s:\n%s", what, lost, all_reports);
+	memcpy(first_reports, all_reports, sizeof(all_reports));
+	if (repair_image(&r) || stores)
+		fail_msg("%s: a second repair changed something: %s", what, last_report);
+	memcpy(all_reports, first_reports, sizeof(all_reports));
+}
+
+int learn_image(void **state)
+{
+	if (make_image(state))
+		return -1;
+	assert_null(lost_thing());
+	return 0;
+}

@@ -24,7 +24,7 @@ extern uint64_t seed;
 extern struct vmem_store store;		/* the image that is damaged */
 extern uint8_t *pristine;		/* as it was made */
 extern struct vmem_check_result result;
-extern char first_problem[512];
+extern char first_problem[512], all_problems[8192];
 
 /* Inodes of interest. */
 extern uint64_t ino_dense, ino_sparse, ino_names, ino_fifo, ino_chr, ino_short, ino_long,
@@ -34,11 +34,13 @@ extern uint64_t victim;			/* the inode that is damaged; 0: none, so nothing may 
 extern uint64_t stores;			/* of the last repair */
 extern char last_report[512], all_reports[8192];
 
-/* Findings of a check; the first is in first_problem. */
+/* Findings of a check; the first is in first_problem, those that fit in all_problems. */
 int64_t check_image(void);
 struct vmem_name name_of(const char *text);
 /* As cmocka wants them. */
 int make_image(void **state);
+/* And lost_thing() knows it. */
+int learn_image(void **state);
 int free_image(void **state);
 /* The image as it was made. */
 void restore(void);
@@ -54,6 +56,11 @@ struct vmem_node *dir_index_node(void);
 struct vmem_node *dir_leaf(unsigned int i);
 /* An entry of a leaf that is in use, as the one behind it is, with names of the same length. */
 struct vmem_dirent *some_dirent(struct vmem_node *leaf);
+struct vmem_dirent *name_for(struct vmem_node *leaf, uint64_t ino);
+struct vmem_node *root_leaf(void);
+
+/* The root's entry "names" moves into a leaf of "names" itself. */
+void make_circle(void);
 
 /* Make checksums right again; that of the backup, too. */
 void fix_superblock(void);
@@ -69,6 +76,8 @@ __attribute__((format(printf, 2, 0)))
 void ignore_report(void *ctx, const char *fmt, va_list ap);
 /* Repair in place; what vmem_repair() says. */
 int repair_image(struct vmem_repair_result *r);
+/* The damage in store.base is repaired: soundly, at once, and nothing is lost but the victim. */
+void expect_sound_repair(const char *what);
 /* What is not as it was; NULL: nothing but the victim.  The first call learns from a sound image. */
 const char *lost_thing(void);
 

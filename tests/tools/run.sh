@@ -552,6 +552,9 @@ unit() { # program
 
 unit test_mkfs
 unit test_checker
+unit test_damages
+unit test_lost
+unit test_use
 unit test_repair
 unit test_log
 check "each structure of format.h has a table of its fields" every_structure_has_a_table

@@ -549,32 +549,8 @@ static void directory_entries(void **state)
 
 static void circles(void **state)
 {
-	struct vmem_dinode *root = inode(VMEM_ROOT_INO), *names = inode(ino_names);
-	struct vmem_dirent *de;
-	uint32_t off;
-
 	(void)state;
-	/* The root's entry "names" moves into a leaf of "names" itself. */
-	for (off = VMEM_NODE_HEAD; off < VMEM_BLOCK_SIZE; off += vmem_get16(de->rec_len)) {
-		de = (struct vmem_dirent *)(block(vmem_get64(root->u.dir.root)) + off);
-		if (vmem_get32(de->ino) == ino_names)
-			break;
-	}
-	assert_int_equal(vmem_get32(de->ino), ino_names);
-	de->ino = vmem_le32_of(0);
-	root->u.dir.nr_entries = vmem_le64_of(vmem_get64(root->u.dir.nr_entries) - 1);
-	root->nlink = vmem_le32_of(vmem_get32(root->nlink) - 1);
-	fix_inode(VMEM_ROOT_INO);
-
-	de = some_dirent(dir_leaf(3));
-	de->ino = vmem_le32_of(ino_names);
-	de->type = 4;
-	names->nlink = vmem_le32_of(3);
-	names->parent = vmem_le32_of(ino_names);
-	fix_inode(ino_names);
-	/* One name of the hard-linked file less. */
-	inode(ino_names + 1)->nlink = vmem_le32_of(vmem_get32(inode(ino_names + 1)->nlink) - 1);
-	fix_inode(ino_names + 1);
+	make_circle();
 	assert_true(check_image() > 0);
 	assert_non_null(strstr(first_problem, "circle"));
 	set_victim(ino_names);

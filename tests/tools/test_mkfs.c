@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /* test_mkfs.c - every size and parameter gives a sound file system, or a clear refusal */
 #define _GNU_SOURCE
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -112,6 +113,54 @@ static void parameters(void **state)
 	make_and_check(16 << 20, &params);
 }
 
+/* Inode numbers have 32 bits: groups of a huge store have fewer. */
+static void a_huge_store_has_no_more_inodes_than_numbers(void **state)
+{
+	struct vmem_mkfs_params params = { .log_blocks = 4096 };
+	struct vmem_superblock sb;
+
+	(void)state;
+	assert_int_equal(vmem_mkfs_plan(1ull << 48, env, &params, &sb), 0);
+	assert_true(vmem_get64(sb.nr_inodes) <= UINT32_MAX);
+	assert_true(vmem_get64(sb.nr_inodes) > UINT32_MAX / 100 * 99);
+	assert_null(vmem_check_geometry(&sb, 1ull << 48));
+}
+
+static void the_root_directory_has_the_owner_and_mode_that_were_asked_for(void **state)
+{
+	struct vmem_mkfs_params params = { .root_mode = 01770, .root_uid = 7, .root_gid = 8 };
+	struct vmem_mount_opts opts = { .read_only = false };
+	struct vmem_inode root;
+	struct vmem_store store;
+	struct vmem_attr attr;
+	struct vmem_fs *fs;
+
+	(void)state;
+	store_new(&store, 4 << 20);
+	assert_int_equal(vmem_mkfs(&store, env, &params), 0);
+	assert_int_equal(vmem_mount(&store, env, &opts, &fs, NULL), 0);
+	assert_int_equal(vmem_iget(fs, VMEM_ROOT_INO, &root), 0);
+	vmem_getattr(&root, &attr);
+	assert_int_equal(attr.mode, 0041770);
+	assert_int_equal(attr.uid, 7);
+	assert_int_equal(attr.gid, 8);
+	assert_int_equal(vmem_umount(fs), 0);
+	munmap(store.base, store.size);
+}
+
+static void a_read_only_store_is_refused_and_left_alone(void **state)
+{
+	struct vmem_mkfs_params params = { .label = NULL };
+	struct vmem_store store;
+
+	(void)state;
+	store_new(&store, 4 << 20);
+	store.read_only = true;
+	assert_int_equal(vmem_mkfs(&store, env, &params), -EROFS);
+	assert_int_equal(store.base[0], 0xa5);
+	munmap(store.base, store.size);
+}
+
 static void same_parameters_give_the_same_bytes(void **state)
 {
 	struct vmem_mkfs_params params = {
@@ -149,6 +198,8 @@ static void impossible_parameters_are_refused(void **state)
 	refuse(2 << 20, &p, -EINVAL);
 	p = (struct vmem_mkfs_params){ .ag_blocks = 100 };
 	refuse(64 << 20, &p, -EINVAL);
+	p = (struct vmem_mkfs_params){ .ag_blocks = 64 };
+	refuse(64 << 20, &p, -EINVAL);
 	p = (struct vmem_mkfs_params){ .ag_blocks = 65536 };
 	refuse(64 << 20, &p, -EINVAL);
 	p = (struct vmem_mkfs_params){ .log_blocks = 63 };
@@ -172,33 +223,42 @@ static void impossible_parameters_are_refused(void **state)
 /* ---- An interrupted mkfs ---- */
 
 static unsigned int flushes_left;
+static bool for_good;			/* after one that failed all do */
 
 static int failing_flush(struct vmem_store *store, const struct vmem_range *r, unsigned int nr)
 {
 	(void)store;
 	(void)r;
 	(void)nr;
-	return flushes_left-- ? 0 : -EIO;
+	if (flushes_left) {
+		flushes_left--;
+		return 0;
+	}
+	flushes_left = for_good ? 0 : UINT_MAX;
+	return -EIO;
 }
 
 static void a_failed_flush_leaves_no_file_system(void **state)
 {
 	struct vmem_mkfs_params params = { .label = NULL };
 	struct vmem_store store;
-	unsigned int i;
-	int err = -EIO;
+	unsigned int i, k;
+	int err;
 
 	(void)state;
 	store_new(&store, 4 << 20);
 	assert_int_equal(vmem_mkfs(&store, env, &params), 0);
 	store.backing = VMEM_BACKING_PAGE_CACHE;
 	store.flush = failing_flush;
-	for (i = 0; err; i++) {
-		flushes_left = i;
-		err = vmem_mkfs(&store, env, &params);
-		if (err && i < 2)	/* the last flush is that of the superblock itself */
-			assert_true(vmem_get64(*(vmem_le64 *)store.base) != VMEM_SB_MAGIC);
-		assert_true(i < 10);
+	for (k = 0; k < 2; k++) {
+		for_good = k;
+		for (i = 0, err = -EIO; err; i++) {
+			flushes_left = i;
+			err = vmem_mkfs(&store, env, &params);
+			if (err && i < 2)	/* the last flush is that of the superblock itself */
+				assert_true(vmem_get64(*(vmem_le64 *)store.base) != VMEM_SB_MAGIC);
+			assert_true(i < 10);
+		}
 	}
 	munmap(store.base, store.size);
 }
@@ -237,6 +297,9 @@ int main(void)
 		cmocka_unit_test(all_sizes_near_the_edges),
 		cmocka_unit_test(a_terabyte),
 		cmocka_unit_test(parameters),
+		cmocka_unit_test(a_huge_store_has_no_more_inodes_than_numbers),
+		cmocka_unit_test(the_root_directory_has_the_owner_and_mode_that_were_asked_for),
+		cmocka_unit_test(a_read_only_store_is_refused_and_left_alone),
 		cmocka_unit_test(same_parameters_give_the_same_bytes),
 		cmocka_unit_test(impossible_parameters_are_refused),
 		cmocka_unit_test(a_failed_flush_leaves_no_file_system),
