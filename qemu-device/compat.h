@@ -21,10 +21,12 @@
 /* Headers moved. */
 #if VMEMSTORE_QEMU_AT_LEAST(10, 0)
 #include "qobject/qdict.h"
+#include "system/cpus.h"
 #include "system/kvm.h"
 #include "system/runstate.h"
 #else
 #include "qapi/qmp/qdict.h"
+#include "sysemu/cpus.h"
 #include "sysemu/kvm.h"
 #include "sysemu/runstate.h"
 #endif

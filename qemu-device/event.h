@@ -3,7 +3,7 @@
  * event.h - QMP events of the device
  *
  * QEMU's schema of events is fixed when it is built, so these are not in it: a
- * client that does not know VMEMSTORE_ERROR ignores it, as QMP asks of clients.
+ * client that does not know them ignores them, as QMP asks of clients.
  */
 #ifndef VMEMSTORE_EVENT_H
 #define VMEMSTORE_EVENT_H
@@ -11,9 +11,17 @@
 #include "hw/qdev-core.h"
 
 /*
- * Data was lost: {"device": ID, "qom-path": PATH, "reason": TEXT} as event
- * VMEMSTORE_ERROR.  @dev is the device that the user made.  Big QEMU lock held.
+ * All of them carry {"device": ID, "qom-path": PATH} of @dev, which is the device
+ * that the user made.  Big QEMU lock held.
  */
+
+/* Data was lost: VMEMSTORE_ERROR with {"reason": TEXT}. */
 void vmemstore_event_error(DeviceState *dev, const char *reason);
+
+/* The guest was told that the store has @size bytes: VMEMSTORE_GROWN, {"size": N}. */
+void vmemstore_event_grown(DeviceState *dev, uint64_t size);
+
+/* It stays as it is, although that had begun: VMEMSTORE_NOT_GROWN, {"reason": TEXT}. */
+void vmemstore_event_not_grown(DeviceState *dev, const char *reason);
 
 #endif /* VMEMSTORE_EVENT_H */

@@ -41,12 +41,13 @@ static bool stopped(VMemStoreLimit *l)
 static void shrink(VMemStoreLimit *l)
 {
     const VMemStoreMapping *m = l->mapping;
-    uint64_t resident = vmemstore_resident_bytes(m->base, m->size);
+    uint64_t size = qatomic_read(&m->size);
+    uint64_t resident = vmemstore_resident_bytes(m->base, size);
     uint64_t before = resident, seen = 0, length;
 
-    for (; resident > l->limit && seen < m->size && !stopped(l); seen += length) {
-        l->hand = l->hand < m->size ? l->hand : 0;
-        length = MIN(STEP, m->size - l->hand);
+    for (; resident > l->limit && seen < size && !stopped(l); seen += length) {
+        l->hand = l->hand < size ? l->hand : 0;
+        length = MIN(STEP, size - l->hand);
         resident -= vmemstore_resident_bytes(m->base + l->hand, length);
         let_go(m, l->hand, length);
         resident += vmemstore_resident_bytes(m->base + l->hand, length);

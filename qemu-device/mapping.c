@@ -3,7 +3,9 @@
  * mapping.c - the host file behind the store (see mapping.h)
  */
 #include "qemu/osdep.h"
+#include "qemu/atomic.h"
 #include "qemu/host-utils.h"
+#include "qemu/madvise.h"
 #include "qemu/units.h"
 #include "qapi/error.h"
 
@@ -211,6 +213,31 @@ static bool settle_size(VMemStoreMapping *m, const VMemStoreFile *file,
     return true;
 }
 
+/* How much address space, in this process and in the guest, is the store's? */
+static bool settle_room(VMemStoreMapping *m, const VMemStoreFile *file,
+                        Error **errp)
+{
+    if (file->fixed || !vmemstore_mapping_shared(m)) {
+        m->max_size = m->size;
+        if (file->max_size && file->max_size != m->size) {
+            error_setg(errp, "vmemstore: max-size= is of no use for '%s': with "
+                       "readonly=on, cow=on or compat=virtio-pmem a store does "
+                       "not grow", file->path);
+            return false;
+        }
+        return true;
+    }
+    m->max_size = file->max_size ? file->max_size :
+                  MAX(pow2ceil(m->size), VMEMSTORE_ROOM_MIN);
+    if (m->max_size < m->size || m->max_size % VMEMSTORE_ALIGN) {
+        error_setg(errp, "vmemstore: max-size= is %" PRIu64 " bytes, but must be a "
+                   "multiple of 2 MiB, and %" PRIu64 ", the size of '%s', at least",
+                   m->max_size, m->size, file->path);
+        return false;
+    }
+    return true;
+}
+
 /* What the file system under the file means for durability. */
 static void find_backing(VMemStoreMapping *m)
 {
@@ -251,22 +278,24 @@ static void find_backing(VMemStoreMapping *m)
     }
 }
 
-static void *map_at(const VMemStoreMapping *m, int flags)
+/* The bytes of the store from @start to @end. */
+static void *map_at(const VMemStoreMapping *m, uint64_t start, uint64_t end,
+                    int flags)
 {
     int prot = PROT_READ | (m->readonly ? 0 : PROT_WRITE);
 
-    return mmap(m->base, m->size, prot, flags | MAP_FIXED, m->fd,
-                m->offset);
+    return mmap(m->base + start, end - start, prot, flags | MAP_FIXED, m->fd,
+                m->offset + start);
 }
 
 /*
- * Take an aligned place in memory: guest and host addresses congruent modulo
- * 2 MiB permit huge mappings.
+ * Take an aligned place in memory, with room to grow: guest and host addresses
+ * congruent modulo 2 MiB permit huge mappings.
  */
 static bool take_place(VMemStoreMapping *m, const char *path, Error **errp)
 {
     size_t align = MAX(VMEMSTORE_ALIGN, m->granule);
-    size_t reserved = m->size + align;
+    size_t reserved = m->max_size + align;
     uint8_t *area, *end;
 
     area = mmap(NULL, reserved, PROT_NONE,
@@ -277,7 +306,7 @@ static bool take_place(VMemStoreMapping *m, const char *path, Error **errp)
         return false;
     }
     m->base = (uint8_t *)ROUND_UP((uintptr_t)area, align);
-    end = m->base + m->size;
+    end = m->base + m->max_size;
     if (m->base > area) {
         munmap(area, m->base - area);
     }
@@ -295,14 +324,15 @@ static bool map_file(VMemStoreMapping *m, const VMemStoreFile *file,
 
     if (m->backing == VMEMSTORE_BACKING_PAGE_CACHE) {
         /* Fails with EOPNOTSUPP unless the file is on real persistent memory. */
-        p = map_at(m, MAP_SHARED_VALIDATE | MAP_SYNC);
+        p = map_at(m, 0, m->size, MAP_SHARED_VALIDATE | MAP_SYNC);
         if (p != MAP_FAILED) {
             m->backing = VMEMSTORE_BACKING_DAX;
         }
     }
     if (p == MAP_FAILED) {
         /* A private copy takes memory only for what is changed. */
-        p = map_at(m, m->cow ? MAP_PRIVATE | MAP_NORESERVE : MAP_SHARED);
+        p = map_at(m, 0, m->size,
+                   m->cow ? MAP_PRIVATE | MAP_NORESERVE : MAP_SHARED);
     }
     if (p == MAP_FAILED) {
         error_setg(errp, "vmemstore: cannot map '%s': %s", file->path,
@@ -355,7 +385,7 @@ static bool fill_mapping(VMemStoreMapping *m, const VMemStoreFile *file,
     find_backing(m);
     if (!lock_file(m, file, errp) || !check_complete(m, file, errp) ||
         !settle_size(m, file, created, true, errp) ||
-        !read_generation(m, path, errp)) {
+        !settle_room(m, file, errp) || !read_generation(m, path, errp)) {
         return false;
     }
     if (has_page_cache(m) &&
@@ -402,13 +432,146 @@ void vmemstore_mapping_close(VMemStoreMapping *m)
 {
     vmemstore_cache_stop(&m->cache);
     if (m->base) {
-        munmap(m->base, m->size);
+        munmap(m->base, m->max_size);
         m->base = NULL;
     }
     if (m->fd >= 0) {
         close(m->fd);
         m->fd = -1;
     }
+}
+
+/* ---- growth ---- */
+
+/* The part of the file that the store will have; NULL: the lock covers it. */
+static const VMemStoreFile *more_to_lock(const VMemStoreMapping *m,
+                                         const VMemStoreFile *file,
+                                         uint64_t size, VMemStoreFile *more)
+{
+    if (!file->offset || !file->size) {
+        return NULL;
+    }
+    *more = *file;
+    more->offset = file->offset + m->size;
+    more->size = size - m->size;
+    return more;
+}
+
+static void unlock_more(const VMemStoreMapping *m, const VMemStoreFile *more)
+{
+    struct flock lock = {
+        .l_type = F_UNLCK,
+        .l_whence = SEEK_SET,
+        .l_start = more->offset,
+        .l_len = more->size,
+    };
+
+    fcntl(m->fd, F_OFD_SETLK, &lock);
+}
+
+/* @found: bytes in the file, as @st says. */
+static bool lengthen(const VMemStoreMapping *m, const VMemStoreFile *file,
+                     const struct stat *st, uint64_t found, uint64_t size,
+                     Error **errp)
+{
+    VMemStorePrealloc prealloc = file->prealloc == VMEMSTORE_PREALLOC_FULL ?
+                                 VMEMSTORE_PREALLOC_FALLOC : file->prealloc;
+    struct stat now;
+
+    if (!S_ISREG(st->st_mode)) {
+        if (found >= m->offset + size) {
+            return true;
+        }
+        error_setg(errp, "vmemstore: '%s' has %" PRIu64 " bytes, but %" PRIu64
+                   " are needed: enlarge the block device first", file->path,
+                   found, m->offset + size);
+        return false;
+    }
+    if (vmemstore_space_prepare(m->fd, file->path, m->offset, size, prealloc,
+                                errp)) {
+        return true;
+    }
+    /* What could be had is given back: nobody uses it. */
+    if (fstat(m->fd, &now) == 0 && now.st_size > st->st_size &&
+        ftruncate(m->fd, st->st_size) < 0) {
+        error_append_hint(errp, "and it could not be made short again\n");
+    }
+    return false;
+}
+
+bool vmemstore_mapping_extend_file(const VMemStoreMapping *m,
+                                   const VMemStoreFile *file, uint64_t size,
+                                   Error **errp)
+{
+    VMemStoreFile part;
+    const VMemStoreFile *more = more_to_lock(m, file, size, &part);
+    struct stat st;
+    uint64_t found;
+
+    if (fstat(m->fd, &st) < 0) {
+        error_setg(errp, "vmemstore: cannot stat '%s': %s", file->path,
+                   strerror(errno));
+        return false;
+    }
+    if (!file_size(m->fd, file->path, &st, &found, errp) ||
+        (more && !lock_file(m, more, errp))) {
+        return false;
+    }
+    if (!lengthen(m, file, &st, found, size, errp)) {
+        if (more) {
+            unlock_more(m, more);
+        }
+        return false;
+    }
+    return true;
+}
+
+int vmemstore_mapping_settle_file(const VMemStoreMapping *m,
+                                  const VMemStoreFile *file, uint64_t size,
+                                  const bool *stop)
+{
+    uint64_t start = m->offset + m->size, length = size - m->size;
+    int err = 0;
+
+    if (file->prealloc == VMEMSTORE_PREALLOC_FULL) {
+        err = vmemstore_space_fill(m->fd, file->path, start, length, stop);
+    }
+    if (!err && fdatasync(m->fd) < 0) {
+        err = -errno;
+    }
+    if (has_page_cache(m) && !m->hugepages) {
+        /* It may have come in large folios (cache.h). */
+        posix_fadvise(m->fd, start, length, POSIX_FADV_DONTNEED);
+    }
+    return err;
+}
+
+bool vmemstore_mapping_extend(VMemStoreMapping *m, const VMemStoreFile *file,
+                              uint64_t size, Error **errp)
+{
+    bool dax = m->backing == VMEMSTORE_BACKING_DAX && !file->fake_dax;
+    uint8_t *part = m->base + m->size;
+    uint64_t length = size - m->size;
+
+    if (map_at(m, m->size, size, dax ? MAP_SHARED_VALIDATE | MAP_SYNC :
+               MAP_SHARED) == MAP_FAILED) {
+        error_setg(errp, "vmemstore: cannot map more of '%s': %s", file->path,
+                   strerror(errno));
+        if (mmap(part, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS |
+                 MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED) {
+            abort();            /* as QEMU does without memory */
+        }
+        return false;
+    }
+    /* As QEMU had the first part. */
+    qemu_madvise(part, length, QEMU_MADV_DONTFORK);
+    if (has_page_cache(m) && m->hugepages) {
+        vmemstore_folios_huge(part, length);
+    } else if (has_page_cache(m)) {
+        vmemstore_folios_advise_small(part, length);
+    }
+    qatomic_set(&m->size, size);
+    return true;
 }
 
 /* ---- handing a file over ---- */
@@ -456,7 +619,7 @@ bool vmemstore_mapping_reserve(VMemStoreMapping *m, const VMemStoreFile *file,
     }
     find_backing(m);
     if (!settle_size(m, file, false, false, errp) ||
-        !read_generation(m, path, errp)) {
+        !settle_room(m, file, errp) || !read_generation(m, path, errp)) {
         goto fail;
     }
     /* Maps it only to learn whether it can be mapped, and what it is on. */
@@ -501,6 +664,9 @@ bool vmemstore_mapping_acquire(VMemStoreMapping *m, const VMemStoreFile *file,
     if (!lock_file(m, file, errp) ||
         !settle_size(m, &again, false, false, errp)) {
         goto fail;
+    }
+    if (!file->offset && m->size > old.size) {
+        m->size = old.size;     /* longer, but the guest was not told */
     }
     if (m->size != old.size || m->granule != old.granule) {
         error_setg(errp, "vmemstore: '%s' is not what it was when this QEMU "

@@ -13,10 +13,18 @@
 /* The size rule and the alignment of the mapping: one huge page. */
 #define VMEMSTORE_ALIGN (2 * MiB)
 
+/*
+ * Firmware places smaller BARs below 4 GiB, into a range that the MTRRs make
+ * uncached.  So there is room for as much.
+ */
+#define VMEMSTORE_ROOM_MIN (4 * GiB)
+
 /* What the user said about the file. */
 typedef struct VMemStoreFile {
     const char *path;
     uint64_t size;          /* bytes, or 0: the rest of the file */
+    uint64_t max_size;      /* bytes it may grow to, or 0: what costs nothing */
+    bool fixed;             /* it cannot grow */
     uint64_t offset;        /* where the store begins in it */
     bool fake_dax;          /* test: treat it like persistent memory */
     bool readonly;          /* neither the guest nor we change it */
@@ -30,7 +38,8 @@ typedef struct VMemStoreMapping {
     int fd;                 /* owns the file lock; -1: not open */
     uint8_t *base;          /* VMEMSTORE_ALIGN-aligned */
     uint64_t offset;        /* bytes in the file */
-    uint64_t size;          /* bytes */
+    uint64_t size;          /* bytes; grows: atomic outside the big QEMU lock */
+    uint64_t max_size;      /* bytes of address space, from base on */
     bool readonly;
     bool cow;
     bool hugepages;
@@ -63,6 +72,28 @@ static inline bool vmemstore_mapping_shared(const VMemStoreMapping *m)
  * when QEMU knows the mapping as guest memory: it asks for huge pages then.
  */
 void vmemstore_mapping_advise(VMemStoreMapping *m);
+
+/*
+ * The store grows, in three steps; the old part is not touched.
+ *
+ * First the file, to @size at least: a regular file is made longer and gets its
+ * blocks as at start, but for prealloc=full; of a block device the size is looked
+ * at anew.  On failure @errp says why, and the file is as it was.
+ */
+bool vmemstore_mapping_extend_file(const VMemStoreMapping *m,
+                                   const VMemStoreFile *file, uint64_t size,
+                                   Error **errp);
+/*
+ * Then its blocks, for prealloc=full, and that a host failure does not make it
+ * short again.  Any thread; takes long, and ends early when @stop becomes true.
+ * 0 or -errno.
+ */
+int vmemstore_mapping_settle_file(const VMemStoreMapping *m,
+                                  const VMemStoreFile *file, uint64_t size,
+                                  const bool *stop);
+/* At last the mapping. */
+bool vmemstore_mapping_extend(VMemStoreMapping *m, const VMemStoreFile *file,
+                              uint64_t size, Error **errp);
 
 /* Unmap, unlock, close.  Harmless when not open. */
 void vmemstore_mapping_close(VMemStoreMapping *m);

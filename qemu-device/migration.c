@@ -20,7 +20,8 @@
 #include "trace.h"
 #include "vmemstore.h"
 
-#define STREAM_VERSION 1
+/* 2: max-size= and in-use came. */
+#define STREAM_VERSION 2
 
 /* Both ends must agree on these, too. */
 #define STREAM_READONLY (1u << 0)
@@ -235,6 +236,12 @@ static bool has_capability(MigrationCapability wanted)
     return found;
 }
 
+bool vmemstore_migration_is_idle(const VMemStore *s)
+{
+    return !qatomic_read(&s->migration.saving) &&
+           !runstate_check(RUN_STATE_INMIGRATE);
+}
+
 /* What cannot be seen before: it depends on what the user is about to do. */
 static bool check_kind(const VMemStore *s, Error **errp)
 {
@@ -259,6 +266,11 @@ static bool check_kind(const VMemStore *s, Error **errp)
                    "contents into the snapshot", s->path);
         return false;
     }
+    if (vmemstore_is_growing(s)) {
+        error_setg(errp, "vmemstore: '%s' is growing: wait for the event "
+                   "VMEMSTORE_GROWN", s->path);
+        return false;
+    }
     return true;
 }
 
@@ -266,6 +278,9 @@ static int save_start(QEMUFile *f, void *opaque, Error **errp)
 {
     VMemStore *s = opaque;
 
+    /* Before it is looked at whether the store grows, and how large it is. */
+    qatomic_set(&s->migration.saving, true);
+    smp_mb();
     if (!check_kind(s, errp)) {
         return -EINVAL;
     }
@@ -277,6 +292,7 @@ static int save_start(QEMUFile *f, void *opaque, Error **errp)
     qemu_put_be32(f, s->mapping.granule);
     qemu_put_be32(f, stream_flags(s));
     qemu_put_be64(f, s->mapping.size);
+    qemu_put_be64(f, s->mapping.max_size);
     return 0;
 }
 
@@ -318,6 +334,7 @@ static int save_end(QEMUFile *f, void *opaque)
     qemu_put_buffer(f, s->mapping.generation, sizeof(s->mapping.generation));
     put_stamp(f, &s->migration.stamp);
     qemu_put_be32(f, s->state);
+    qemu_put_be32(f, s->hold.in_use);
     return 0;
 }
 
@@ -326,6 +343,7 @@ static void save_cleanup(void *opaque)
     VMemStore *s = opaque;
 
     vmemstore_writeback_stop(&s->migration.writeback);
+    qatomic_set(&s->migration.saving, false);
 }
 
 /* ---- destination ---- */
@@ -345,13 +363,14 @@ static int begin_arrival(VMemStore *s)
     return 0;
 }
 
-static int load_start(VMemStore *s, QEMUFile *f)
+static int load_start(VMemStore *s, QEMUFile *f, int version)
 {
     uint32_t mode = qemu_get_be32(f);
     uint32_t backing = qemu_get_be32(f);
     uint32_t granule = qemu_get_be32(f);
     uint32_t flags = qemu_get_be32(f);
     uint64_t size = qemu_get_be64(f);
+    uint64_t max_size = version < 2 ? s->mapping.max_size : qemu_get_be64(f);
 
     if (mode >= G_N_ELEMENTS(mode_names)) {
         error_report("vmemstore: '%s': the stream is damaged", s->path);
@@ -371,6 +390,10 @@ static int load_start(VMemStore *s, QEMUFile *f)
     } else if (flags != stream_flags(s)) {
         error_report("vmemstore: '%s' is used otherwise than at the source: give "
                      "both the same prealloc= and compat=", s->path);
+    } else if (max_size != s->mapping.max_size) {
+        error_report("vmemstore: '%s' can grow to %" PRIu64 " bytes, but to %"
+                     PRIu64 " at the source: give both the same max-size=",
+                     s->path, s->mapping.max_size, max_size);
     } else if (backing != s->mapping.backing || granule != s->mapping.granule) {
         error_report("vmemstore: '%s' is on another kind of memory than at the "
                      "source (%u, pages of %u bytes, there %u, %u; see backing in "
@@ -468,12 +491,12 @@ static int arrive_copy(VMemStore *s, const uint8_t *generation, uint32_t state,
     return err;
 }
 
-static int load_end(VMemStore *s, QEMUFile *f)
+static int load_end(VMemStore *s, QEMUFile *f, int version)
 {
     uint8_t boot[16] = { 0 }, source[16];
     uint8_t generation[VMEMSTORE_BACKING_GENERATION_LEN];
     VMemStoreStamp stamp;
-    uint32_t state;
+    uint32_t state, in_use = 0;
     Error *err = NULL;
     bool same_host;
     int ret;
@@ -485,6 +508,9 @@ static int load_end(VMemStore *s, QEMUFile *f)
     stamp.seconds = qemu_get_be64(f);
     stamp.nanoseconds = qemu_get_be64(f);
     state = qemu_get_be32(f);
+    if (version >= 2) {
+        in_use = qemu_get_be32(f);
+    }
     ret = qemu_file_get_error(f);
     if (ret) {
         return ret;
@@ -498,6 +524,8 @@ static int load_end(VMemStore *s, QEMUFile *f)
     }
     if (ret) {
         error_report_err(err);
+    } else {
+        vmemstore_hold_set(s, in_use);
     }
     return ret;
 }
@@ -510,9 +538,9 @@ static int load_part(QEMUFile *f, void *opaque, int version)
 
     switch (part) {
     case 0:
-        return load_start(s, f);
+        return load_start(s, f, version);
     case 1:
-        return load_end(s, f);
+        return load_end(s, f, version);
     default:
         error_report("vmemstore: '%s': the stream is damaged", s->path);
         return -EINVAL;

@@ -40,6 +40,7 @@ typedef struct VMemStoreMigration {
     struct VMChangeStateEntry *first, *last;
     Error *blocker;
     VMemStoreWriteback writeback;
+    bool saving;                    /* atomic: a migration away has begun */
     bool arriving;                  /* copy: the contents are on their way */
     bool settled;                   /* the VM may run */
     bool handed_over;               /* shared: released, and then was: */
@@ -52,6 +53,9 @@ bool vmemstore_migration_parse(VMemStore *s, Error **errp);
 bool vmemstore_migration_takes_over(const VMemStore *s);
 /* Will a migration bring the contents? */
 bool vmemstore_migration_arrives(const VMemStore *s);
+
+/* Is no migration under way, neither to here nor away?  As far as this takes part. */
+bool vmemstore_migration_is_idle(const VMemStore *s);
 
 /* Register; before the guest can run.  The region exists. */
 bool vmemstore_migration_start(VMemStore *s, Error **errp);

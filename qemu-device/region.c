@@ -4,7 +4,10 @@
  */
 #include "qemu/osdep.h"
 #include "qemu/atomic.h"
+#include "exec/ramblock.h"
+#include "hw/core/cpu.h"
 
+#include "compat.h"
 #include "region.h"
 #include "trace.h"
 
@@ -50,11 +53,45 @@ static void trap_writes(VMemStoreRegion *r)
     r->mr.opaque = r;
 }
 
+/*
+ * QEMU can make RAM longer up to the length that it once had, but only RAM that
+ * it has allocated itself.  The flag says so; it is not left set, for then the
+ * stream of a migration could resize it, too.
+ */
+static void resize(VMemStoreRegion *r, uint64_t size)
+{
+    RAMBlock *block = r->mr.ram_block;
+
+    block->flags |= RAM_RESIZEABLE;
+    memory_region_ram_resize(&r->mr, size, &error_abort);
+    block->flags &= ~RAM_RESIZEABLE;
+}
+
+void vmemstore_region_grow(VMemStoreRegion *r, const VMemStoreMapping *mapping)
+{
+    /*
+     * KVM of QEMU before 8.0 removes the region for a moment: an instruction that
+     * it cannot emulate must not meet that.
+     */
+    bool pause = kvm_enabled();
+
+    if (pause) {
+        pause_all_vcpus();
+    }
+    resize(r, mapping->size);
+    if (pause) {
+        resume_all_vcpus();
+    }
+}
+
 void vmemstore_region_init(VMemStoreRegion *r, Object *owner,
                            const VMemStoreMapping *mapping)
 {
-    memory_region_init_ram_ptr(&r->mr, owner, "vmemstore.ram", mapping->size,
-                               mapping->base);
+    memory_region_init_ram_ptr(&r->mr, owner, "vmemstore.ram",
+                               mapping->max_size, mapping->base);
+    if (mapping->size < mapping->max_size) {
+        resize(r, mapping->size);
+    }
     if (mapping->readonly) {
         trap_writes(r);
     } else {

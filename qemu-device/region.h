@@ -14,6 +14,12 @@ typedef struct VMemStoreRegion {
 } VMemStoreRegion;
 
 /*
+ * The mapping has grown: so does the guest's memory.  What was there stays, and
+ * where it was.  Big QEMU lock held.
+ */
+void vmemstore_region_grow(VMemStoreRegion *r, const VMemStoreMapping *mapping);
+
+/*
  * Make the mapping guest memory that belongs to @owner: plain RAM, or, when it
  * is read-only, memory that is read like RAM while writes are dropped and
  * counted.

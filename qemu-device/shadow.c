@@ -314,6 +314,26 @@ VMemStoreShadow *vmemstore_shadow_open(const char *path, int fd,
     return s;
 }
 
+int vmemstore_shadow_grow(VMemStoreShadow *s, uint64_t size)
+{
+    void *p = MAP_FAILED;
+    int err = 0;
+
+    pthread_mutex_lock(&s->lock);
+    if (ftruncate(s->fd, (off_t)size) == 0) {
+        p = mmap(NULL, size, PROT_READ, MAP_SHARED, s->fd, 0);
+    }
+    if (p == MAP_FAILED) {
+        err = -errno;
+    } else {
+        munmap((void *)s->now, s->size);
+        s->now = p;
+        s->size = size;
+    }
+    pthread_mutex_unlock(&s->lock);
+    return err;
+}
+
 void vmemstore_shadow_close(VMemStoreShadow *s)
 {
     if (!s) {

@@ -39,6 +39,12 @@ VMemStoreShadow *vmemstore_shadow_open(const char *path, int fd,
 int vmemstore_shadow_flushed(VMemStoreShadow *s, const VMemStoreSpan *spans,
                              uint32_t nr);
 
+/*
+ * The store has @size bytes from now on, mapped from the same address on.  0 or
+ * -errno; then the shadow is as it was.
+ */
+int vmemstore_shadow_grow(VMemStoreShadow *s, uint64_t size);
+
 /* The power goes.  Harmless with NULL. */
 void vmemstore_shadow_close(VMemStoreShadow *s);
 

@@ -3,6 +3,7 @@
  * space.c - the blocks of the file on the host's disk (see space.h)
  */
 #include "qemu/osdep.h"
+#include "qemu/atomic.h"
 #include "qemu/error-report.h"
 #include "qemu/timer.h"
 #include "qemu/units.h"
@@ -116,13 +117,16 @@ static int settle(int fd, uint64_t offset, uint64_t length)
 }
 
 static int fill_hole(int fd, const char *path, uint64_t start, uint64_t end,
-                     uint64_t last, int64_t *reported)
+                     uint64_t last, int64_t *reported, const bool *stop)
 {
     int err = 0;
 
     for (uint64_t at = start; at < end && !err; at += BATCH) {
         uint64_t length = MIN(BATCH, end - at);
 
+        if (stop && qatomic_read(stop)) {
+            return -ECANCELED;
+        }
         err = write_zeros(fd, at, length);
         if (!err) {
             err = settle(fd, at, length);
@@ -141,7 +145,8 @@ static int fill_hole(int fd, const char *path, uint64_t start, uint64_t end,
  * Write zeros wherever nothing was written: blocks that are merely allocated
  * count as holes, too.  Nobody else writes: the file is locked.
  */
-static int fill_holes(int fd, const char *path, uint64_t offset, uint64_t size)
+int vmemstore_space_fill(int fd, const char *path, uint64_t offset,
+                         uint64_t size, const bool *stop)
 {
     int64_t reported = get_clock();
     uint64_t at = offset, end = offset + size;
@@ -165,7 +170,7 @@ static int fill_holes(int fd, const char *path, uint64_t offset, uint64_t size)
             return -errno;
         }
         at = data < 0 ? end : MIN((uint64_t)data, end);
-        err = fill_hole(fd, path, hole, at, end, &reported);
+        err = fill_hole(fd, path, hole, at, end, &reported, stop);
         if (err) {
             return err;
         }
@@ -207,7 +212,7 @@ bool vmemstore_space_prepare(int fd, const char *path, uint64_t offset,
     }
     err = allocate_all(fd, offset, size);
     if (!err && prealloc == VMEMSTORE_PREALLOC_FULL) {
-        err = fill_holes(fd, path, offset, size);
+        err = vmemstore_space_fill(fd, path, offset, size, NULL);
     }
     if (!err) {
         return true;

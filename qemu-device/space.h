@@ -20,11 +20,20 @@ bool vmemstore_prealloc_parse(const char *text, VMemStorePrealloc *prealloc,
 
 /*
  * Bring @size bytes at @offset of the regular file @fd to that state; it becomes
- * as long as that at least.  It is open for writing and locked.  PREALLOC_OFF checks that the other functions will work.
+ * as long as that at least.  It is open for writing and locked.  PREALLOC_OFF
+ * checks that the other functions will work.
  */
 bool vmemstore_space_prepare(int fd, const char *path, uint64_t offset,
                              uint64_t size, VMemStorePrealloc prealloc,
                              Error **errp);
+
+/*
+ * The part of PREALLOC_FULL that takes long, for blocks that have their place: to
+ * write zeros.  Any thread; ends early, with -ECANCELED, when @stop becomes true.
+ * Returns 0 or -errno.
+ */
+int vmemstore_space_fill(int fd, const char *path, uint64_t offset,
+                         uint64_t size, const bool *stop);
 
 /*
  * Round spans to whole blocks (a power of two): outwards, or inwards, which may

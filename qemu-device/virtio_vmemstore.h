@@ -34,6 +34,8 @@
 
 #define VMEMSTORE_F_COMMIT		8	/* VMEMSTORE_REQ_COMMIT is understood */
 #define VMEMSTORE_F_SMALL_PAGES		9	/* pages are huge but where SMALL_PAGES is asked for */
+#define VMEMSTORE_F_GROW		10	/* the store may become larger, up to its region */
+#define VMEMSTORE_F_IN_USE		11	/* the driver says when the store is in use */
 
 /* struct vmemstore_config.backing */
 #define VMEMSTORE_BACKING_PAGE_CACHE	1	/* host page cache: flush by request */
@@ -48,9 +50,9 @@
 /* Largest number of ranges that any request may carry. */
 #define VMEMSTORE_MAX_RANGES		64
 
-/* Device configuration space (virtio v1.2, 2.5); read-only for the driver. */
+/* Device configuration space (virtio v1.2, 2.5); read-only but for in_use. */
 struct vmemstore_config {
-	__le64 size;		/* bytes of the store, from the start of the region */
+	__le64 size;		/* bytes of the store, from the start of the region; may grow */
 	__le32 backing;		/* VMEMSTORE_BACKING_* */
 	__le32 state;		/* VMEMSTORE_STATE_* */
 	__u8 generation[VMEMSTORE_GENERATION_LEN];
@@ -58,7 +60,7 @@ struct vmemstore_config {
 	__le32 flush_granule;	/* bytes; ranges are widened to multiples of it */
 	__le32 max_ranges;	/* ranges per request, at most VMEMSTORE_MAX_RANGES */
 	__le32 space_granule;	/* bytes; PROVISION widens, DISCARD narrows ranges to multiples */
-	__le32 reserved;
+	__le32 in_use;		/* the driver writes 1 while the store is open, else 0 */
 };
 
 /* Request types. */

@@ -23,12 +23,6 @@ struct VMemStorePCI {
     PCIConfigWriteFunc *config_write;   /* virtio-pci's */
 };
 
-/*
- * Firmware places smaller BARs below 4 GiB, into a range that the MTRRs make
- * uncached.
- */
-#define VMEMSTORE_BAR_MIN (4 * GiB)
-
 /* Virtio v1.2, 4.1.2.1: PCI device id = 0x1040 + virtio device id. */
 #define VMEMSTORE_PCI_DEVICE_ID (0x1040 + VIRTIO_ID_VMEMSTORE)
 
@@ -94,9 +88,9 @@ static void vmemstore_pci_realize(VirtIOPCIProxy *proxy, Error **errp)
     pci->config_write = vmemstore_config_write;
     dev->vdev.may_run_in_vcpu = vmemstore_allow_reentry(&proxy->notify.mr);
 
-    size = memory_region_size(&dev->vdev.region.mr);
+    size = dev->vdev.mapping.max_size;
     memory_region_init(&dev->bar, OBJECT(dev), "vmemstore.bar",
-                       MAX(pow2ceil(size), VMEMSTORE_BAR_MIN));
+                       MAX(pow2ceil(size), VMEMSTORE_ROOM_MIN));
     memory_region_add_subregion(&dev->bar, 0, &dev->vdev.region.mr);
     pci_register_bar(pci, VMEMSTORE_BAR,
                      PCI_BASE_ADDRESS_SPACE_MEMORY |

@@ -2,461 +2,20 @@
 /*
  * vmemstore.c - a host file as guest memory, made durable by request
  *
- * The virtio device: configuration space, request queue, options.  The
- * interface is in virtio_vmemstore.h, the specification in docs/device.md.
- * Everything that comes from the guest is hostile input.
+ * The virtio device: options, configuration space, life.  The interface is in
+ * virtio_vmemstore.h, the specification in docs/device.md; the request queue is
+ * in requests.c.
  */
 #include "qemu/osdep.h"
-#include "qemu/iov.h"
 #include "qemu/module.h"
 #include "qemu/units.h"
+#include "qapi/visitor.h"
 #include "standard-headers/linux/virtio_ids.h"
 
 #include "compat.h"
-#include "event.h"
-#include "folios.h"
-#include "hw/core/cpu.h"
+#include "loss.h"
 #include "trace.h"
 #include "vmemstore.h"
-
-/* A request on its way; the element must come first for virtqueue_pop(). */
-typedef struct VMemStoreRequest {
-    VirtQueueElement elem;
-    uint32_t type;              /* VMEMSTORE_REQ_* */
-    uint32_t status;            /* of what is not a flush */
-    VMemStoreFlush flush;       /* its spans are those of any request */
-    VMemStoreJob job;           /* unless it is a flush */
-} VMemStoreRequest;
-
-/* ---- requests ---- */
-
-/* Answer and release; the guest is not interrupted yet. */
-static void push_response(VMemStore *s, VMemStoreRequest *req, uint32_t status)
-{
-    struct vmemstore_resp resp;
-
-    if (s->compat_pmem) {
-        status = vmemstore_pmem_response(s, status);
-    }
-    resp.status = cpu_to_le32(status);
-    iov_from_buf(req->elem.in_sg, req->elem.in_num, 0, &resp, sizeof(resp));
-    virtqueue_push(s->vq, &req->elem, sizeof(resp));
-    g_free(req);
-}
-
-static bool copy_ranges(const VMemStore *s, VMemStoreRequest *req,
-                        size_t header)
-{
-    struct vmemstore_range ranges[VMEMSTORE_MAX_RANGES];
-    VMemStoreFlush *flush = &req->flush;
-    size_t bytes = flush->nr_spans * sizeof(ranges[0]);
-
-    if (iov_to_buf(req->elem.out_sg, req->elem.out_num,
-                   header, ranges, bytes) != bytes) {
-        return false;
-    }
-    for (uint32_t i = 0; i < flush->nr_spans; i++) {
-        uint64_t offset = le64_to_cpu(ranges[i].offset);
-        uint64_t length = le64_to_cpu(ranges[i].length);
-
-        /* In this order no sum can overflow. */
-        if (length == 0 || offset >= s->mapping.size ||
-            length > s->mapping.size - offset) {
-            return false;
-        }
-        flush->spans[i] = (VMemStoreSpan) { offset, length };
-    }
-    return true;
-}
-
-static uint32_t parse_flush(const VMemStore *s, VMemStoreRequest *req,
-                            uint32_t nr_ranges)
-{
-    VMemStoreFlush *flush = &req->flush;
-
-    if (nr_ranges > VMEMSTORE_MAX_RANGES) {
-        return VMEMSTORE_S_INVALID;
-    }
-    flush->nr_spans = nr_ranges;
-    flush->nr_first = nr_ranges;
-    flush->spans[0] = (VMemStoreSpan) { 0, s->mapping.size };
-    return copy_ranges(s, req, sizeof(struct vmemstore_req)) ?
-           VMEMSTORE_S_OK : VMEMSTORE_S_INVALID;
-}
-
-static uint32_t parse_commit(const VMemStore *s, VMemStoreRequest *req)
-{
-    VMemStoreFlush *flush = &req->flush;
-    struct vmemstore_commit commit;
-    uint64_t offset, value;
-    uint32_t flags;
-
-    if (iov_to_buf(req->elem.out_sg, req->elem.out_num, 0, &commit,
-                   sizeof(commit)) != sizeof(commit)) {
-        return VMEMSTORE_S_INVALID;
-    }
-    flush->nr_spans = le32_to_cpu(commit.nr_ranges);
-    flush->nr_first = le32_to_cpu(commit.nr_first);
-    flags = le32_to_cpu(commit.flags);
-    offset = le64_to_cpu(commit.mark_offset);
-    value = le64_to_cpu(commit.mark_value);
-    flush->has_mark = flags & VMEMSTORE_COMMIT_MARK;
-    flush->mark_offset = offset;
-    flush->mark_value = value;
-
-    if (flush->nr_spans > VMEMSTORE_MAX_RANGES || flush->nr_first == 0 ||
-        flush->nr_first >= flush->nr_spans || flags & ~VMEMSTORE_COMMIT_MARK ||
-        offset % 8 || offset >= s->mapping.size ||
-        (!flush->has_mark && (offset || value))) {
-        return VMEMSTORE_S_INVALID;
-    }
-    return copy_ranges(s, req, sizeof(commit)) ?
-           VMEMSTORE_S_OK : VMEMSTORE_S_INVALID;
-}
-
-static uint32_t parse_space(const VMemStore *s, VMemStoreRequest *req,
-                            uint32_t nr_ranges, bool offered)
-{
-    if (!offered) {
-        return VMEMSTORE_S_UNSUPP;
-    }
-    if (nr_ranges == 0 || nr_ranges > VMEMSTORE_MAX_RANGES) {
-        return VMEMSTORE_S_INVALID;
-    }
-    req->flush.nr_spans = nr_ranges;
-    return copy_ranges(s, req, sizeof(struct vmemstore_req)) ?
-           VMEMSTORE_S_OK : VMEMSTORE_S_INVALID;
-}
-
-static uint32_t parse_pmem_request(const VMemStore *s, VMemStoreRequest *req)
-{
-    req->flush = (VMemStoreFlush) {
-        .spans[0] = { .offset = 0, .length = s->mapping.size },
-    };
-    req->type = VMEMSTORE_REQ_FLUSH;
-    return vmemstore_pmem_parse_request(&req->elem);
-}
-
-/* Copy the request out of guest memory, where it may change, and check it. */
-static uint32_t parse_request(const VMemStore *s, VMemStoreRequest *req)
-{
-    size_t length = iov_size(req->elem.out_sg, req->elem.out_num);
-    struct vmemstore_req header = { 0 };
-    uint32_t type, nr_ranges, status;
-
-    req->flush = (VMemStoreFlush) { 0 };
-    iov_to_buf(req->elem.out_sg, req->elem.out_num, 0, &header, sizeof(header));
-    req->type = type = le32_to_cpu(header.type);
-    nr_ranges = le32_to_cpu(header.nr_ranges);
-
-    if (length < sizeof(header)) {
-        status = VMEMSTORE_S_INVALID;
-    } else if (type == VMEMSTORE_REQ_FLUSH) {
-        status = parse_flush(s, req, nr_ranges);
-    } else if (type == VMEMSTORE_REQ_COMMIT) {
-        status = parse_commit(s, req);
-    } else if (type == VMEMSTORE_REQ_PROVISION) {
-        status = parse_space(s, req, nr_ranges, s->mapping.thin);
-    } else if (type == VMEMSTORE_REQ_DISCARD) {
-        status = parse_space(s, req, nr_ranges, s->mapping.discards);
-    } else if (type == VMEMSTORE_REQ_SMALL_PAGES) {
-        status = parse_space(s, req, nr_ranges, s->file.hugepages);
-    } else {
-        status = VMEMSTORE_S_UNSUPP;
-    }
-    if (status != VMEMSTORE_S_OK) {
-        trace_vmemstore_bad_request(type, nr_ranges, length, status);
-    }
-    return status;
-}
-
-/*
- * Is this the moment, and the thread, to execute a flush at once?  If so, this
- * thread must.
- */
-static bool can_run_now(VMemStore *s, const VMemStoreFlush *flush)
-{
-    /* The driver of virtio-pmem holds a lock while it rings the doorbell. */
-    if (!s->may_run_in_vcpu || s->compat_pmem || !virtio_queue_empty(s->vq)) {
-        return false;
-    }
-    switch (s->run_in_vcpu) {
-    case ON_OFF_AUTO_ON:
-        return vmemstore_flusher_reserve(s->flusher, false);
-    case ON_OFF_AUTO_AUTO:
-        return current_cpu && vmemstore_flusher_is_quick(s->flusher, flush) &&
-               vmemstore_flusher_reserve(s->flusher, true);
-    default:
-        return false;
-    }
-}
-
-/* Returns false when the queue may have gone meanwhile. */
-static bool start_flush(VMemStore *s, VMemStoreFlush *flush)
-{
-    VMemStoreFlusher *flusher = s->flusher;
-
-    if (!can_run_now(s, flush)) {
-        vmemstore_flusher_submit(flusher, flush);
-        return true;
-    }
-    s->busy = false;
-    vmemstore_flusher_run(flusher, flush);
-    if (s->flusher != flusher || s->busy) {
-        return false;
-    }
-    s->busy = true;
-    return true;
-}
-
-static bool start_request(VMemStore *s, VMemStoreRequest *req)
-{
-    if (req->type == VMEMSTORE_REQ_FLUSH || req->type == VMEMSTORE_REQ_COMMIT) {
-        return start_flush(s, &req->flush);
-    }
-    vmemstore_worker_submit(s->worker, &req->job);
-    return true;
-}
-
-/* Takes one request off the queue; false when there is no more to do. */
-static bool handle_request(VMemStore *s)
-{
-    VirtIODevice *vdev = VIRTIO_DEVICE(s);
-    VMemStoreRequest *req = virtqueue_pop(s->vq, sizeof(*req));
-    uint32_t status;
-
-    if (!req) {
-        return false;
-    }
-    if (iov_size(req->elem.in_sg, req->elem.in_num) <
-        sizeof(struct vmemstore_resp)) {
-        virtio_error(vdev, "vmemstore: a request has no room for its response");
-        virtqueue_detach_element(s->vq, &req->elem, 0);
-        g_free(req);
-        return false;
-    }
-    status = s->compat_pmem ? parse_pmem_request(s, req) :
-             parse_request(s, req);
-    if (status == VMEMSTORE_S_OK) {
-        return start_request(s, req);
-    }
-    qatomic_inc(&s->stats.invalid);
-    push_response(s, req, status);
-    virtio_notify(vdev, s->vq);
-    return true;
-}
-
-void vmemstore_look_at_queue(VMemStore *s)
-{
-    VirtIODevice *vdev = VIRTIO_DEVICE(s);
-    bool may_run = s->may_run_in_vcpu;
-
-    if (vdev->status & VIRTIO_CONFIG_S_DRIVER_OK) {
-        s->may_run_in_vcpu = false;     /* this is none */
-        virtio_queue_notify(vdev, VMEMSTORE_VQ_REQUEST);
-        s->may_run_in_vcpu = may_run;
-    }
-}
-
-static void vmemstore_handle_output(VirtIODevice *vdev, VirtQueue *vq)
-{
-    VMemStore *s = VMEMSTORE(vdev);
-
-    /* A VM that does not run, because another has the file, needs no answer. */
-    if (s->busy || !s->flusher) {
-        return;
-    }
-    s->busy = true;
-    while (handle_request(s)) {
-        /* Every request of this doorbell. */
-    }
-    if (s->flusher) {
-        vmemstore_flusher_kick(s->flusher);
-    }
-    s->busy = false;
-}
-
-/* ---- what the flush engine calls ---- */
-
-static void flush_complete(void *opaque, VMemStoreFlush *flush, bool cancelled)
-{
-    VMemStore *s = opaque;
-    VMemStoreRequest *req = container_of(flush, VMemStoreRequest, flush);
-    bool was_busy = s->busy;
-
-    s->busy = true;
-    if (cancelled) {
-        virtqueue_detach_element(s->vq, &req->elem, 0);
-        g_free(req);
-    } else {
-        /* What is in a page that was lost cannot be flushed. */
-        push_response(s, req, flush->err || qatomic_read(&s->faults.lost) ?
-                      VMEMSTORE_S_IOERR : VMEMSTORE_S_OK);
-    }
-    s->busy = was_busy;
-}
-
-static void flush_notify(void *opaque)
-{
-    VMemStore *s = opaque;
-    bool was_busy = s->busy;
-
-    s->busy = true;
-    virtio_notify(VIRTIO_DEVICE(s), s->vq);
-    s->busy = was_busy;
-}
-
-/* In a thread of its own: the disk that fails may also hang. */
-static void *change_generation(void *opaque)
-{
-    int fd = GPOINTER_TO_INT(opaque);
-    int err = vmemstore_generation_change(fd);
-
-    trace_vmemstore_generation_change(err);
-    close(fd);
-    return NULL;
-}
-
-/*
- * Whoever opens the file next must not believe that everything stored is there:
- * the error itself ends with this device.
- */
-static void change_generation_soon(VMemStore *s)
-{
-    int fd = vmemstore_mapping_shared(&s->mapping) ?
-             qemu_dup(s->mapping.fd) : -1;
-    QemuThread thread;
-
-    if (fd >= 0) {
-        qemu_thread_create(&thread, "vmemstore-epoch", change_generation,
-                           GINT_TO_POINTER(fd), QEMU_THREAD_DETACHED);
-    }
-}
-
-/* Data was lost, for good: tell the guest and the user. */
-static void report_loss(VMemStore *s, const char *reason)
-{
-    VirtIODevice *vdev = VIRTIO_DEVICE(s);
-
-    if (s->state & VMEMSTORE_STATE_IO_ERROR) {
-        return;
-    }
-    trace_vmemstore_io_error(reason);
-    change_generation_soon(s);
-    s->state |= VMEMSTORE_STATE_IO_ERROR;
-    virtio_notify_config(vdev);
-    /* Its parent is what the user made: the device on its bus. */
-    vmemstore_event_error(DEVICE(vdev)->parent_bus->parent, reason);
-}
-
-static void flush_failed(void *opaque)
-{
-    report_loss(opaque, "a flush failed");
-}
-
-/* A migration sends what the guest, or this, marks as changed. */
-static void flush_stored(void *opaque, uint64_t offset, uint64_t length)
-{
-    VMemStore *s = opaque;
-
-    memory_region_set_dirty(&s->region.mr, offset, length);
-}
-
-static const VMemStoreFlusherOps flusher_ops = {
-    .complete = flush_complete,
-    .notify = flush_notify,
-    .failed = flush_failed,
-    .stored = flush_stored,
-};
-
-/* ---- what the worker and the handler of faults call ---- */
-
-static uint32_t space_status(VMemStore *s, int err)
-{
-    switch (-err) {
-    case 0:
-        return VMEMSTORE_S_OK;
-    case ENOSPC:
-        qatomic_inc(&s->space.no_space);
-        return VMEMSTORE_S_NOSPC;
-    case EOPNOTSUPP:
-        return VMEMSTORE_S_UNSUPP;
-    default:
-        return VMEMSTORE_S_IOERR;
-    }
-}
-
-static int keep_small(VMemStore *s, VMemStoreSpan *spans, uint32_t nr)
-{
-    int err = 0;
-
-    /* A huge page is small as a whole or not at all. */
-    nr = vmemstore_merge_spans(spans, nr, VMEMSTORE_ALIGN);
-    for (uint32_t i = 0; i < nr && !err; i++) {
-        err = vmemstore_folios_small(s->mapping.fd, s->mapping.base,
-                                     spans[i].offset, spans[i].length);
-    }
-    return err;
-}
-
-static void space_run(void *opaque, VMemStoreJob *job)
-{
-    VMemStore *s = opaque;
-    VMemStoreRequest *req = container_of(job, VMemStoreRequest, job);
-    VMemStoreSpan *spans = req->flush.spans;
-    uint32_t nr = req->flush.nr_spans, block = s->mapping.block;
-    int err;
-
-    if (req->type == VMEMSTORE_REQ_PROVISION) {
-        nr = vmemstore_space_widen(spans, nr, block);
-        qatomic_inc(&s->space.provisions);
-        err = vmemstore_space_provision(s->mapping.fd, s->mapping.offset,
-                                        spans, nr);
-    } else if (req->type == VMEMSTORE_REQ_SMALL_PAGES) {
-        err = keep_small(s, spans, nr);
-    } else {
-        nr = vmemstore_space_narrow(spans, nr, block);
-        qatomic_inc(&s->space.discards);
-        for (uint32_t i = 0; i < nr; i++) {
-            qatomic_add(&s->space.discarded, spans[i].length);
-        }
-        err = vmemstore_space_discard(s->mapping.fd, s->mapping.offset,
-                                      spans, nr);
-    }
-    trace_vmemstore_space_done(req->type, nr, err);
-    req->status = space_status(s, err);
-}
-
-static void space_complete(void *opaque, VMemStoreJob *job, bool cancelled)
-{
-    VMemStore *s = opaque;
-    VMemStoreRequest *req = container_of(job, VMemStoreRequest, job);
-    bool was_busy = s->busy;
-
-    s->busy = true;
-    if (cancelled) {
-        virtqueue_detach_element(s->vq, &req->elem, 0);
-        g_free(req);
-    } else {
-        push_response(s, req, req->status);
-        virtio_notify(VIRTIO_DEVICE(s), s->vq);
-    }
-    s->busy = was_busy;
-}
-
-static const VMemStoreWorkerOps worker_ops = {
-    .run = space_run,
-    .complete = space_complete,
-};
-
-static void page_lost(EventNotifier *notifier)
-{
-    VMemStore *s = container_of(notifier, VMemStore, faults.notifier);
-
-    if (event_notifier_test_and_clear(notifier)) {
-        report_loss(s, "the host could not provide a page of the file");
-    }
-}
 
 /* ---- virtio ---- */
 
@@ -484,6 +43,10 @@ static uint64_t vmemstore_get_features(VirtIODevice *vdev, uint64_t features,
     if (s->file.hugepages) {
         virtio_add_feature(&features, VMEMSTORE_F_SMALL_PAGES);
     }
+    if (vmemstore_mapping_shared(&s->mapping)) {
+        virtio_add_feature(&features, VMEMSTORE_F_GROW);
+    }
+    virtio_add_feature(&features, VMEMSTORE_F_IN_USE);
     return features;
 }
 
@@ -497,6 +60,7 @@ static void vmemstore_get_config(VirtIODevice *vdev, uint8_t *data)
         .flush_granule = cpu_to_le32(s->mapping.granule),
         .max_ranges = cpu_to_le32(VMEMSTORE_MAX_RANGES),
         .space_granule = cpu_to_le32(s->mapping.block),
+        .in_use = cpu_to_le32(s->hold.in_use),
     };
 
     if (s->compat_pmem) {
@@ -507,6 +71,18 @@ static void vmemstore_get_config(VirtIODevice *vdev, uint8_t *data)
     memcpy(data, &config, sizeof(config));
 }
 
+static void vmemstore_set_config(VirtIODevice *vdev, const uint8_t *data)
+{
+    VMemStore *s = VMEMSTORE(vdev);
+    struct vmemstore_config config;
+
+    if (!s->compat_pmem &&
+        virtio_vdev_has_feature(vdev, VMEMSTORE_F_IN_USE)) {
+        memcpy(&config, data, sizeof(config));
+        vmemstore_hold_set(s, config.in_use != 0);
+    }
+}
+
 static void vmemstore_reset(VirtIODevice *vdev)
 {
     VMemStore *s = VMEMSTORE(vdev);
@@ -515,6 +91,11 @@ static void vmemstore_reset(VirtIODevice *vdev)
         vmemstore_flusher_cancel(s->flusher);
     }
     vmemstore_worker_cancel(s->worker);
+    vmemstore_hold_set(s, false);
+    if (!s->compat_pmem) {
+        /* What the driver wrote would be written again with its next write. */
+        stl_le_p(vdev->config + offsetof(struct vmemstore_config, in_use), 0);
+    }
 }
 
 /* ---- life ---- */
@@ -600,7 +181,7 @@ void vmemstore_engine_start(VMemStore *s)
     VMemStoreFlusherConfig config = {
         .mapping = &s->mapping,
         .stats = &s->stats,
-        .ops = &flusher_ops,
+        .ops = &vmemstore_flusher_ops,
         .opaque = s,
         .threads = s->flush_threads,
         .fail_from = s->fail_flush,
@@ -628,11 +209,11 @@ static void start_device(VMemStore *s)
     VirtIODevice *vdev = VIRTIO_DEVICE(s);
 
     vmemstore_region_init(&s->region, OBJECT(s), &s->mapping);
-    if (vmemstore_faults_watch(&s->faults, s->mapping.base, s->mapping.size,
-                               s->mapping.granule)) {
-        event_notifier_set_handler(&s->faults.notifier, page_lost);
+    if (vmemstore_faults_watch(&s->faults, s->mapping.base,
+                               s->mapping.max_size, s->mapping.granule)) {
+        event_notifier_set_handler(&s->faults.notifier, vmemstore_page_lost);
     }
-    s->worker = vmemstore_worker_new(&worker_ops, s);
+    s->worker = vmemstore_worker_new(&vmemstore_worker_ops, s);
     if (s->mapping.fd >= 0) {
         vmemstore_mapping_advise(&s->mapping);
         vmemstore_engine_start(s);
@@ -653,6 +234,8 @@ static void stop_device(VMemStore *s)
 {
     VirtIODevice *vdev = VIRTIO_DEVICE(s);
 
+    vmemstore_growth_stop(s);
+    vmemstore_hold_set(s, false);
     vmemstore_engine_stop(s);
     vmemstore_worker_destroy(s->worker);
     s->worker = NULL;
@@ -687,6 +270,7 @@ static void vmemstore_realize(DeviceState *dev, Error **errp)
     s->file = (VMemStoreFile) {
         .path = s->path,
         .size = s->size,
+        .max_size = s->max_size,
         .offset = s->offset,
         .fake_dax = s->fake_dax,
         .readonly = s->readonly,
@@ -700,6 +284,7 @@ static void vmemstore_realize(DeviceState *dev, Error **errp)
         return;
     }
     s->file.arrives = vmemstore_migration_arrives(s);
+    s->file.fixed = s->compat_pmem;
     if (!open_mapping(s, errp)) {
         close_trace_file(s);
         return;
@@ -726,6 +311,40 @@ static void vmemstore_unrealize(DeviceState *dev)
     stop_device(s);
 }
 
+/* Before it is made, what the user says; then what it has, and shall have. */
+static void get_size(Object *obj, Visitor *v, const char *name, void *opaque,
+                     Error **errp)
+{
+    VMemStore *s = VMEMSTORE(obj);
+    uint64_t size = DEVICE(obj)->realized ? s->mapping.size : s->size;
+
+    visit_type_size(v, name, &size, errp);
+}
+
+static void set_size(Object *obj, Visitor *v, const char *name, void *opaque,
+                     Error **errp)
+{
+    VMemStore *s = VMEMSTORE(obj);
+    uint64_t size;
+
+    if (!visit_type_size(v, name, &size, errp)) {
+        return;
+    }
+    if (DEVICE(obj)->realized) {
+        vmemstore_grow(s, size, errp);
+    } else {
+        s->size = size;
+    }
+}
+
+static const PropertyInfo size_info = {
+    .VMEMSTORE_PROPERTY_TYPE = "size",
+    .description = "Bytes; may be set to more while the device is in use",
+    .realized_set_allowed = true,
+    .get = get_size,
+    .set = set_size,
+};
+
 static void vmemstore_instance_init(Object *obj)
 {
     VMemStore *s = VMEMSTORE(obj);
@@ -745,7 +364,8 @@ static void vmemstore_instance_finalize(Object *obj)
 
 VMEMSTORE_PROPERTIES vmemstore_properties[] = {
     DEFINE_PROP_STRING("file", VMemStore, path),
-    DEFINE_PROP_SIZE("size", VMemStore, size, 0),
+    { .name = "size", .info = &size_info },
+    DEFINE_PROP_SIZE("max-size", VMemStore, max_size, 0),
     DEFINE_PROP_SIZE("offset", VMemStore, offset, 0),
     DEFINE_PROP_BOOL("readonly", VMemStore, readonly, false),
     DEFINE_PROP_BOOL("cow", VMemStore, cow, false),
@@ -779,6 +399,7 @@ static void vmemstore_class_init(ObjectClass *klass, VMEMSTORE_CLASS_DATA *data)
     vdc->unrealize = vmemstore_unrealize;
     vdc->get_features = vmemstore_get_features;
     vdc->get_config = vmemstore_get_config;
+    vdc->set_config = vmemstore_set_config;
     vdc->reset = vmemstore_reset;
 }
 

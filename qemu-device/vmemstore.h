@@ -10,17 +10,17 @@
 #include "compat-pmem.h"
 #include "fault.h"
 #include "flush.h"
+#include "growth.h"
+#include "hold.h"
 #include "limit.h"
 #include "mapping.h"
 #include "migration.h"
 #include "region.h"
+#include "requests.h"
 #include "worker.h"
 
 #define TYPE_VMEMSTORE "vmemstore-device"
 OBJECT_DECLARE_SIMPLE_TYPE(VMemStore, VMEMSTORE)
-
-/* Descriptors in the request queue, hence also the bound of flushes in flight. */
-#define VMEMSTORE_QUEUE_SIZE 128
 
 /* Since realize. */
 typedef struct VMemStoreSpaceStats {
@@ -43,6 +43,7 @@ struct VMemStore {
     /* Options. */
     char *path;
     uint64_t size;
+    uint64_t max_size;
     uint64_t offset;
     bool fake_dax;
     bool readonly;
@@ -74,6 +75,8 @@ struct VMemStore {
     int trace_fd;
     VMemStoreShadow *shadow;    /* test: what a power cut would leave; or NULL */
     VMemStoreMigration migration;
+    VMemStoreGrowth growth;
+    VMemStoreHold hold;
 
     /*
      * The queue is being worked on, under the big QEMU lock.  Keeps a doorbell
@@ -87,8 +90,11 @@ struct VMemStore {
 void vmemstore_engine_start(VMemStore *s);
 void vmemstore_engine_stop(VMemStore *s);
 
-/* Take requests that came while the VM stood still. */
-void vmemstore_look_at_queue(VMemStore *s);
+/* What the user made: the device on its bus. */
+static inline DeviceState *vmemstore_user_device(VMemStore *s)
+{
+    return DEVICE(s)->parent_bus->parent;
+}
 
 /* Make the types known to QOM; the loadable object calls them after its checks. */
 void vmemstore_register_device(void);

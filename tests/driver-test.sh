@@ -33,7 +33,7 @@ guest() {
 	script=$top/tests/guest/driver-$2.sh
 	shift 2
 	status=0
-	"$run" --modules "vmemstore nd_pmem" ${VM_KERNEL:+--kernel "$VM_KERNEL"} "$@" >"$work/output" 2>&1 || status=$?
+	"$run" --modules "vmemstore" ${VM_KERNEL:+--kernel "$VM_KERNEL"} "$@" >"$work/output" 2>&1 || status=$?
 	result $status "$text"
 }
 
@@ -85,7 +85,7 @@ test_fs_flush_error() {
 		"$top"/tests/guest/fsprobe*.c
 	"$top/build/tools/mkfs.vmemfs" -q -f "$image"
 	status=0
-	"$run" --modules "vmemstore nd_pmem vmemfs" ${VM_KERNEL:+--kernel "$VM_KERNEL"} --no-fail-on-warn \
+	"$run" --modules "vmemstore vmemfs" ${VM_KERNEL:+--kernel "$VM_KERNEL"} --no-fail-on-warn \
 		--add "$work/fsprobe:/fsprobe" "$script" -- \
 		-plugin "$top/build/vmemstore.so" -device "$(store ,x-fail-flush=7)" \
 		>"$work/output" 2>&1 || status=$?
@@ -95,7 +95,7 @@ test_fs_flush_error() {
 	grep -q "asks for a check" "$work/output" || status=1
 	result $status "vmemfs: fsck is told of a failed flush"
 	status=0
-	"$run" --modules "vmemstore nd_pmem vmemfs" ${VM_KERNEL:+--kernel "$VM_KERNEL"} --env AGAIN=yes \
+	"$run" --modules "vmemstore vmemfs" ${VM_KERNEL:+--kernel "$VM_KERNEL"} --env AGAIN=yes \
 		--add "$work/fsprobe:/fsprobe" --store "$image" "$script" >"$work/output" 2>&1 || status=$?
 	result $status "vmemfs: the next mount says that a flush had failed, and works"
 }

@@ -9,7 +9,7 @@ top=$(cd "$here/.." && pwd)
 out=$top/build/store-test
 tools=$top/build/tools
 so=$top/build/vmemstore.so
-all="share thin backing lost"
+all="share thin backing lost grow"
 
 usage() {
 	cat <<HELP
@@ -21,6 +21,7 @@ Boots guests with vmemfs on stores of several kinds, and prints TAP:
   backing  a block device, a part of a file, a file mapped by huge pages, tmpfs,
            hugetlbfs, pretended pmem
   lost     a file that is truncated while in use, a disk with a bad sector
+  grow     growth in use; unplugging, refused while mounted; plugging in again
 
 Needs build/ (make).  Logs are in build/store-test/.
 HELP
@@ -61,7 +62,7 @@ guest() {
 	name=$1
 	shift
 	status=0
-	"$here/vm/run-vm" --modules "nd_pmem vmemstore vmemfs" --log "$out/$name.log" \
+	"$here/vm/run-vm" --modules "vmemstore vmemfs" --log "$out/$name.log" \
 		--add "$here/guest/lib.sh:/tests/lib.sh" \
 		--add "$here/guest/store-lib.sh:/tests/store-lib.sh" --timeout 300 \
 		"$here/guest/store-$name.sh" "$@" >"$out/$name.out" 2>&1 || status=$?
@@ -234,6 +235,60 @@ test_lost() {
 	wait $helper
 	leave_lost
 	trap - EXIT
+}
+
+# ask COMMAND ARGUMENTS: to QEMU, as QMP; what it says goes to $out/grow.qmp
+ask() {
+	printf '{"execute": "%s", "arguments": {%s}}\n' "$1" "$2" >"$out/monitor.in"
+}
+
+# wait_qmp TEXT: QEMU has said it; or the guest has ended
+wait_qmp() {
+	while ! grep -qF "$1" "$out/grow.qmp" && [ ! -e "$out/ended" ]; do sleep 0.2; done
+}
+
+# What the user does, when the guest has come so far.
+act_as_user() {
+	wait_for mounted "$out/grow.out"
+	[ ! -e "$out/ended" ] || return 0
+	ask qmp_capabilities ''
+	ask device_del '"id": "store"'
+	wait_qmp '"error"'
+	ask qom-set '"path": "/machine/peripheral/store", "property": "size", "value": 100663296'
+	wait_for unmounted "$out/grow.out"
+	[ ! -e "$out/ended" ] || return 0
+	ask device_del '"id": "store"'
+	wait_for gone "$out/grow.out"
+	wait_qmp DEVICE_DELETED
+	[ ! -e "$out/ended" ] || return 0
+	ask device_add "\"driver\": \"vmemstore\", \"id\": \"again\", \"bus\": \"socket\", \"file\": \"$out/grow.img\""
+}
+
+test_grow() {
+	rm -f "$out/ended" "$out/grow.img" "$out/monitor.in" "$out/monitor.out"
+	mkfifo "$out/monitor.in" "$out/monitor.out"
+	truncate -s 32M "$out/grow.img"
+	"$tools/mkfs.vmemfs" -q "$out/grow.img"
+	: >"$out/grow.out"
+	cat "$out/monitor.out" >"$out/grow.qmp" &
+	listener=$!
+	act_as_user &
+	user=$!
+	guest grow --add "$tools/mkfs.vmemfs:/tests/mkfs.vmemfs" \
+		--add "$tools/fsck.vmemfs:/tests/fsck.vmemfs" -- -plugin "$so" \
+		-device pcie-root-port,id=socket -device "vmemstore,id=store,bus=socket,file=$out/grow.img" \
+		-chardev "pipe,id=monitor,path=$out/monitor" -mon chardev=monitor,mode=control
+	: >"$out/ended"
+	kill "$user" "$listener" 2>/dev/null || :
+	wait "$user" "$listener" 2>/dev/null || :
+	cp "$out/grow.qmp" "$out/why"
+	check "device_del is refused while the store is mounted" \
+		grep -q '"error".*is in use in the guest: unmount or close it' "$out/grow.qmp"
+	check "growth is an event" \
+		grep -q '"VMEMSTORE_GROWN".*"size": 100663296' "$out/grow.qmp"
+	check "and nothing else was refused" [ "$(grep -c '"error"' "$out/grow.qmp")" = 1 ]
+	check "the image is whole" "$tools/fsck.vmemfs" -n "$out/grow.img"
+	rm -f "$out/grow.img" "$out/monitor.in" "$out/monitor.out"
 }
 
 mkdir -p "$out"

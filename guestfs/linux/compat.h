@@ -58,6 +58,78 @@ static inline void vmem_bdev_close(struct vmem_bdev *handle, void *holder)
 }
 #endif
 
+/*
+ * A disk without a request queue, on memory: its properties are flags of the
+ * queue, and since 6.11 "limits"; those are given at birth since 6.9.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 9, 0)
+static inline struct gendisk *vmem_alloc_plain_disk(int node)
+{
+	struct queue_limits limits = {
+		.logical_block_size = SECTOR_SIZE,
+		.physical_block_size = PAGE_SIZE,
+		.max_hw_sectors = UINT_MAX,
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)
+		.features = BLK_FEAT_WRITE_CACHE | BLK_FEAT_FUA |
+			    BLK_FEAT_SYNCHRONOUS | BLK_FEAT_DAX,
+#endif
+	};
+
+	return blk_alloc_disk(&limits, node);
+}
+#else
+static inline struct gendisk *vmem_alloc_plain_disk(int node)
+{
+	struct gendisk *disk = blk_alloc_disk(node);
+
+	if (!disk)
+		return ERR_PTR(-ENOMEM);
+	blk_queue_logical_block_size(disk->queue, SECTOR_SIZE);
+	blk_queue_physical_block_size(disk->queue, PAGE_SIZE);
+	blk_queue_max_hw_sectors(disk->queue, UINT_MAX);
+	return disk;
+}
+#endif
+
+static inline struct gendisk *vmem_alloc_disk(int node)
+{
+	struct gendisk *disk = vmem_alloc_plain_disk(node);
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 11, 0)
+	if (!IS_ERR(disk)) {
+		blk_queue_write_cache(disk->queue, true, true);
+		blk_queue_flag_set(QUEUE_FLAG_NONROT, disk->queue);
+		blk_queue_flag_set(QUEUE_FLAG_DAX, disk->queue);
+	}
+#endif
+	return disk;
+}
+
+/* What a disk's open and release are given changed in 6.5. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
+#define VMEM_DEFINE_DISK_OPEN(name, opened)					\
+	static int name(struct gendisk *disk, blk_mode_t mode)			\
+	{									\
+		return opened(disk);						\
+	}
+#define VMEM_DEFINE_DISK_RELEASE(name, closed)					\
+	static void name(struct gendisk *disk)					\
+	{									\
+		closed(disk);							\
+	}
+#else
+#define VMEM_DEFINE_DISK_OPEN(name, opened)					\
+	static int name(struct block_device *bdev, fmode_t mode)		\
+	{									\
+		return opened(bdev->bd_disk);					\
+	}
+#define VMEM_DEFINE_DISK_RELEASE(name, closed)					\
+	static void name(struct gendisk *disk, fmode_t mode)			\
+	{									\
+		closed(disk);							\
+	}
+#endif
+
 /* ---- vmemfs ---- */
 
 /* Who the mount says that users are: a mnt_idmap since 6.3. */

@@ -68,16 +68,8 @@ static void host_log(struct vmemos_platform *p, enum vmemos_log_level level, con
 static void host_console(struct vmemos_platform *p, const char *text, size_t len)
 {
 	(void)p;
-	while (len) {
-		ssize_t n = write(STDOUT_FILENO, text, len);
-
-		if (n < 0 && errno != EINTR)
-			return;
-		if (n > 0) {
-			text += n;
-			len -= (size_t)n;
-		}
-	}
+	fwrite(text, 1, len, stdout);
+	fflush(stdout);
 }
 
 /* ---- Locks ---- */

@@ -123,9 +123,10 @@ struct vmemos_platform {
 
 	/*
 	 * All memory that the library uses, aligned to 64 bytes.  At least
-	 * VMEMOS_ARENA_MIN, and 5 KiB for each 128 MiB of the store.  Metadata that changed since the last checkpoint is
-	 * kept there: with less than VMEMOS_ARENA_GOOD a burst of changes may
-	 * make checkpoints early.  Each open file takes about 1 KiB.
+	 * VMEMOS_ARENA_MIN, and 5 KiB for each 128 MiB of the store.  Metadata
+	 * that changed since the last checkpoint is kept there: with less than
+	 * VMEMOS_ARENA_GOOD a burst of changes may make checkpoints early.  Each
+	 * open file takes about 1 KiB.
 	 */
 	void *arena;
 	size_t arena_size;

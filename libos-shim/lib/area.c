@@ -51,16 +51,12 @@ void vmemos_areas_stored(struct vmemos_inode *inode)
 
 /* ---- Borrowing ---- */
 
-static int may_address(const struct vmemos_file *file, bool write)
+/* Stores are loads, too: who writes must be allowed to read. */
+static int may_store(const struct vmemos_file *file)
 {
-	unsigned int mode = file->flags & VMEMOS_O_ACCMODE;
+	int err = vmemos_may_read(file);
 
-	if (file->flags & VMEMOS_O_PATH || mode == VMEMOS_O_WRONLY ||
-	    (write && mode != VMEMOS_O_RDWR))
-		return -EBADF;
-	if (vmemos_type(file->inode) != VMEMOS_S_IFREG)
-		return vmemos_is_dir(file->inode) ? -EISDIR : -EINVAL;
-	return 0;
+	return err || (file->flags & VMEMOS_O_ACCMODE) == VMEMOS_O_RDWR ? err : -EBADF;
 }
 
 /*
@@ -94,7 +90,7 @@ int64_t vmemos_borrow(struct vmemos_file *file, uint64_t off, size_t len, const 
 	struct vmemos *fs = inode->fs;
 	uint64_t in = off & VMEM_BLOCK_MASK, size, n;
 	struct vmem_map map;
-	int err = may_address(file, false);
+	int err = vmemos_may_read(file);
 
 	if (err || !len)
 		return err;
@@ -147,7 +143,7 @@ static int lay_out(struct vmem_inode *core, uint64_t off, uint64_t len)
 
 int vmemos_layout(struct vmemos_file *file, uint64_t off, uint64_t len)
 {
-	int err = may_address(file, true);
+	int err = may_store(file);
 
 	if (err)
 		return err;
@@ -180,13 +176,11 @@ static int acquire(struct vmemos_inode *inode, uint64_t off, uint64_t len, unsig
 	got = vmemos_min(len, (run.nr << VMEM_BLOCK_SHIFT) - in);
 	if (got < len && flags & VMEMOS_WHOLE)
 		return -EXDEV;
-	area->addr = run.pblk ? inode->fs->store.base + (run.pblk << VMEM_BLOCK_SHIFT) + in : NULL;
-	area->off = off;
-	area->len = got;
-	area->flags = flags;
-	area->inode = inode;
-	area->next = inode->areas;
-	area->link = &inode->areas;
+	*area = (struct vmemos_area){
+		.addr = run.pblk ? inode->fs->store.base + (run.pblk << VMEM_BLOCK_SHIFT) + in : NULL,
+		.off = off, .len = got, .flags = flags, .inode = inode,
+		.next = inode->areas, .link = &inode->areas,
+	};
 	if (area->next)
 		area->next->link = &area->next;
 	inode->areas = area;
@@ -198,7 +192,7 @@ static int acquire(struct vmemos_inode *inode, uint64_t off, uint64_t len, unsig
 int vmemos_acquire(struct vmemos_file *file, uint64_t off, uint64_t len, unsigned int flags,
 		   struct vmemos_area *area)
 {
-	int err = may_address(file, !(flags & VMEMOS_READ));
+	int err = flags & VMEMOS_READ ? vmemos_may_read(file) : may_store(file);
 
 	memset(area, 0, sizeof(*area));
 	if (flags & ~(VMEMOS_READ | VMEMOS_WHOLE))

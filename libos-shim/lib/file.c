@@ -160,7 +160,7 @@ static size_t copy_in(void *ctx, void *addr, size_t len)
 	return len;
 }
 
-static int may_read(const struct vmemos_file *file)
+int vmemos_may_read(const struct vmemos_file *file)
 {
 	if (file->flags & VMEMOS_O_PATH || (file->flags & VMEMOS_O_ACCMODE) == VMEMOS_O_WRONLY)
 		return -EBADF;
@@ -171,7 +171,7 @@ static int may_read(const struct vmemos_file *file)
 static int64_t read_at(struct vmemos_file *file, void *buf, size_t len, uint64_t *pos)
 {
 	struct copy c = { file->inode->fs->platform, NULL, buf };
-	int64_t n = may_read(file);
+	int64_t n = vmemos_may_read(file);
 
 	if (!n)
 		n = vmem_read(&file->inode->core, *pos, len, copy_out, &c);

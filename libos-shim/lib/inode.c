@@ -13,27 +13,13 @@ static struct vmemos_inode **bucket_of(struct vmemos *fs, uint64_t ino)
 	return &fs->hash[ino % VMEMOS_BUCKETS];
 }
 
-static void unhash(struct vmemos_inode *inode)
+static void forget(struct vmemos_inode *inode)
 {
 	struct vmemos_inode **p = bucket_of(inode->fs, inode->core.ino);
 
 	while (*p != inode)
 		p = &(*p)->hash_next;
 	*p = inode->hash_next;
-}
-
-static void unidle(struct vmemos_inode *inode)
-{
-	*inode->idle_link = inode->idle_next;
-	if (inode->idle_next)
-		inode->idle_next->idle_link = inode->idle_link;
-	inode->idle_link = NULL;
-	inode->fs->nr_idle--;
-}
-
-static void forget(struct vmemos_inode *inode)
-{
-	unhash(inode);
 	/* An error here has been logged, and is told again by the next fsync. */
 	(void)vmem_iput(&inode->core);
 	vmemos_idrop(inode);
@@ -41,13 +27,16 @@ static void forget(struct vmemos_inode *inode)
 
 void vmemos_ishrink(struct vmemos *fs, unsigned int keep)
 {
-	while (fs->nr_idle > keep) {
-		struct vmemos_inode *oldest = fs->idle;
+	struct vmemos_inode *inode;
 
-		while (oldest->idle_next)
-			oldest = oldest->idle_next;
-		unidle(oldest);
-		forget(oldest);
+	while (fs->nr_idle > keep) {
+		inode = fs->hash[fs->hand++ % VMEMOS_BUCKETS];
+		while (inode && inode->refs)
+			inode = inode->hash_next;
+		if (inode) {
+			fs->nr_idle--;
+			forget(inode);
+		}
 	}
 }
 
@@ -106,8 +95,8 @@ int vmemos_iget(struct vmemos *fs, uint64_t ino, struct vmemos_inode **out)
 
 void vmemos_ihold(struct vmemos_inode *inode)
 {
-	if (!inode->refs++ && inode->idle_link)
-		unidle(inode);
+	if (!inode->refs++)
+		inode->fs->nr_idle--;
 }
 
 void vmemos_iput(struct vmemos_inode *inode)
@@ -120,11 +109,6 @@ void vmemos_iput(struct vmemos_inode *inode)
 		forget(inode);
 		return;
 	}
-	inode->idle_next = fs->idle;
-	inode->idle_link = &fs->idle;
-	if (inode->idle_next)
-		inode->idle_next->idle_link = &inode->idle_next;
-	fs->idle = inode;
 	fs->nr_idle++;
 	vmemos_ishrink(fs, VMEMOS_IDLE_MAX);
 }

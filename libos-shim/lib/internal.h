@@ -42,8 +42,7 @@ struct vmemos_inode {
 	struct vmem_inode core;
 	struct vmemos *fs;
 	struct vmemos_inode *hash_next;
-	struct vmemos_inode *idle_next, **idle_link;	/* refs is 0 */
-	uint32_t refs;
+	uint32_t refs;			/* 0: idle */
 	uint32_t borrows;
 	uint64_t borrowed_end;		/* no borrow reaches behind it */
 	struct vmemos_area *areas;
@@ -63,8 +62,7 @@ struct vmemos {
 	struct vmemos_arena *arena;
 	void *lock;
 	struct vmemos_inode *hash[VMEMOS_BUCKETS];
-	struct vmemos_inode *idle;	/* most recent first */
-	unsigned int nr_idle;
+	unsigned int nr_idle, hand;	/* hand: the bucket that gives one up next */
 	unsigned int nr_files;		/* handles but the root's */
 	unsigned int nr_areas;
 	struct vmemos_file root;
@@ -167,7 +165,7 @@ int vmemos_resolve(struct vmemos_file *at, const char *path, enum vmemos_follow 
 		   struct vmemos_inode **inode);
 int vmemos_parent(struct vmemos_inode *dir, struct vmemos_inode **parent);
 
-/* ---- name.c, area.c ---- */
+/* ---- name.c, file.c, area.c ---- */
 
 /* A new inode: its mode with the type; target: of a symlink. */
 struct vmemos_make {
@@ -179,6 +177,8 @@ struct vmemos_make {
 /* fs->lock is held exclusively.  name NULL: a file without a name.  *inode is held. */
 int vmemos_make(struct vmemos_inode *dir, const struct vmem_name *name,
 		const struct vmemos_make *m, struct vmemos_inode **inode);
+/* 0, -EBADF, -EISDIR */
+int vmemos_may_read(const struct vmemos_file *file);
 /* fs->lock is held exclusively.  -EBUSY: an address in use would move. */
 int vmemos_truncate_inode(struct vmemos_inode *inode, uint64_t size);
 /* What may have been stored through areas counts as stored; lock held, shared or not. */

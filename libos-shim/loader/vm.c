@@ -8,6 +8,7 @@
  * stores are the file, and msync needs no copy.  The blocks are held by areas
  * (vmemos_acquire) that belong to the open file, as long as it is mapped.
  */
+#include <asm/signal.h>
 #include <errno.h>
 #include <linux/mman.h>
 
@@ -17,8 +18,6 @@
 #define PROGRAM_TOP	0x800000000000ull
 #define WINDOW		(256ull << 10)	/* of a file, acquired at once */
 #define AROUND		(64ull << 10)	/* of it, mapped at a fault */
-#define SIGBUS		7
-#define SIGSEGV		11
 
 struct vma {
 	uint64_t start, end;
@@ -86,6 +85,14 @@ static struct vma *vma_at(uint64_t addr)
 	return v && v->start <= addr ? v : NULL;
 }
 
+static void hold_file(struct open_file *of)
+{
+	if (of) {
+		of->refs++;
+		of->maps++;
+	}
+}
+
 /* Split so that no mapping crosses addr. */
 static int vma_split(uint64_t addr)
 {
@@ -101,10 +108,7 @@ static int vma_split(uint64_t addr)
 	tail->off += addr - v->start;
 	v->end = addr;
 	v->next = tail;
-	if (v->of) {
-		v->of->refs++;
-		v->of->maps++;
-	}
+	hold_file(tail->of);
 	return 0;
 }
 
@@ -123,6 +127,17 @@ static void release_areas(struct open_file *of)
 		release_first_area(of);
 }
 
+/* A mapping that is in the list no more. */
+static void vma_free(struct vma *v)
+{
+	if (v->of) {
+		if (--v->of->maps == 0)
+			release_areas(v->of);
+		open_file_put(v->of);
+	}
+	pool_give(&vma_pool, v);
+}
+
 /* Make one of v and the mapping behind it, if they are alike. */
 static bool vma_join_next(struct vma *v)
 {
@@ -133,11 +148,7 @@ static bool vma_join_next(struct vma *v)
 		return false;
 	v->end = n->end;
 	v->next = n->next;
-	if (n->of) {			/* v holds it, too */
-		n->of->refs--;
-		n->of->maps--;
-	}
-	pool_give(&vma_pool, n);
+	vma_free(n);
 	return true;
 }
 
@@ -166,19 +177,18 @@ static bool valid_range(uint64_t start, uint64_t len)
 /* A hole of len bytes at the hint, or as high as possible; 0: none. */
 static uint64_t find_hole(uint64_t hint, uint64_t len)
 {
-	uint64_t best = 0, low = MMAP_TOP / 2;
+	uint64_t best = 0, low = MMAP_TOP / 2, high;
 	struct vma *v = vma_from(hint);
 
 	if (valid_range(hint, len) && (!v || v->start >= hint + len))
 		return hint;
-	v = vma_from(low);
-
-	for (;; v = v->next) {
-		if (low <= MMAP_TOP && (v && v->start < MMAP_TOP ? v->start : MMAP_TOP) - low >= len)
-			best = (v && v->start < MMAP_TOP ? v->start : MMAP_TOP) - len;
+	for (v = vma_from(low);; v = v->next) {
+		high = v ? MIN(v->start, MMAP_TOP) : MMAP_TOP;
+		if (low <= high && high - low >= len)
+			best = high - len;
 		if (!v || v->end >= MMAP_TOP)
 			return best;
-		low = v->end > low ? v->end : low;
+		low = MAX(low, v->end);
 	}
 }
 
@@ -245,12 +255,7 @@ static int unmap(uint64_t start, uint64_t len)
 		}
 		for_each_page(v->start, v->end, drop_page, NULL);
 		*link = v->next;
-		if (v->of) {
-			if (--v->of->maps == 0)
-				release_areas(v->of);
-			open_file_put(v->of);
-		}
-		pool_give(&vma_pool, v);
+		vma_free(v);
 	}
 	return 0;
 }
@@ -270,10 +275,7 @@ int vm_map(uint64_t start, uint64_t len, unsigned int prot, unsigned int flags,
 		return -ENOMEM;
 	*v = (struct vma){ .start = start, .end = start + len, .prot = prot,
 			   .shared = flags & MAP_SHARED, .of = of, .off = off };
-	if (of) {
-		of->refs++;
-		of->maps++;
-	}
+	hold_file(of);
 	vma_insert(v);
 	return 0;
 }
@@ -679,7 +681,7 @@ SYSCALL(msync)
 		v = vma_at(start);
 		if (!v)
 			return -ENOMEM;
-		stop = v->end < end ? v->end : end;
+		stop = MIN(v->end, end);
 		if (!v->of || !v->shared || a[2] & MS_ASYNC)
 			continue;
 		err = vmemos_fsync(v->of->file, true);

@@ -173,26 +173,22 @@ void guard_page(const void *page)
 static void map_ram(const struct hvm_memmap *map, unsigned int nr)
 {
 	uint64_t base, end, low_end = 0, nx = cpu.nx ? PTE_NX : 0;
-	unsigned int i;
+	unsigned int i, high;
 
-	for (i = 0; i < nr; i++) {
-		end = map[i].address + map[i].size;
-		if (map[i].type != HVM_MEMMAP_RAM)
-			continue;
-		pages_total += map[i].size / PAGE_SIZE;
-		if (map[i].address < LOW_LIMIT)
+	/* First what boot.S has mapped: the page tables of the rest come from there. */
+	for (high = 0; high < 2; high++) {
+		for (i = 0; i < nr; i++) {
+			if (map[i].type != HVM_MEMMAP_RAM || (map[i].address >= LOW_LIMIT) != high)
+				continue;
+			base = ALIGN_DOWN(map[i].address, LARGE_PAGE);
+			end = map[i].address + map[i].size;
+			if (high)
+				map_large(DIRECT_BASE + base, base, end - base, PTE_WRITE | nx);
+			else
+				low_end = MAX(low_end, end);
+			pages_total += map[i].size / PAGE_SIZE;
 			add_ram(map[i].address, end);
-		if (end <= LOW_LIMIT && end > low_end)
-			low_end = end;
-	}
-	for (i = 0; i < nr; i++) {
-		end = map[i].address + map[i].size;
-		if (map[i].type != HVM_MEMMAP_RAM || map[i].address < LOW_LIMIT)
-			continue;
-		base = ALIGN_DOWN(map[i].address, LARGE_PAGE);
-		map_large(DIRECT_BASE + base, base, ALIGN_UP(end, LARGE_PAGE) - base,
-			  PTE_WRITE | nx);
-		add_ram(map[i].address, end);
+		}
 	}
 	/* Holes below 4 GiB may be devices: no cached mapping of them. */
 	for (base = 0; base < LOW_LIMIT; base += LARGE_PAGE)

@@ -100,9 +100,6 @@ struct trap_frame {
 #define FAULT_WRITE	2	/* bit of the error code */
 
 void trap_init(void);
-/* Print what and where, and end with status 128 + signal. */
-void trap_report(const struct trap_frame *frame, const char *why, int signal)
-	__attribute__((noreturn));
 /* May handle a page fault (0), or say why not: a signal and *why. */
 extern int (*page_fault_hook)(uint64_t address, uint64_t error, const char **why);
 /* The program's own symbols: the name, *offset set; NULL. */

@@ -5,6 +5,8 @@
  * There are no interrupts.  Exceptions run on stacks of their own (IST),
  * because the interrupted code may have a red zone, or no stack at all.
  */
+#include <asm/signal.h>
+
 #include "platform.h"
 
 #define FAULT_STACK	32768		/* page faults call the file system */
@@ -142,24 +144,20 @@ static void backtrace(uint64_t rsp, uint64_t rbp)
 	}
 }
 
-static const char *const trap_names[VECTORS] = {
-	[0] = "division error", [1] = "debug trap", [2] = "NMI", [3] = "breakpoint",
-	[4] = "overflow", [5] = "bound range", [6] = "invalid instruction",
-	[7] = "no FPU", [8] = "double fault", [10] = "invalid TSS",
-	[11] = "segment not present", [12] = "stack fault", [13] = "general protection",
-	[14] = "page fault", [16] = "x87 error", [17] = "alignment",
-	[18] = "machine check", [19] = "SIMD error",
+/* What a vector is called, and the signal that it would be: SIGSEGV if none is named. */
+static const struct {
+	const char *name;
+	int signal;
+} traps[VECTORS] = {
+	[0] = { "division error", SIGFPE }, [1] = { "debug trap", SIGTRAP },
+	[2] = { .name = "NMI" }, [3] = { "breakpoint", SIGTRAP }, [4] = { .name = "overflow" },
+	[5] = { .name = "bound range" }, [6] = { "invalid instruction", SIGILL },
+	[7] = { .name = "no FPU" }, [8] = { .name = "double fault" },
+	[10] = { .name = "invalid TSS" }, [11] = { .name = "segment not present" },
+	[12] = { .name = "stack fault" }, [13] = { .name = "general protection" },
+	[16] = { "x87 error", SIGFPE }, [17] = { .name = "alignment" },
+	[18] = { .name = "machine check" }, [19] = { "SIMD error", SIGFPE },
 };
-
-static int trap_signal(uint64_t vector)
-{
-	switch (vector) {
-	case 0: case 16: case 19: return 8;	/* SIGFPE */
-	case 1: case 3: return 5;		/* SIGTRAP */
-	case 6: return 4;			/* SIGILL */
-	default: return 11;			/* SIGSEGV */
-	}
-}
 
 static uint64_t fault_address(void)
 {
@@ -169,9 +167,10 @@ static uint64_t fault_address(void)
 	return cr2;
 }
 
-void trap_report(const struct trap_frame *f, const char *why, int signal)
+/* Print what and where, and end with status 128 + signal.  why: of a page fault. */
+static void report(const struct trap_frame *f, const char *why, int signal)
 {
-	const char *name = f->vector < VECTORS ? trap_names[f->vector] : NULL;
+	const char *name = traps[f->vector].name;
 
 	/* A fault while reporting one: say so once, then only end. */
 	if (++nested > 2)
@@ -180,8 +179,8 @@ void trap_report(const struct trap_frame *f, const char *why, int signal)
 		say("vmemos: page fault: %s at 0x%016lx: %s\n", f->error & FAULT_WRITE ? "write" :
 		    f->error & 16 ? "instruction" : "read", fault_address(), why);
 	else
-		say("vmemos: %s (vector %lu, error 0x%lx)%s%s\n", name ? name : "trap",
-		    f->vector, f->error, why ? ": " : "", why ? why : "");
+		say("vmemos: %s (vector %lu, error 0x%lx)\n", name ? name : "trap", f->vector,
+		    f->error);
 	say_address(f->rip < KERNEL_BASE ? "in the program, at" : "in the image, at", f->rip);
 	if (nested == 1)
 		backtrace(f->rsp, f->rbp);
@@ -196,8 +195,8 @@ void trap(struct trap_frame *f);
 void trap(struct trap_frame *f)
 {
 	static bool in_fault;
-	const char *why = f->vector == TRAP_PAGE_FAULT ? "not mapped" : NULL;
-	int signal = trap_signal(f->vector);
+	const char *why = "not mapped";
+	int signal = traps[f->vector].signal ? traps[f->vector].signal : SIGSEGV;
 
 	if (f->vector == TRAP_PAGE_FAULT && page_fault_hook && !in_fault && !nested) {
 		in_fault = true;
@@ -206,5 +205,5 @@ void trap(struct trap_frame *f)
 		if (signal == 0)
 			return;
 	}
-	trap_report(f, why, signal);
+	report(f, why, signal);
 }

@@ -298,15 +298,6 @@ static int vmemfs_setattr(struct vnode *vp, struct vattr *attr)
 	return which ? -vmemos_setattr(handle(vp), NULL, 0, which, &st) : 0;
 }
 
-static int vmemfs_fallocate(struct vnode *vp, int mode, off_t off, off_t len)
-{
-	(void)vp;
-	(void)mode;
-	(void)off;
-	(void)len;
-	return EOPNOTSUPP;
-}
-
 static struct vnops vmemfs_vnops = {
 	.vop_open = (vnop_open_t)vfscore_vop_nullop,
 	.vop_close = (vnop_close_t)vfscore_vop_nullop,
@@ -328,7 +319,7 @@ static struct vnops vmemfs_vnops = {
 	.vop_truncate = vmemfs_truncate,
 	.vop_link = vmemfs_link,
 	.vop_cache = NULL,
-	.vop_fallocate = vmemfs_fallocate,
+	.vop_fallocate = (vnop_fallocate_t)vfscore_vop_einval,
 	.vop_readlink = vmemfs_readlink,
 	.vop_symlink = vmemfs_symlink,
 #ifdef VOP_POLL

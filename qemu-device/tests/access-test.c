@@ -171,7 +171,7 @@ static void test_part_of_a_file(void)
     Driver d;
 
     start(&d, ",offset=2M,size=4M");
-    g_assert_cmpuint(d.store_length, ==, 4 << 20);
+    g_assert_cmpuint(device_property(&d, "size"), ==, 4 << 20);
     g_assert_cmphex(qtest_readq(d.qts, d.store + 4096), !=, MARK);
     qtest_writeq(d.qts, d.store + inside, 5);
     g_assert_cmpuint(flush(&d, 1, range), ==, VMEMSTORE_S_OK);

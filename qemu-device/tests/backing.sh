@@ -30,12 +30,37 @@ says "what is mapped with MAP_SYNC is announced as dax" dax "file=part.img,x-dax
 
 # --- block devices and huge pages ---
 
+# grows NAME OPTIONS BYTES COMMAND...: after the command a device in use can grow
+grows() {
+    name=$1 options=$2 bytes=$3
+    shift 3
+    hold "id=v,$options"
+    "$@"
+    echo "qom-set /machine/peripheral/v size $bytes" >&9
+    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+        echo "qom-get /machine/peripheral/v size" >&9
+        sleep 0.1
+        grep -q "^$bytes" hold.out && break
+    done
+    release
+    cp hold.out out
+    if grep -q "^$bytes" out; then ok "$name"; else not_ok "$name"; fi
+}
+
+enlarge_loop() {
+    truncate -s 68M block.img
+    losetup -c "$loop"
+}
+
 truncate -s 64M block.img
 if [ "$(id -u)" = 0 ] && loop=$(losetup --show -f block.img 2> out); then
     says "a block device has the host's page cache" page-cache "file=$loop" \
         "qom-get /machine/peripheral/v backing"
     accepted "a part of one, too" "file=$loop,offset=2M,size=4M"
     accepted "it may be thin below" "file=$loop,prealloc=off"
+    grows "a block device that was enlarged is used as a whole" "file=$loop" 71303168 enlarge_loop
+    says "beyond its end it does not grow" "enlarge the block device first" "file=$loop" \
+        "qom-set /machine/peripheral/v size 80M"
     mkfs.ext4 -q -F "$loop" && mkdir -p mounted && mount "$loop" mounted
     refused "one that is mounted is refused" "file=$loop" "Device or resource busy"
     umount mounted
@@ -51,6 +76,7 @@ if [ "$(id -u)" = 0 ] && had=$(cat $pages) && echo $((had + 8)) 2> out > $pages 
     says "a file on hugetlbfs is volatile" volatile "file=huge/f.img,size=8M" \
         "qom-get /machine/peripheral/v backing"
     accepted "and may be thin" "file=huge/f.img,prealloc=off"
+    grows "and grow" "file=huge/f.img" 12582912 true
     refused "more than there are huge pages is refused" "file=huge/big.img,size=8G" "no room"
     umount huge
     echo "$had" > $pages

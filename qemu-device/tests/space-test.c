@@ -244,6 +244,36 @@ static void test_no_space_is_a_status(void)
     driver_stop(&d);
 }
 
+static uint64_t size_of_file(void)
+{
+    struct stat st;
+
+    g_assert(stat(image, &st) == 0);
+    return st.st_size;
+}
+
+static void test_growth_on_a_full_disk(void)
+{
+    const char *command = "qom-set /machine/peripheral/store size 48M";
+    g_autofree char *refused = NULL, *granted = NULL;
+    Driver d;
+
+    start(&d, "");
+    fill_disk();
+    refused = qtest_hmp(d.qts, "%s", command);
+    g_assert(strstr(refused, "no room for the 48 MiB"));
+    g_assert_cmpuint(size_of_file(), ==, STORE_SIZE);
+    g_assert_cmpuint(allocated(), <=, STORE_SIZE + MIB);
+    g_assert_cmpuint(flush(&d, 0, NULL), ==, VMEMSTORE_S_OK);
+
+    g_unlink(filler);
+    granted = qtest_hmp(d.qts, "%s", command);
+    g_assert_cmpstr(granted, ==, "");
+    qtest_qmp_eventwait(d.qts, "VMEMSTORE_GROWN");
+    g_assert_cmpuint(allocated(), >=, 48 * MIB);
+    driver_stop(&d);
+}
+
 static void assert_lost(Driver *d)
 {
     const uint64_t range[] = { 0, 4096 };
@@ -315,6 +345,8 @@ int main(int argc, char **argv)
     if (getenv("VMEMSTORE_TEST_SMALL")) {
         g_test_add_func("/vmemstore/a full disk is a status",
                         test_no_space_is_a_status);
+        g_test_add_func("/vmemstore/growth on a full disk is refused, and works when there is room",
+                        test_growth_on_a_full_disk);
         g_test_add_func("/vmemstore/a store into a hole of a full disk is an error, not the end",
                         test_store_into_a_hole);
     }

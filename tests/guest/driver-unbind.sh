@@ -28,9 +28,7 @@ round() {
 	rm /tmp/disk
 }
 
-# Disks are made in the background.
-wait_disk() {
-	cat /sys/bus/nd/devices/ndbus*/wait_probe >/dev/null
+expect_disk() {
 	[ -b /dev/pmem0 ] || fail "no disk $1"
 }
 
@@ -47,15 +45,22 @@ remove_pci() {
 for _ in 1 2 3; do
 	round unbind
 	echo "$name" >$driver/bind
-	wait_disk "after unbind and bind"
+	expect_disk "after unbind and bind"
 done
 round remove_pci
 echo 1 >/sys/bus/pci/rescan
-wait_disk "after the rescan"
+expect_disk "after the rescan"
 
-# The module cannot go while there is a disk, and can when there is none.
-if rmmod vmemstore 2>/dev/null; then fail "unloaded under a disk"; fi
+# The memory of a disk that is open stays until it is closed, and then it is free
+# for the next.
+exec 3</dev/pmem0
 unbind
+if (echo "$name" >$driver/bind) 2>/dev/null; then fail "two disks have the same memory"; fi
+dd bs=1M count=1 <&3 >/dev/null 2>&1 || :
+if rmmod vmemstore 2>/dev/null; then fail "unloaded under an open disk"; fi
+exec 3<&-
+echo "$name" >$driver/bind
+expect_disk "after the old one was closed"
 rmmod vmemstore
 insmod /modules/vmemstore.ko
-wait_disk "after reloading the module"
+expect_disk "after reloading the module"

@@ -7,7 +7,7 @@
 
 # store_attr DISK NAME: an attribute of the device behind /dev/DISK
 store_attr() {
-	cat "/sys/block/$1/device/../../../$2"
+	cat "/sys/block/$1/device/$2"
 }
 
 # disk_with NAME VALUE: the disk whose device has that attribute

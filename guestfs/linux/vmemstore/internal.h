@@ -8,11 +8,13 @@
 #include <linux/atomic.h>
 #include <linux/completion.h>
 #include <linux/kref.h>
-#include <linux/libnvdimm.h>
 #include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/sizes.h>
 #include <linux/spinlock.h>
 #include <linux/virtio.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 
 #include "compat.h"
 #include "vmemstore.h"
@@ -22,6 +24,9 @@
  * what waits anyway, and a waiter here waits for the next free slot.
  */
 #define VMEMSTORE_MAX_SLOTS	64
+
+/* mm maps device memory in units of this (SUBSECTION_SIZE in mmzone.h). */
+#define VMEMSTORE_UNIT		SZ_2M
 
 /*
  * One request, made ready when the device is probed so that a flush allocates
@@ -49,12 +54,14 @@ static_assert(offsetof(struct vmemstore_slot, ranges) ==
 
 struct vmemstore {
 	struct kref ref;
-	struct list_head link;		/* in main.c's list of stores */
-	struct virtio_device *vdev;	/* for messages; valid until removal */
+	struct virtio_device *vdev;	/* valid until removal */
+
+	/* Grows; release and acquire: what it covers is mapped. */
+	u64 size;
 
 	/* Constant after probe. */
 	phys_addr_t start;
-	u64 size;
+	u64 window;			/* bytes that it may grow to */
 	u32 backing;
 	u32 max_ranges;
 	bool readonly;
@@ -92,10 +99,24 @@ struct vmemstore {
 	void (*lost)(void *arg);	/* under hook_lock */
 	void *lost_arg;
 
-	/* libnvdimm */
-	struct nvdimm_bus_descriptor bus_desc;
-	struct nvdimm_bus *bus;
+	/* disk.c */
+	struct list_head link;		/* in its list of stores */
+	int number;			/* of /dev/pmemN */
+	void *base;			/* of the store, in kernel memory */
+	struct list_head parts;
+	struct gendisk *disk;
+	struct dax_device *dax;
+	struct mutex use_lock;		/* for the following */
+	unsigned int openers;		/* of the disk */
+	bool says_use;			/* the device wants to know of them */
 };
+
+/* disk.c: /dev/pmemN */
+int vmemstore_disk_add(struct vmemstore *store);
+void vmemstore_disk_remove(struct vmemstore *store);
+int vmemstore_disk_grow(struct vmemstore *store, u64 size);
+/* From now on the device is told whether the disk is open; or not any more. */
+void vmemstore_disk_say_use(struct vmemstore *store, bool says);
 
 /* queue.c */
 int vmemstore_slots_alloc(struct vmemstore *store);

@@ -1,30 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * main.c - driver for the vmemstore device
- *
- * The device's shared-memory region becomes a libnvdimm region and so an
- * ordinary /dev/pmemN.  The region is made of one nvdimm that has no labels
- * and no commands: libnvdimm takes read-only and "has a flush" from there.
+ * main.c - driver for the vmemstore device: from its arrival to its removal
  */
-#include <linux/blkdev.h>
-#include <linux/dax.h>
-#include <linux/memory_hotplug.h>
 #include <linux/module.h>
-#include <linux/mutex.h>
-#include <linux/pfn_t.h>
-#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 
 #include "internal.h"
-
-/* mm maps device memory in units of this (SUBSECTION_SIZE in mmzone.h). */
-#define STORE_ALIGN	SZ_2M
-
-/* The stores that vmemstore_get() can find. */
-static LIST_HEAD(stores);
-static DEFINE_MUTEX(stores_lock);
 
 static void store_release(struct kref *ref)
 {
@@ -33,50 +16,6 @@ static void store_release(struct kref *ref)
 	vmemstore_slots_free(store);
 	kfree(store);
 }
-
-/*
- * Where the first byte of a DAX disk is in memory, or 0.  Asking the DAX device
- * rather than following device pointers is safe against its removal.
- */
-static phys_addr_t disk_start(struct block_device *bdev)
-{
-	struct dax_device *dax;
-	u64 offset;
-	void *addr;
-	pfn_t pfn;
-	long ret;
-	int id;
-
-	dax = fs_dax_get_by_bdev(bdev, &offset, NULL, NULL);
-	if (!dax)
-		return 0;
-	id = dax_read_lock();
-	ret = dax_direct_access(dax, PHYS_PFN(offset), 1, DAX_ACCESS, &addr,
-				&pfn);
-	dax_read_unlock(id);
-	fs_put_dax(dax, NULL);
-	return ret > 0 ? pfn_t_to_phys(pfn) : 0;
-}
-
-struct vmemstore *vmemstore_get(struct block_device *bdev)
-{
-	struct vmemstore *store, *found = NULL;
-	phys_addr_t start;
-
-	/* A partition may start, but does not end, where the store does. */
-	if (bdev_is_partition(bdev))
-		return NULL;
-	start = disk_start(bdev);
-	mutex_lock(&stores_lock);
-	list_for_each_entry(store, &stores, link)
-		if (store->start == start && store->size == bdev_nr_bytes(bdev))
-			found = store;
-	if (found)
-		kref_get(&found->ref);
-	mutex_unlock(&stores_lock);
-	return found;
-}
-EXPORT_SYMBOL_GPL(vmemstore_get);
 
 void vmemstore_put(struct vmemstore *store)
 {
@@ -149,21 +88,9 @@ EXPORT_SYMBOL_GPL(vmemstore_on_loss);
 
 u64 vmemstore_size(const struct vmemstore *store)
 {
-	return store->size;
+	return smp_load_acquire(&store->size);
 }
 EXPORT_SYMBOL_GPL(vmemstore_size);
-
-/*
- * REQ_PREFLUSH and REQ_FUA on the block device.
- *
- * The caller sleeps here, and only then goes on with the bio.  (virtio_pmem
- * queues a child bio instead, which runs after the parent has stored its data:
- * a commit block may then reach the disk before what it commits.)
- */
-static int region_flush(struct nd_region *region, struct bio *bio)
-{
-	return vmemstore_flush(nd_region_provider_data(region), NULL, 0);
-}
 
 static int read_config(struct vmemstore *store)
 {
@@ -183,6 +110,7 @@ static int read_config(struct vmemstore *store)
 	virtio_cread_bytes(vdev, offsetof(struct vmemstore_config, generation),
 			   store->generation, VMEMSTORE_GENERATION_LEN);
 	store->start = shm.addr;
+	store->window = shm.len;
 	store->readonly = virtio_has_feature(vdev, VMEMSTORE_F_RO);
 	store->commits = virtio_has_feature(vdev, VMEMSTORE_F_COMMIT);
 	store->small_pages = virtio_has_feature(vdev, VMEMSTORE_F_SMALL_PAGES);
@@ -191,13 +119,13 @@ static int read_config(struct vmemstore *store)
 	store->discards = virtio_has_feature(vdev, VMEMSTORE_F_DISCARD);
 	store->failed = state & VMEMSTORE_STATE_IO_ERROR;
 
-	if (!store->size || store->size > shm.len) {
+	if (!store->size || store->size > store->window) {
 		dev_err(&vdev->dev, "the store (%llu bytes) is not inside its region (%llu bytes)\n",
-			store->size, shm.len);
+			store->size, store->window);
 		return -EINVAL;
 	}
-	if (!IS_ALIGNED(store->start, STORE_ALIGN) ||
-	    !IS_ALIGNED(store->size, STORE_ALIGN)) {
+	if (!IS_ALIGNED(store->start, VMEMSTORE_UNIT) ||
+	    !IS_ALIGNED(store->size, VMEMSTORE_UNIT)) {
 		dev_err(&vdev->dev, "the store (%llu bytes at %pa) is not a multiple of 2 MiB\n",
 			store->size, &store->start);
 		return -EINVAL;
@@ -219,91 +147,46 @@ static int read_config(struct vmemstore *store)
 	return 0;
 }
 
-static void config_work(struct work_struct *work)
+/* The host could not read or write back a page. */
+static void note_loss(struct vmemstore *store)
 {
-	struct vmemstore *store = container_of(work, struct vmemstore, config_work);
-	struct virtio_device *vdev = store->vdev;
-	u32 state;
-
-	virtio_cread_le(vdev, struct vmemstore_config, state, &state);
-	if (!(state & VMEMSTORE_STATE_IO_ERROR))
-		return;
 	if (!vmemstore_failed(store))
-		dev_err(&vdev->dev,
+		dev_err(&store->vdev->dev,
 			"the host could not read or write back a page; the store counts as failed from now on\n");
 	WRITE_ONCE(store->failed, true);
 	tell_loss(store);
 }
 
+static void note_size(struct vmemstore *store, u64 size)
+{
+	int ret;
+
+	if (size <= store->size || !virtio_has_feature(store->vdev, VMEMSTORE_F_GROW))
+		return;
+	ret = vmemstore_disk_grow(store, size);
+	if (ret)
+		dev_err(&store->vdev->dev, "cannot grow to %llu bytes (%d)\n", size, ret);
+}
+
+static void look_at_config(struct work_struct *work)
+{
+	struct vmemstore *store = container_of(work, struct vmemstore, config_work);
+	u32 state;
+	u64 size;
+
+	virtio_cread_le(store->vdev, struct vmemstore_config, state, &state);
+	virtio_cread_le(store->vdev, struct vmemstore_config, size, &size);
+	if (state & VMEMSTORE_STATE_IO_ERROR)
+		note_loss(store);
+	note_size(store, size);
+}
+
+/* In an interrupt. */
 static void vmemstore_config_changed(struct virtio_device *vdev)
 {
 	struct vmemstore *store = vdev->priv;
 
-	schedule_work(&store->config_work);
-}
-
-static struct nvdimm *create_nvdimm(struct vmemstore *store)
-{
-	/* Synchronous, so that the region finds it ready. */
-	unsigned long flags = BIT(NDD_REGISTER_SYNC);
-
-	/* "Unarmed" is how a region becomes, and is shown as, read-only. */
-	if (store->readonly)
-		flags |= BIT(NDD_UNARMED);
-	return nvdimm_create(store->bus, store, NULL, flags, 0, 0, NULL);
-}
-
-static struct nd_region *create_region(struct vmemstore *store,
-				       struct nvdimm *nvdimm)
-{
-	struct resource res = {
-		.start = store->start,
-		.end = store->start + store->size - 1,
-	};
-	struct nd_mapping_desc mapping = {
-		.nvdimm = nvdimm,
-		.size = store->size,
-	};
-	struct nd_region_desc desc = {
-		.res = &res,
-		.mapping = &mapping,
-		.num_mappings = 1,
-		.provider_data = store,
-		.numa_node = memory_add_physaddr_to_nid(res.start),
-		.target_node = phys_to_target_node(res.start),
-	};
-
-	if (desc.target_node == NUMA_NO_NODE)
-		desc.target_node = desc.numa_node;
-	set_bit(ND_REGION_PAGEMAP, &desc.flags);
-	if (store->backing != VMEMSTORE_BACKING_DAX) {
-		/*
-		 * The host's page cache is coherent memory: no cache-line
-		 * write-back (which is what PERSIST_CACHE tells fs/dax), but
-		 * a flush, and so no MAP_SYNC (which ASYNC forbids).
-		 */
-		set_bit(ND_REGION_PERSIST_CACHE, &desc.flags);
-		set_bit(ND_REGION_ASYNC, &desc.flags);
-		desc.flush = region_flush;
-	}
-	return nvdimm_pmem_region_create(store->bus, &desc);
-}
-
-static int register_store(struct vmemstore *store)
-{
-	struct nvdimm *nvdimm;
-
-	store->bus_desc.provider_name = "vmemstore";
-	store->bus_desc.module = THIS_MODULE;
-	store->bus = nvdimm_bus_register(&store->vdev->dev, &store->bus_desc);
-	if (!store->bus)
-		return -ENOMEM;
-	nvdimm = create_nvdimm(store);
-	if (!nvdimm || !create_region(store, nvdimm)) {
-		nvdimm_bus_unregister(store->bus);
-		return -ENOMEM;
-	}
-	return 0;
+	queue_work(system_freezable_wq, &store->config_work);
 }
 
 static int vmemstore_validate(struct virtio_device *vdev)
@@ -327,7 +210,9 @@ static int vmemstore_probe(struct virtio_device *vdev)
 	spin_lock_init(&store->lock);
 	init_waitqueue_head(&store->slot_wait);
 	INIT_LIST_HEAD(&store->free_slots);
-	INIT_WORK(&store->config_work, config_work);
+	INIT_LIST_HEAD(&store->parts);
+	mutex_init(&store->use_lock);
+	INIT_WORK(&store->config_work, look_at_config);
 	mutex_init(&store->hook_lock);
 	store->vdev = vdev;
 	vdev->priv = store;
@@ -344,14 +229,11 @@ static int vmemstore_probe(struct virtio_device *vdev)
 
 	/* The disk may be read, and flushed, before probe has returned. */
 	virtio_device_ready(vdev);
-	ret = register_store(store);
+	ret = vmemstore_disk_add(store);
 	if (ret)
 		goto out_stop;
-	mutex_lock(&stores_lock);
-	list_add(&store->link, &stores);
-	mutex_unlock(&stores_lock);
 	/* What changed before the device was ready was not announced. */
-	schedule_work(&store->config_work);
+	queue_work(system_freezable_wq, &store->config_work);
 	return 0;
 
 out_stop:
@@ -366,9 +248,6 @@ static void vmemstore_remove(struct virtio_device *vdev)
 {
 	struct vmemstore *store = vdev->priv;
 
-	mutex_lock(&stores_lock);
-	list_del(&store->link);
-	mutex_unlock(&stores_lock);
 	cancel_work_sync(&store->config_work);
 
 	/*
@@ -377,7 +256,7 @@ static void vmemstore_remove(struct virtio_device *vdev)
 	 */
 	if (vmemstore_queue_broken(store))
 		vmemstore_queue_stop(store);
-	nvdimm_bus_unregister(store->bus);
+	vmemstore_disk_remove(store);
 	vmemstore_queue_stop(store);
 
 	vdev->priv = NULL;
@@ -406,6 +285,9 @@ static int vmemstore_restore(struct virtio_device *vdev)
 	spin_lock_irq(&store->lock);
 	store->gone = false;
 	spin_unlock_irq(&store->lock);
+	/* The device has forgotten it, and what has changed meanwhile was not told. */
+	vmemstore_disk_say_use(store, true);
+	queue_work(system_freezable_wq, &store->config_work);
 	return 0;
 }
 #endif
@@ -423,6 +305,8 @@ static const unsigned int vmemstore_features[] = {
 	VMEMSTORE_F_COW,
 	VMEMSTORE_F_PROVISION,
 	VMEMSTORE_F_DISCARD,
+	VMEMSTORE_F_GROW,
+	VMEMSTORE_F_IN_USE,
 };
 
 static struct virtio_driver vmemstore_driver = {

@@ -226,11 +226,12 @@ static int run_request(struct vmemstore *store, u32 type,
 static bool ranges_valid(const struct vmemstore *store,
 			 const struct vmemstore_krange *ranges, unsigned int nr)
 {
+	u64 size = vmemstore_size(store);
 	unsigned int i;
 
 	for (i = 0; i < nr; i++)
-		if (!ranges[i].length || ranges[i].length > store->size ||
-		    ranges[i].offset > store->size - ranges[i].length)
+		if (!ranges[i].length || ranges[i].length > size ||
+		    ranges[i].offset > size - ranges[i].length)
 			return false;
 	return true;
 }
@@ -271,7 +272,7 @@ static bool parts_valid(const struct vmemstore *store,
 {
 	return parts->nr_first && parts->nr_first < parts->nr &&
 	       IS_ALIGNED(parts->mark_offset, 8) &&
-	       parts->mark_offset < store->size &&
+	       parts->mark_offset < vmemstore_size(store) &&
 	       ranges_valid(store, parts->ranges, parts->nr);
 }
 

@@ -3,7 +3,7 @@
  * sysfs.c - what user space can read about a store
  *
  * In /sys/bus/virtio/drivers/vmemstore/virtioN/, which is also
- * /sys/block/pmemN/device/../../../ .
+ * /sys/block/pmemN/device/ .
  */
 #include <linux/device.h>
 #include <linux/sysfs.h>
@@ -40,9 +40,16 @@ static DEVICE_ATTR_RO(generation);
 static ssize_t size_show(struct device *dev, struct device_attribute *attr,
 			 char *buf)
 {
-	return sysfs_emit(buf, "%llu\n", dev_to_store(dev)->size);
+	return sysfs_emit(buf, "%llu\n", vmemstore_size(dev_to_store(dev)));
 }
 static DEVICE_ATTR_RO(size);
+
+static ssize_t max_size_show(struct device *dev, struct device_attribute *attr,
+			     char *buf)
+{
+	return sysfs_emit(buf, "%llu\n", dev_to_store(dev)->window);
+}
+static DEVICE_ATTR_RO(max_size);
 
 static ssize_t readonly_show(struct device *dev, struct device_attribute *attr,
 			     char *buf)
@@ -132,6 +139,7 @@ static struct attribute *vmemstore_attrs[] = {
 	&dev_attr_backing.attr,
 	&dev_attr_generation.attr,
 	&dev_attr_size.attr,
+	&dev_attr_max_size.attr,
 	&dev_attr_readonly.attr,
 	&dev_attr_cow.attr,
 	&dev_attr_failed.attr,

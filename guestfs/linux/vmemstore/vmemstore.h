@@ -32,9 +32,8 @@ struct vmemstore_krange {
  * vmemstore_get() - find the store behind a block device
  * @bdev: an open block device
  *
- * Only the whole disk in raw mode counts, so that offsets on the disk are
- * offsets in the store: a partition, and a namespace whose contents make
- * libnvdimm set up a btt or pfn device on it, do not.
+ * Only the whole disk counts, so that offsets on the disk are offsets in the
+ * store: a partition does not.
  *
  * Context: may sleep.
  * Return: the store, to be given back with vmemstore_put(), or NULL if there
@@ -216,6 +215,11 @@ void vmemstore_on_loss(struct vmemstore *store, void (*lost)(void *arg),
 /**
  * vmemstore_size() - the size of the store
  * @store: the store
+ *
+ * It may become larger at any time, and never becomes smaller.  The memory of
+ * what has come, too, is behind what was there, in the kernel's address space and
+ * for dax_direct_access().  The disk's capacity follows.
+ *
  * Return: bytes
  */
 u64 vmemstore_size(const struct vmemstore *store);
