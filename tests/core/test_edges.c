@@ -336,6 +336,13 @@ static void calls_that_make_no_sense_are_refused(void **state)
 	memset(name, 'n', sizeof(name));
 	assert_int_equal(vmem_tmpfile(c.fs, &attr, 1, &vi), -EINVAL);
 	assert_int_equal(vmem_create(&c.root, (struct vmem_name){ name, 256 }, &attr, &vi), -ENAMETOOLONG);
+	attr.mode = 0644;		/* of no kind, or of one that has a call of its own */
+	assert_int_equal(vmem_create(&c.root, N("x"), &attr, &vi), -EINVAL);
+	attr.mode = 0120777;
+	assert_int_equal(vmem_create(&c.root, N("x"), &attr, &vi), -EINVAL);
+	assert_int_equal(vmem_symlink(&c.root, N("x"), name, 0, &attr, &vi), -EINVAL);
+	assert_int_equal(vmem_symlink(&c.root, N("x"), (const char *)c.sim->now, BLOCK, &attr, &vi), -ENAMETOOLONG);
+	assert_int_equal(vmem_readlink(&a, name, sizeof(name)), -EINVAL);
 	/* The caller's inode is not that of the name. */
 	assert_int_equal(vmem_unlink(&c.root, N("a"), &b), -ENOENT);
 	assert_int_equal(vmem_rename(&c.root, N("a"), &a, &c.root, N("b"), &a, VMEM_RENAME_EXCHANGE), 0);
@@ -343,6 +350,12 @@ static void calls_that_make_no_sense_are_refused(void **state)
 	assert_int_equal(vmem_rename(&c.root, N("a"), &a, &c.root, N("c"), &b, 0), -ENOENT);
 	assert_int_equal(vmem_rename(&c.root, N("a"), &a, &c.root, N("b"), &gone, VMEM_RENAME_EXCHANGE), -ENOENT);
 	assert_int_equal(vmem_rename(&c.root, N("a"), &a, &c.root, N("c"), NULL, 8), -EINVAL);
+	/* Neither a file nor a directory. */
+	make(&c.root, "fifo", 0010644, &vi);
+	assert_int_equal(vmem_truncate(&vi, 0), -EINVAL);
+	assert_int_equal(write_at(&vi, 0, "x", 1), -EINVAL);
+	assert_int_equal(write_at(&c.root, 0, "x", 1), -EISDIR);
+	put(&vi);
 	/* In a directory that is gone. */
 	assert_int_equal(vmem_rmdir(&c.root, N("gone"), &gone), 0);
 	assert_int_equal(vmem_unlink(&gone, N("a"), &a), -ENOENT);
@@ -397,6 +410,148 @@ static size_t copy_some(void *ctx, void *addr, size_t len)
 	(void)addr;
 	*left -= n;
 	return n;
+}
+
+static int stop(void *ctx, const char *name, size_t len, uint64_t ino, unsigned int type, uint64_t cookie)
+{
+	(void)name;
+	(void)len;
+	(void)ino;
+	(void)type;
+	(void)cookie;
+	return --*(unsigned int *)ctx == 0;
+}
+
+static void a_reader_may_stop_at_any_name(void **state)
+{
+	unsigned int nr, left;
+	uint64_t cookie, last = 0;
+	struct vmem_inode vi;
+	struct ctx c;
+
+	up(&c, domain_of(state), 4 * MiB, 0);
+	make(&c.root, "a", S_FILE, &vi);
+	put(&vi);
+	make(&c.root, "b", S_FILE, &vi);
+	put(&vi);
+	for (nr = 1; nr <= 4; nr++) {
+		left = nr;
+		cookie = 0;
+		assert_int_equal(vmem_readdir(&c.root, &cookie, stop, &left), 0);
+		assert_int_equal(left, 0);
+		assert_true(cookie >= last && cookie < INT64_MAX);	/* that of the one not taken */
+		last = cookie;
+	}
+	left = 3;
+	assert_int_equal(vmem_readdir(&c.root, &cookie, stop, &left), 0);
+	assert_int_equal(left, 2);
+	finish(&c);
+}
+
+/* What is stored to again and again: roots and log, and not data. */
+static void the_hot_ranges_are_those_of_roots_and_log(void **state)
+{
+	struct vmem_range r[VMEM_HOT_RANGES];
+	struct ctx c;
+
+	(void)state;
+	up(&c, VMEM_DOMAIN_HOST, 4 * MiB, 64);
+	vmem_hot_ranges(c.fs, r);
+	assert_int_equal(r[0].offset, VMEM_ROOT_BLOCK(0) * BLOCK);
+	assert_int_equal(r[0].length, VMEM_NR_ROOTS * BLOCK);
+	assert_true(r[1].offset >= (VMEM_DESC_START + 1) * BLOCK);
+	assert_int_equal(r[1].length, 64 * BLOCK);
+	finish(&c);
+}
+
+/* Features that only writing needs to know: to be read, but not to be recovered. */
+static void what_only_a_later_version_may_write_is_read(void **state)
+{
+	struct vmem_mount_opts opts = { .domain = VMEM_DOMAIN_HOST };
+	struct vmem_superblock *sb;
+	struct vmem_inode vi;
+	struct ctx c;
+	int dirty;
+
+	(void)state;
+	for (dirty = 0; dirty < 2; dirty++) {
+		up(&c, VMEM_DOMAIN_HOST, 4 * MiB, 0);
+		make(&c.root, "file", S_FILE, &vi);
+		put(&vi);
+		if (dirty)
+			fail_now(&c, SIM_GUEST);
+		else
+			down(&c);
+		sb = (void *)c.sim->now;
+		sb->ro_compat = vmem_le64_of(1ull << 40);
+		sb->csum = vmem_le32_of(vmem_superblock_csum(vmem_crc32c, sb));
+		assert_int_equal(try_mount(&c, &opts), dirty ? -EROFS : 0);
+		if (dirty) {
+			assert_non_null(strstr(c.sim->last_log, "unknown read-only features"));
+		} else {
+			assert_true(vmem_is_read_only(c.fs));
+			assert_int_equal(vmem_remount(c.fs, true), 0);
+			assert_int_equal(vmem_remount(c.fs, false), -EROFS);
+			assert_int_equal(vmem_umount(c.fs), 0);
+		}
+		sim_free(c.sim);
+	}
+}
+
+/* Overwritten in place, by somebody who has only just opened the file. */
+static void data_that_rode_in_the_log_stays_overwritten_by_who_opens_the_file_later(void **state)
+{
+	struct vmem_inode vi;
+	struct ctx c;
+
+	(void)state;
+	up(&c, VMEM_DOMAIN_HOST, 4 * MiB, 0);
+	make(&c.root, "file", S_FILE, &vi);
+	write_pattern(&vi, 0, 5000, 1);
+	assert_int_equal(vmem_fsync(&vi, false), 0);
+	write_pattern(&vi, 5000, 100, 1);
+	assert_int_equal(vmem_fsync(&vi, false), 0);
+	put(&vi);
+	open_name(&c.root, "file", &vi);
+	write_pattern(&vi, 5000, 50, 2);
+	assert_int_equal(vmem_fsync(&vi, false), 0);
+	fail_and_mount(&c, SIM_HOST);
+	open_name(&c.root, "file", &vi);
+	expect_pattern(&vi, 0, 5000, 1);
+	expect_pattern(&vi, 5000, 50, 2);
+	expect_pattern(&vi, 5050, 50, 1);
+	put(&vi);
+	finish(&c);
+}
+
+static void without_memory_a_run_is_not_laid_out_and_nothing_is_kept(void **state)
+{
+	struct vmem_inode vi;
+	uint64_t free, n;
+	int err = -ENOMEM;
+	struct ctx c;
+
+	up(&c, domain_of(state), 4 * MiB, 0);
+	make(&c.root, "file", S_FILE, &vi);
+	write_pattern(&vi, 0, 3 * BLOCK, 1);
+	assert_int_equal(vmem_truncate(&vi, 60 * BLOCK), 0);
+	put(&vi);
+	for (n = 1; err; n++) {
+		/* Nothing is in memory that it needs. */
+		down(&c);
+		again(&c);
+		open_name(&c.root, "file", &vi);
+		free = free_blocks(&c);
+		c.sim->alloc_fails_at = c.sim->allocs + n;
+		err = vmem_layout(&vi, 20, 10);
+		c.sim->alloc_fails_at = 0;
+		assert_true(!err || err == -ENOMEM);
+		assert_int_equal(free_blocks(&c), err ? free : free - 10);
+		assert_int_equal(where(&vi, 20 * BLOCK) != 0, !err);
+		put(&vi);
+	}
+	assert_true(n > 3);
+	finish(&c);
 }
 
 static void a_read_into_a_bad_buffer_is_short_or_an_error(void **state)
@@ -515,6 +670,11 @@ int main(void)
 		cmocka_unit_test(the_last_link_is_refused),
 		cmocka_unit_test(calls_that_make_no_sense_are_refused),
 		EACH_DOMAIN(runs_are_laid_out_whole_or_not_at_all),
+		cmocka_unit_test(data_that_rode_in_the_log_stays_overwritten_by_who_opens_the_file_later),
+		EACH_DOMAIN(without_memory_a_run_is_not_laid_out_and_nothing_is_kept),
+		EACH_DOMAIN(a_reader_may_stop_at_any_name),
+		cmocka_unit_test(the_hot_ranges_are_those_of_roots_and_log),
+		cmocka_unit_test(what_only_a_later_version_may_write_is_read),
 		cmocka_unit_test(a_read_into_a_bad_buffer_is_short_or_an_error),
 		EACH_DOMAIN(an_open_unlinked_file_keeps_the_mount_writable),
 		cmocka_unit_test(what_was_stored_before_damage_is_durable_after_sync),

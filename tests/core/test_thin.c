@@ -13,6 +13,7 @@ static struct {
 	bool has[MAX_BLOCKS];
 	uint64_t nr, limit;
 	unsigned int provisions, refused, discards;
+	unsigned int breaks_after;	/* refused so often, the next request fails otherwise; 0: never */
 	uint64_t discarded;
 	uint64_t homeless;		/* stores to blocks that it has no room for */
 	bool counts;			/* stores are being watched */
@@ -28,7 +29,7 @@ static int host_provision(struct vmem_store *store, uint64_t off, uint64_t len)
 		more += !host.has[b];
 	if (host.nr + more > host.limit) {
 		host.refused++;
-		return -ENOSPC;
+		return host.refused == host.breaks_after ? -EIO : -ENOSPC;
 	}
 	for (b = first; b < end; b++)
 		host.has[b] = true;
@@ -392,6 +393,139 @@ static void trimming_gives_all_free_blocks_back(void **state)
 	thin_finish(&c);
 }
 
+/* Files of one block, every second of which is gone again: free runs of one block. */
+static void fragment(struct ctx *c, const char *what, unsigned int nr)
+{
+	unsigned int i;
+	char name[16];
+
+	for (i = 0; i < nr; i++) {
+		snprintf(name, sizeof(name), "%s%u", what, i);
+		write_file(c, name, BLOCK, i);
+	}
+	assert_int_equal(vmem_sync(c->fs), 0);
+	for (i = 0; i < nr; i += 2) {
+		snprintf(name, sizeof(name), "%s%u", what, i);
+		unlink_name(&c->root, name);
+	}
+	assert_int_equal(vmem_sync(c->fs), 0);
+	assert_int_equal(vmem_checkpoint(c->fs), 0);
+	assert_int_equal(vmem_checkpoint(c->fs), 0);
+}
+
+static void expect_fragments(struct ctx *c, const char *what, unsigned int nr)
+{
+	struct vmem_inode vi;
+	unsigned int i;
+	char name[16];
+
+	for (i = 1; i < nr; i += 2) {
+		snprintf(name, sizeof(name), "%s%u", what, i);
+		open_name(&c->root, name, &vi);
+		expect_pattern(&vi, 0, BLOCK, i);
+		put(&vi);
+	}
+}
+
+/* More runs, and more blocks, than one request takes. */
+static void however_scattered_all_that_is_free_is_given_back(void **state)
+{
+	uint64_t trimmed;
+	struct ctx c;
+
+	thin_up(&c, domain_of(state), 32 * MiB);
+	vmem_set_discard(c.fs, true);
+	fragment(&c, "a", 200);
+	assert_true(host.discards > 3 && host.discarded >= 100 * BLOCK);
+	vmem_set_discard(c.fs, false);
+	fragment(&c, "b", 200);
+	host.discards = 0;
+	assert_int_equal(vmem_trim(c.fs, 0, UINT64_MAX, 0, &trimmed), 0);
+	assert_true(host.discards > 3);
+	assert_int_equal(trimmed, free_blocks(&c) * BLOCK);
+	assert_int_equal(host.nr, (32 * MiB - trimmed) / BLOCK);
+	expect_fragments(&c, "a", 200);
+	expect_fragments(&c, "b", 200);
+	thin_finish(&c);
+}
+
+/* An allocation on a full host asks for some of what is free, not for each block of it. */
+static void a_full_host_is_not_asked_for_ever(void **state)
+{
+	struct vmem_inode vi;
+	uint64_t trimmed;
+	unsigned int before;
+	struct ctx c;
+
+	thin_up(&c, domain_of(state), 8 * MiB);
+	fragment(&c, "f", 400);
+	make(&c.root, "file", S_FILE, &vi);
+	assert_int_equal(vmem_sync(c.fs), 0);
+	assert_int_equal(vmem_trim(c.fs, 0, UINT64_MAX, 0, &trimmed), 0);
+	host.limit = host.nr;
+	before = host.provisions;
+	assert_int_equal(write_at(&vi, 0, host.sim->now, BLOCK), -ENOSPC);
+	assert_true(host.provisions > before + 32 && host.provisions < before + 100);
+	expect_fragments(&c, "f", 400);
+	host.limit = host.sim->size / BLOCK;
+	write_pattern(&vi, 0, 3 * BLOCK, 9);
+	expect_pattern(&vi, 0, 3 * BLOCK, 9);
+	put(&vi);
+	thin_finish(&c);
+}
+
+static void a_host_that_breaks_while_it_is_asked_is_an_io_error(void **state)
+{
+	struct vmem_inode vi;
+	uint64_t trimmed;
+	unsigned int n;
+	struct ctx c;
+
+	thin_up(&c, domain_of(state), 8 * MiB);
+	fragment(&c, "f", 100);
+	make(&c.root, "file", S_FILE, &vi);
+	for (n = 1; n < 6; n++) {
+		assert_int_equal(vmem_sync(c.fs), 0);
+		assert_int_equal(vmem_trim(c.fs, 0, UINT64_MAX, 0, &trimmed), 0);
+		host.limit = host.nr;
+		host.breaks_after = host.refused + n;
+		assert_int_equal(write_at(&vi, 0, host.sim->now, BLOCK), -EIO);
+		host.breaks_after = 0;
+		assert_false(vmem_is_read_only(c.fs));
+		host.limit = host.sim->size / BLOCK;
+	}
+	write_pattern(&vi, 0, 3 * BLOCK, 9);
+	expect_pattern(&vi, 0, 3 * BLOCK, 9);
+	expect_fragments(&c, "f", 100);
+	put(&vi);
+	thin_finish(&c);
+}
+
+static void what_cannot_be_trimmed_is_refused(void **state)
+{
+	uint64_t trimmed = 1;
+	struct ctx c;
+
+	thin_up(&c, domain_of(state), 32 * MiB);
+	/* Metadata: nothing is free there. */
+	assert_int_equal(vmem_trim(c.fs, 0, 8 * BLOCK, 0, &trimmed), 0);
+	assert_int_equal(trimmed, 0);
+	assert_int_equal(host.discards, 0);
+	assert_int_equal(vmem_trim(c.fs, 0, UINT64_MAX, 32 * MiB + BLOCK, &trimmed), -EINVAL);
+	assert_int_equal(vmem_remount(c.fs, true), 0);
+	assert_int_equal(vmem_trim(c.fs, 0, UINT64_MAX, 0, &trimmed), -EROFS);
+	assert_int_equal(vmem_remount(c.fs, false), 0);
+	c.sim->store.discard = NULL;
+	assert_int_equal(vmem_trim(c.fs, 0, UINT64_MAX, 0, &trimmed), -EOPNOTSUPP);
+	vmem_set_discard(c.fs, true);	/* in vain */
+	write_file(&c, "file", 100000, 1);
+	unlink_name(&c.root, "file");
+	assert_int_equal(vmem_sync(c.fs), 0);
+	assert_int_equal(vmem_checkpoint(c.fs), 0);
+	assert_int_equal(host.discards, 0);
+	thin_finish(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -404,6 +538,10 @@ int main(void)
 		EACH_DOMAIN(freed_blocks_are_discarded_at_the_next_checkpoint),
 		EACH_DOMAIN(nothing_is_discarded_that_a_failure_brings_back),
 		EACH_DOMAIN(trimming_gives_all_free_blocks_back),
+		EACH_DOMAIN(however_scattered_all_that_is_free_is_given_back),
+		EACH_DOMAIN(a_full_host_is_not_asked_for_ever),
+		EACH_DOMAIN(a_host_that_breaks_while_it_is_asked_is_an_io_error),
+		EACH_DOMAIN(what_cannot_be_trimmed_is_refused),
 	};
 
 	return cmocka_run_group_tests_name("thin", tests, NULL, NULL);

@@ -189,8 +189,7 @@ static void seeded_random(const struct vmem_env *e, void *buf, size_t len)
 
 int make_image(void **state)
 {
-	/* Areas lie against each other: one that is moved a little lies over another. */
-	struct vmem_mkfs_params params = { .ag_blocks = AG_BLOCKS, .label = "damage", .max_size = 1 };
+	struct vmem_mkfs_params params = { .ag_blocks = AG_BLOCKS, .label = "damage" };
 	struct vmem_mount_opts opts = { .read_only = false };
 	struct vmem_inode root;
 	struct vmem_fs *fs;
@@ -511,4 +510,129 @@ int learn_image(void **state)
 		return -1;
 	assert_null(lost_thing());
 	return 0;
+}
+
+/* ---- Expectations -------------------------------------------------------- */
+
+void expect_found(const char *words)
+{
+	if (check_image() <= 0 || !strstr(all_problems, words))
+		fail_msg("not found: %s; but: %s", words, all_problems);
+}
+
+void expect_sound(const char *what)
+{
+	if (check_image())
+		fail_msg("%s: %s", what, all_problems);
+}
+
+void expect_report(const char *words)
+{
+	if (!strstr(all_reports, words))
+		fail_msg("not reported: %s; but: %s", words, all_reports);
+}
+
+void expect_repair_of(uint64_t ino, const char *words)
+{
+	victim = ino;
+	expect_found(words);
+	expect_sound_repair(words);
+}
+
+void expect_repair(uint64_t ino, const char *words)
+{
+	expect_repair_of(ino, words);
+	restore();
+}
+
+void expect_refusal(const char *words)
+{
+	struct vmem_repair_result r;
+	int err = repair_image(&r);
+
+	if (err != -EUCLEAN || !strstr(last_report, "refused") || !strstr(last_report, words))
+		fail_msg("not refused (%d): %s; but: %s", err, words, all_reports);
+	assert_int_equal(allocated(), 0);
+	restore();
+}
+
+uint64_t find_name(uint64_t dir, const char *name)
+{
+	struct vmem_mount_opts opts = { .no_recovery = true };
+	struct vmem_inode vi;
+	struct vmem_fs *fs;
+	uint64_t ino = 0;
+
+	assert_int_equal(vmem_mount(&store, env, &opts, &fs, NULL), 0);
+	assert_int_equal(vmem_iget(fs, dir, &vi), 0);
+	if (vmem_lookup(&vi, name_of(name), &ino, NULL))
+		ino = 0;
+	vmem_umount(fs);
+	return ino;
+}
+
+/* ---- Making more of it --------------------------------------------------- */
+
+struct vmem_ag_desc *desc(uint32_t ag)
+{
+	return (struct vmem_ag_desc *)block(VMEM_DESC_START) + ag;
+}
+
+uint64_t free_run(uint64_t *start)
+{
+	uint64_t nr = STORE_SIZE / VMEM_BLOCK_SIZE, i, run = 0, best = 0;
+	uint32_t ag_blocks = vmem_get32(superblock()->ag_blocks);
+
+	for (i = 0; i < nr; i++) {
+		const uint8_t *map = block(vmem_sb_group_meta(superblock(), (uint32_t)(i / ag_blocks)));
+		uint64_t bit = i % ag_blocks;
+
+		run = map[bit / 8] >> bit % 8 & 1 ? 0 : run + 1;
+		if (!bit && run)
+			run = 1;
+		if (run > best) {
+			best = run;
+			*start = i + 1 - run;
+		}
+	}
+	return best;
+}
+
+/* A free block, which is used from now on. */
+static uint64_t take_block(void)
+{
+	uint64_t start = 0, bit;
+	uint32_t ag;
+
+	assert_true(free_run(&start) > 0);
+	ag = (uint32_t)(start / vmem_get32(superblock()->ag_blocks));
+	bit = start % vmem_get32(superblock()->ag_blocks);
+	block(vmem_sb_group_meta(superblock(), ag))[bit / 8] |= (uint8_t)(1u << bit % 8);
+	desc(ag)->free_blocks = vmem_le32_of(vmem_get32(desc(ag)->free_blocks) - 1ull);
+	return start;
+}
+
+uint64_t make_node(uint32_t magic, uint64_t ino, uint32_t level, const void *entries, uint32_t nr)
+{
+	uint64_t at = take_block();
+	struct vmem_node *node = (struct vmem_node *)block(at);
+
+	memset(node, 0, VMEM_BLOCK_SIZE);
+	node->magic = vmem_le32_of(magic);
+	node->level = vmem_le16_of(level);
+	node->count = vmem_le16_of(nr);
+	node->owner = vmem_le64_of(ino);
+	node->self = vmem_le64_of(at);
+	memcpy(node + 1, entries, nr * 16);
+	return at;
+}
+
+void add_blocks(uint64_t ino, int64_t nr)
+{
+	struct vmem_dinode *di = inode(ino);
+
+	di->blocks = vmem_le64_of(vmem_get64(di->blocks) + (uint64_t)nr);
+	if (ino == ino_names)
+		di->size = vmem_le64_of(vmem_get64(di->blocks) * VMEM_BLOCK_SIZE);
+	fix_inode(ino);
 }

@@ -81,4 +81,33 @@ void expect_sound_repair(const char *what);
 /* What is not as it was; NULL: nothing but the victim.  The first call learns from a sound image. */
 const char *lost_thing(void);
 
+/* ---- For what has several damages at once ---- */
+
+/* These words are among the findings. */
+void expect_found(const char *words);
+void expect_sound(const char *what);
+/* These words were reported by the last repair. */
+void expect_report(const char *words);
+/* Found and repaired; the repaired image stays, to be looked at. */
+void expect_repair_of(uint64_t ino, const char *words);
+/* The same, and the image is restored. */
+void expect_repair(uint64_t ino, const char *words);
+/* The repair refuses, with these words; the image is restored. */
+void expect_refusal(const char *words);
+
+/* The inode that a name leads to now; 0: none. */
+uint64_t find_name(uint64_t dir, const char *name);
+struct vmem_ag_desc *desc(uint32_t ag);
+/* The longest run of free blocks. */
+uint64_t free_run(uint64_t *start);
+/* A node with these entries of 16 bytes, in a block that was free; its block. */
+uint64_t make_node(uint32_t magic, uint64_t ino, uint32_t level, const void *entries, uint32_t nr);
+/* The inode holds nr blocks more. */
+void add_blocks(uint64_t ino, int64_t nr);
+
+static inline struct vmem_extent extent(uint64_t lblk, uint64_t len, uint64_t pblk)
+{
+	return (struct vmem_extent){ vmem_le64_of(lblk | (len - 1) << VMEM_LBLK_BITS), vmem_le64_of(pblk) };
+}
+
 #endif

@@ -48,7 +48,7 @@ static uint64_t repairs, refusals;
 static uint8_t damaged[STORE_SIZE];
 
 /* The damage stays in store.base. */
-static void expect_repair(const char *name, unsigned int pattern)
+static void repair_damage(const char *name, unsigned int pattern)
 {
 	struct vmem_repair_result r;
 	const char *lost;
@@ -85,7 +85,7 @@ static void expect(const char *name, unsigned int pattern, enum verdict verdict)
 	if (verdict == FREE && problems != 0)
 		fail_msg("%s: pattern %u is valid, but: %s", name, pattern, first_problem);
 	if (verdict == FOUND && serial++ % repair_each == 0)
-		expect_repair(name, pattern);
+		repair_damage(name, pattern);
 }
 
 /* Each byte-wise pattern changes the field. */
@@ -468,7 +468,7 @@ static void a_block_used_twice(void **state)
 	assert_true(check_image() > 0);
 	assert_non_null(strstr(first_problem, "used twice"));
 	set_victim(ino_dense);
-	expect_repair("a block used twice", 0);
+	repair_damage("a block used twice", 0);
 	restore();
 }
 
@@ -554,7 +554,7 @@ static void circles(void **state)
 	assert_true(check_image() > 0);
 	assert_non_null(strstr(first_problem, "circle"));
 	set_victim(ino_names);
-	expect_repair("a circle", 0);
+	repair_damage("a circle", 0);
 	restore();
 }
 

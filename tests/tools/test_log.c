@@ -92,7 +92,7 @@ static unsigned int count_late(void)
 }
 
 /* The image may say anything now; nothing but a repair helps. */
-static void expect_sound(const char *what, unsigned int nr, unsigned int pattern)
+static void expect_sound_log(const char *what, unsigned int nr, unsigned int pattern)
 {
 	struct vmem_repair_result r;
 
@@ -139,7 +139,7 @@ static int make_unclean(void **state)
 	for (i = 0; i < nr_records; i++) {
 		back_to_unclean();
 		memset(record[i], 0, sizeof(*record[i]));
-		expect_sound("nothing", i, 0);
+		expect_sound_log("nothing", i, 0);
 		late_before[i] = count_late();
 	}
 	assert_int_equal(late_before[0], 0);
@@ -198,7 +198,7 @@ static void damage_record(unsigned int nr, size_t at, const struct field *f, siz
 
 			back_to_unclean();
 			damage((uint8_t *)record[nr] + at + f[i].off, f[i].size, pattern);
-			expect_sound(f[i].name, nr, pattern);
+			expect_sound_log(f[i].name, nr, pattern);
 			if (count_late() != late_before[nr])
 				fail_msg("%s of record %u, pattern %u: %u files instead of %u", f[i].name, nr,
 					 pattern, count_late(), late_before[nr]);
@@ -209,7 +209,7 @@ static void damage_record(unsigned int nr, size_t at, const struct field *f, siz
 			back_to_unclean();
 			damage((uint8_t *)record[nr] + at + f[i].off, f[i].size, pattern);
 			fix_log();
-			expect_sound(f[i].name, nr, pattern);
+			expect_sound_log(f[i].name, nr, pattern);
 		}
 }
 

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
@@ -49,43 +48,11 @@ static void make_in(struct vmem_inode *dir, const char *name, uint16_t mode, str
 	assert_int_equal(vmem_create(dir, name_of(name), &attr, vi), 0);
 }
 
-static uint64_t find_name(uint64_t dir, const char *name)
-{
-	struct vmem_mount_opts opts = { .no_recovery = true };
-	struct vmem_inode vi;
-	struct vmem_fs *fs;
-	uint64_t ino = 0;
-
-	assert_int_equal(vmem_mount(&store, env, &opts, &fs, NULL), 0);
-	assert_int_equal(vmem_iget(fs, dir, &vi), 0);
-	if (vmem_lookup(&vi, name_of(name), &ino, NULL))
-		ino = 0;
-	vmem_umount(fs);
-	return ino;
-}
-
 /* Its inode stays, but no name leads there. */
 static void lose_name(uint64_t ino)
 {
 	name_for(root_leaf(), ino)->ino = vmem_le32_of(0);
 	victim = ino;
-}
-
-static void expect_report(const char *words)
-{
-	if (!strstr(all_reports, words))
-		fail_msg("not reported: %s; but: %s", words, all_reports);
-}
-
-static void expect_refusal(const char *words)
-{
-	struct vmem_repair_result r;
-	int err = repair_image(&r);
-
-	if (err != -EUCLEAN || !strstr(all_reports, words))
-		fail_msg("not refused (%d): %s; but: %s", err, words, all_reports);
-	assert_int_equal(allocated(), 0);
-	restore();
 }
 
 static const char *number_of(uint64_t ino)
@@ -362,7 +329,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup(without_a_block_for_lost_and_found_the_repair_says_what_is_left, start),
 	};
 
-	seed = argc > 2 ? strtoull(argv[2], NULL, 0) : (uint64_t)time(NULL);
+	/* With this one names do not fit without a free block. */
+	seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 3;
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);
 	print_message("seed %llu\n", (unsigned long long)seed);

@@ -74,6 +74,35 @@ static int read_file(uint64_t ino)
 	return n < 0 ? (int)n : err;
 }
 
+static size_t fill(void *ctx, void *addr, size_t len)
+{
+	(void)ctx;
+	memset(addr, 'u', len);
+	return len;
+}
+
+static int write_file(uint64_t ino)
+{
+	struct vmem_inode vi;
+	int64_t n;
+	int err = vmem_iget(fs, ino, &vi);
+
+	if (err)
+		return err;
+	n = vmem_write(&vi, vmem_size(&vi), 9 * VMEM_BLOCK_SIZE, fill, NULL);
+	err = vmem_iput(&vi);
+	return n < 0 ? (int)n : err;
+}
+
+static int read_link(uint64_t ino)
+{
+	struct vmem_inode vi;
+	char buf[VMEM_BLOCK_SIZE];
+	int err = vmem_iget(fs, ino, &vi);
+
+	return err ? err : vmem_readlink(&vi, buf, sizeof(buf));
+}
+
 static int see(void *ctx, const char *name, size_t len, uint64_t ino, unsigned int type, uint64_t cookie)
 {
 	(void)name;
@@ -206,6 +235,80 @@ static struct vmem_ag_desc *desc_of(uint64_t ino)
 	return (struct vmem_ag_desc *)block(VMEM_DESC_START) + ino / vmem_get32(superblock()->inodes_per_ag);
 }
 
+/* Each counter of a group has a limit, which the mount looks at. */
+static void a_descriptor_with_impossible_counters_is_not_mounted(void **state)
+{
+	struct vmem_mount_opts opts = { .read_only = false };
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 5; i++) {
+		((vmem_le32 *)(void *)desc(1))[i] = vmem_le32_of(UINT32_MAX);
+		assert_int_equal(vmem_mount(&store, env, &opts, &fs, NULL), -EUCLEAN);
+		assert_int_equal(allocated(), 0);
+		restore();
+	}
+}
+
+static void orphans_that_are_none_are_found_by_the_mount(void **state)
+{
+	struct vmem_mount_opts opts = { .read_only = false };
+	uint8_t *orphans = block(vmem_sb_group_meta(superblock(), 0) + 1) + VMEM_ORPHAN_BITMAP_OFF;
+	uint32_t last = vmem_get32(superblock()->inodes_per_ag) - 1;
+
+	(void)state;
+	desc(0)->nr_orphans = vmem_le32_of(1);
+	orphans[last / 8] |= (uint8_t)(1u << last % 8);
+	assert_int_equal(vmem_mount(&store, env, &opts, &fs, NULL), -EUCLEAN);
+	assert_int_equal(allocated(), 0);
+	restore();
+	/* Counted, but not there: for fsck. */
+	desc(0)->nr_orphans = vmem_le32_of(1);
+	assert_int_equal(vmem_mount(&store, env, &opts, &fs, NULL), 0);
+	unmount_it();
+}
+
+static int create_in(uint64_t dir)
+{
+	struct vmem_attr attr = { .mode = 0100644 };
+	struct vmem_inode vi, new;
+	int err = vmem_iget(fs, dir, &vi);
+
+	if (!err)
+		err = vmem_create(&vi, name_of("new"), &attr, &new);
+	return err;
+}
+
+/* Free inodes that the bitmap does not have, and one that it should not have. */
+static void an_inode_bitmap_that_contradicts_its_group_is_found(void **state)
+{
+	uint8_t *map = block(vmem_sb_group_meta(superblock(), 0) + 1);
+
+	(void)state;
+	memset(map, 0xff, VMEM_ORPHAN_BITMAP_OFF);
+	MEETS(-EUCLEAN, create_in(VMEM_ROOT_INO));
+	map[0] &= (uint8_t)~1u;
+	MEETS(-EUCLEAN, create_in(VMEM_ROOT_INO));
+}
+
+static void a_block_bitmap_that_contradicts_its_group_is_found(void **state)
+{
+	uint32_t ag;
+
+	(void)state;
+	for (ag = 0; ag < 4; ag++)
+		desc(ag)->free_blocks = vmem_le32_of(vmem_get32(desc(ag)->free_blocks) ^ 1u);
+	MEETS(-EUCLEAN, write_file(ino_dense));
+}
+
+static void a_symlink_without_contents_is_found(void **state)
+{
+	(void)state;
+	inode(ino_long)->nr_ext = vmem_le16_of(0);
+	fix_inode(ino_long);
+	MEETS(-EUCLEAN, read_link(ino_long));
+}
+
 static void counters_that_contradict_what_is_freed_are_found(void **state)
 {
 	uint32_t per_ag = vmem_get32(superblock()->inodes_per_ag);
@@ -229,11 +332,6 @@ static void counters_that_contradict_what_is_freed_are_found(void **state)
 
 /* ---- Extents ------------------------------------------------------------- */
 
-static struct vmem_extent extent(uint64_t lblk, uint64_t len, uint64_t pblk)
-{
-	return (struct vmem_extent){ vmem_le64_of(lblk | (len - 1) << VMEM_LBLK_BITS), vmem_le64_of(pblk) };
-}
-
 static void blocks_that_no_file_can_hold_are_not_read(void **state)
 {
 	uint64_t nr = STORE_SIZE / VMEM_BLOCK_SIZE, ag = vmem_get32(superblock()->ag_blocks);
@@ -251,6 +349,18 @@ static void blocks_that_no_file_can_hold_are_not_read(void **state)
 	}
 }
 
+static int lay_out(uint64_t ino)
+{
+	struct vmem_inode vi;
+	int err = vmem_iget(fs, ino, &vi), err2;
+
+	if (err)
+		return err;
+	err = vmem_layout(&vi, 1, 1);
+	err2 = vmem_iput(&vi);
+	return err ? err : err2;
+}
+
 static void an_extent_tree_without_entries_is_found(void **state)
 {
 	(void)state;
@@ -259,6 +369,9 @@ static void an_extent_tree_without_entries_is_found(void **state)
 	MEETS(-EUCLEAN, read_file(ino_sparse));
 	first_extent_node()->count = vmem_le16_of(0);
 	MEETS(-EUCLEAN, read_file(ino_sparse));
+	MEETS(0, lay_out(ino_sparse));
+	first_extent_node()->count = vmem_le16_of(0);
+	MEETS(-EUCLEAN, lay_out(ino_sparse));
 	first_extent_node()->count = vmem_le16_of(VMEM_NODE_ENTRIES + 1);
 	MEETS(-EUCLEAN, read_file(ino_sparse));
 }
@@ -345,6 +458,9 @@ static void a_reader_gets_no_name_that_would_lead_it_astray(void **state)
 	de->name_len = 2;
 	memcpy(de->name, ".x", 2);
 	MEETS(0, list(VMEM_ROOT_INO));
+	de->name_len = 3;
+	memcpy(de->name, ".xy", 3);
+	MEETS(0, list(VMEM_ROOT_INO));
 }
 
 /* A position of readdir is a hash: few names may share one, and none lies behind the next leaf. */
@@ -376,23 +492,41 @@ static void names_of_one_hash_are_told_apart(void **state)
 	MEETS(-ENOENT, look(VMEM_ROOT_INO, name_of("fif0")));
 }
 
-/* A name whose hash lies in leaf 3, too long for what is free there. */
+/* A name of full length, another one each time, whose hash lies in leaf 3. */
 static struct vmem_name new_name(void)
 {
 	struct vmem_dir_index *idx = (struct vmem_dir_index *)(dir_index_node() + 1);
 	static char text[VMEM_NAME_MAX + 1];
-	unsigned int i;
+	static unsigned int nr;
 
-	for (i = 0; i < 100000; i++) {
+	for (;;) {
 		uint64_t hash;
 
-		snprintf(text, sizeof(text), "%0255u", 1000 + i);
+		snprintf(text, sizeof(text), "%0255u", 1000 + nr++);
 		hash = hash_of(text, VMEM_NAME_MAX);
 		if (hash >= vmem_get64(idx[3].hash) && hash < vmem_get64(idx[4].hash))
 			return (struct vmem_name){ text, VMEM_NAME_MAX };
 	}
-	fail_msg("no name for the leaf");
-	return (struct vmem_name){ text, 0 };
+}
+
+static unsigned int room_in_leaf(void)
+{
+	struct vmem_dirent *de = (struct vmem_dirent *)(dir_leaf(3) + 1);
+	unsigned int used = VMEM_NODE_HEAD;
+
+	for (; (uint8_t *)de < (uint8_t *)dir_leaf(3) + VMEM_BLOCK_SIZE; de = after(de))
+		used += vmem_get32(de->ino) ? VMEM_DIRENT_LEN(de->name_len) : 0;
+	return VMEM_BLOCK_SIZE - used;
+}
+
+/* Until one more of these names does not fit. */
+static void fill_leaf(void)
+{
+	while (room_in_leaf() >= VMEM_DIRENT_LEN(VMEM_NAME_MAX)) {
+		mount_it();
+		assert_int_equal(add_link(ino_names, new_name()), 0);
+		assert_int_equal(vmem_umount(fs), 0);
+	}
 }
 
 /* From the i-th entry of leaf 3 on all get one hash: its lower bound, or the upper one. */
@@ -410,19 +544,11 @@ static void level_hashes(unsigned int from, bool high)
 
 static void a_leaf_is_never_split_between_equal_hashes(void **state)
 {
-	unsigned int used = 0;
-	struct vmem_dirent *de = (struct vmem_dirent *)(dir_leaf(3) + 1);
-
 	(void)state;
-	/* Full first: an entry takes what is free. */
-	while ((uint8_t *)de < (uint8_t *)dir_leaf(3) + VMEM_BLOCK_SIZE) {
-		used += VMEM_DIRENT_LEN(de->name_len);
-		de = after(de);
-	}
-	if (VMEM_BLOCK_SIZE - VMEM_NODE_HEAD - used >= VMEM_DIRENT_LEN(VMEM_NAME_MAX))
-		return;		/* with this seed there is room for it */
+	fill_leaf();
 	level_hashes(0, false);
 	MEETS(-ENOSPC, add_link(ino_names, new_name()));
+	fill_leaf();
 	level_hashes(2, true);
 	MEETS(0, add_link(ino_names, new_name()));
 }
@@ -477,6 +603,11 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(an_inode_that_contradicts_itself_is_not_used, start),
 		cmocka_unit_test_setup(a_root_that_is_no_named_directory_is_not_used, start),
+		cmocka_unit_test_setup(a_descriptor_with_impossible_counters_is_not_mounted, start),
+		cmocka_unit_test_setup(orphans_that_are_none_are_found_by_the_mount, start),
+		cmocka_unit_test_setup(an_inode_bitmap_that_contradicts_its_group_is_found, start),
+		cmocka_unit_test_setup(a_block_bitmap_that_contradicts_its_group_is_found, start),
+		cmocka_unit_test_setup(a_symlink_without_contents_is_found, start),
 		cmocka_unit_test_setup(counters_that_contradict_what_is_freed_are_found, start),
 		cmocka_unit_test_setup(blocks_that_no_file_can_hold_are_not_read, start),
 		cmocka_unit_test_setup(an_extent_tree_without_entries_is_found, start),
