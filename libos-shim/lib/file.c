@@ -4,20 +4,18 @@
 
 /* ---- Handles ---- */
 
-/* Takes over the reference to inode; NULL: no memory, the reference is dropped. */
-static struct vmemos_file *new_file(struct vmemos_inode *inode, unsigned int flags)
+static int new_file(struct vmemos_inode *inode, unsigned int flags, struct vmemos_file **file)
 {
 	struct vmemos *fs = inode->fs;
-	struct vmemos_file *file = vmemos_arena_alloc(fs->arena, sizeof(*file));
 
-	if (!file) {
-		vmemos_iput(inode);
-		return NULL;
-	}
-	file->inode = inode;
-	file->flags = flags;
+	*file = vmemos_arena_alloc(fs->arena, sizeof(**file));
+	if (!*file)
+		return -ENOMEM;
+	(*file)->inode = inode;
+	(*file)->flags = flags;
+	vmemos_ihold(inode);
 	fs->nr_files++;
-	return file;
+	return 0;
 }
 
 static bool wants_write(unsigned int flags)
@@ -91,25 +89,18 @@ static enum vmemos_follow follow_to_open(unsigned int flags)
 int vmemos_open(struct vmemos_file *at, const char *path, unsigned int flags,
 		unsigned int mode, struct vmemos_file **file)
 {
-	struct vmemos *fs = at->inode->fs;
 	struct vmemos_walk w;
 	int err;
 
 	*file = NULL;
 	if (flags & VMEMOS_O_PATH)
 		flags &= VMEMOS_O_PATH | VMEMOS_O_DIRECTORY | VMEMOS_O_NOFOLLOW;
-	vmemos_lock(fs);
-	err = vmemos_walk(at, path, follow_to_open(flags), &w);
+	err = vmemos_begin(at, path, follow_to_open(flags), &w);
 	if (!err)
 		err = open_walked(&w, flags, mode);
-	if (!err) {
-		*file = new_file(w.inode, flags);
-		w.inode = NULL;
-		err = *file ? 0 : -ENOMEM;
-	}
-	vmemos_walk_put(&w);
-	vmemos_unlock(fs);
-	return err;
+	if (!err)
+		err = new_file(w.inode, flags, file);
+	return vmemos_end(&w, err);
 }
 
 int vmemos_close(struct vmemos_file *file)
@@ -307,61 +298,44 @@ static enum vmemos_follow follow_by(unsigned int flags)
 int vmemos_stat(struct vmemos_file *at, const char *path, unsigned int flags,
 		struct vmemos_stat *st)
 {
-	struct vmemos *fs = at->inode->fs;
-	struct vmemos_inode *inode;
+	struct vmemos_walk w;
 	struct vmem_attr a;
-	int err;
+	int err = vmemos_begin(at, path, follow_by(flags), &w);
 
-	vmemos_lock(fs);
-	err = vmemos_resolve(at, path, follow_by(flags), &inode);
 	if (!err) {
-		vmem_getattr(&inode->core, &a);
+		vmem_getattr(&w.inode->core, &a);
 		*st = (struct vmemos_stat){
-			.ino = inode->core.ino, .mode = a.mode, .nlink = a.nlink, .uid = a.uid,
+			.ino = w.inode->core.ino, .mode = a.mode, .nlink = a.nlink, .uid = a.uid,
 			.gid = a.gid, .rdev = a.rdev, .generation = a.generation,
 			.size = a.size, .blocks = a.blocks, .atime = a.atime,
 			.mtime = a.mtime, .ctime = a.ctime, .btime = a.btime,
 		};
-		vmemos_iput(inode);
 	}
-	vmemos_unlock(fs);
-	return err;
+	return vmemos_end(&w, err);
 }
 
-/* The lock is held. */
-static int set_attr(struct vmemos_inode *inode, unsigned int which, const struct vmemos_stat *st)
+int vmemos_setattr(struct vmemos_file *at, const char *path, unsigned int flags,
+		   unsigned int which, const struct vmemos_stat *st)
 {
+	const unsigned int known = VMEM_SET_MODE | VMEM_SET_UID | VMEM_SET_GID | VMEM_SET_ATIME |
+				   VMEM_SET_MTIME;
+	struct vmemos_platform *p = at->inode->fs->platform;
 	struct vmem_attr a = {
 		.mode = (uint16_t)(st->mode & 07777), .uid = st->uid, .gid = st->gid,
-		.atime = st->atime, .mtime = st->mtime,
+		.atime = st->atime, .mtime = st->mtime, .ctime = p->now(p),
 	};
-	unsigned int known = VMEM_SET_MODE | VMEM_SET_UID | VMEM_SET_GID | VMEM_SET_ATIME |
-			     VMEM_SET_MTIME;
+	struct vmemos_walk w;
+	int err;
 
 	_Static_assert(VMEMOS_SET_MODE == VMEM_SET_MODE && VMEMOS_SET_UID == VMEM_SET_UID &&
 		       VMEMOS_SET_GID == VMEM_SET_GID && VMEMOS_SET_ATIME == VMEM_SET_ATIME &&
 		       VMEMOS_SET_MTIME == VMEM_SET_MTIME, "bits are handed over as they are");
 	if (which & ~known)
 		return -EINVAL;
-	a.ctime = inode->fs->platform->now(inode->fs->platform);
-	return vmem_setattr(&inode->core, which | VMEM_SET_CTIME, &a);
-}
-
-int vmemos_setattr(struct vmemos_file *at, const char *path, unsigned int flags,
-		   unsigned int which, const struct vmemos_stat *st)
-{
-	struct vmemos *fs = at->inode->fs;
-	struct vmemos_inode *inode;
-	int err;
-
-	vmemos_lock(fs);
-	err = vmemos_resolve(at, path, follow_by(flags), &inode);
-	if (!err) {
-		err = set_attr(inode, which, st);
-		vmemos_iput(inode);
-	}
-	vmemos_unlock(fs);
-	return err;
+	err = vmemos_begin(at, path, follow_by(flags), &w);
+	if (!err)
+		err = vmem_setattr(&w.inode->core, which | VMEM_SET_CTIME, &a);
+	return vmemos_end(&w, err);
 }
 
 /* ---- Directories ---- */

@@ -133,12 +133,13 @@ void vmemos_idrop(struct vmemos_inode *inode);
 /* Give back the memory of idle inodes, down to `keep`. */
 void vmemos_ishrink(struct vmemos *fs, unsigned int keep);
 
-/* ---- path.c: fs->lock is held exclusively ---- */
+/* ---- path.c: fs->lock is held exclusively, but before vmemos_begin() ---- */
 
 enum vmemos_last { VMEMOS_LAST_NAME, VMEMOS_LAST_DOT, VMEMOS_LAST_DOTDOT, VMEMOS_LAST_ROOT };
 
 /* Where a path leads. */
 struct vmemos_walk {
+	struct vmemos *fs;
 	struct vmemos_inode *dir;	/* that holds the last name; NULL unless LAST_NAME */
 	struct vmemos_inode *inode;	/* NULL: there is none of that name */
 	struct vmem_name name;		/* points into the path or into buf */
@@ -147,7 +148,7 @@ struct vmemos_walk {
 	char buf[VMEMOS_PATH_MAX];	/* targets of symlinks */
 };
 
-/* What becomes of a symlink as last component. */
+/* What becomes of a symlink as last component; the first two: something must be there. */
 enum vmemos_follow {
 	VMEMOS_WALK_FOLLOW,
 	VMEMOS_WALK_LINK,		/* itself, unless a slash follows */
@@ -156,13 +157,17 @@ enum vmemos_follow {
 	VMEMOS_WALK_EXCLUSIVE,		/* as LINK; a slash behind it: -EISDIR */
 };
 
-/* Errors but a missing last component; that is `inode` NULL.  Put it afterwards. */
+/*
+ * Errors but, of the last three, a missing last component; that is `inode`
+ * NULL.  path NULL: the inode of `at`.  Put it afterwards.
+ */
 int vmemos_walk(struct vmemos_file *at, const char *path, enum vmemos_follow follow,
 		struct vmemos_walk *w);
 void vmemos_walk_put(struct vmemos_walk *w);
-/* The same when it must exist: *inode is held.  path NULL: the inode of `at`. */
-int vmemos_resolve(struct vmemos_file *at, const char *path, enum vmemos_follow follow,
-		   struct vmemos_inode **inode);
+/* The same with the lock, for most calls; the end returns err. */
+int vmemos_begin(struct vmemos_file *at, const char *path, enum vmemos_follow follow,
+		 struct vmemos_walk *w);
+int vmemos_end(struct vmemos_walk *w, int err);
 int vmemos_parent(struct vmemos_inode *dir, struct vmemos_inode **parent);
 
 /* ---- name.c, file.c, area.c ---- */

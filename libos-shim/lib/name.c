@@ -31,21 +31,16 @@ int vmemos_make(struct vmemos_inode *dir, const struct vmem_name *name,
 
 static int make_at(struct vmemos_file *at, const char *path, const struct vmemos_make *m)
 {
-	struct vmemos *fs = at->inode->fs;
 	struct vmemos_walk w;
-	int err;
+	int err = vmemos_begin(at, path, VMEMOS_WALK_ENTRY, &w);
 
-	vmemos_lock(fs);
-	err = vmemos_walk(at, path, VMEMOS_WALK_ENTRY, &w);
 	if (!err && w.inode)
 		err = -EEXIST;
 	if (!err && w.slash && (m->mode & VMEMOS_S_IFMT) != VMEMOS_S_IFDIR)
 		err = -ENOENT;
 	if (!err)
 		err = vmemos_make(w.dir, &w.name, m, &w.inode);
-	vmemos_walk_put(&w);
-	vmemos_unlock(fs);
-	return err;
+	return vmemos_end(&w, err);
 }
 
 int vmemos_mkdir(struct vmemos_file *at, const char *path, unsigned int mode)
@@ -75,58 +70,49 @@ int vmemos_symlink(const char *target, struct vmemos_file *at, const char *path)
 
 int64_t vmemos_readlink(struct vmemos_file *at, const char *path, char *buf, size_t size)
 {
-	struct vmemos *fs = at->inode->fs;
-	struct vmemos_inode *inode;
-	int64_t n;
+	struct vmemos_walk w;
+	int n = vmemos_begin(at, path, VMEMOS_WALK_LINK, &w);
 
-	vmemos_lock(fs);
-	n = vmemos_resolve(at, path, VMEMOS_WALK_LINK, &inode);
-	if (!n) {
-		n = vmem_readlink(&inode->core, buf, size);
-		vmemos_iput(inode);
-	}
-	vmemos_unlock(fs);
-	return n;
+	if (!n)
+		n = vmem_readlink(&w.inode->core, buf, size);
+	return vmemos_end(&w, n);
 }
 
 /* ---- Linking and removing ---- */
 
+/* Two names of one mount.  Put both, even if the first is wrong already. */
+static int begin_two(struct vmemos_file *from_at, const char *from, enum vmemos_follow follow,
+		     struct vmemos_file *to_at, const char *to, struct vmemos_walk w[2])
+{
+	int err = vmemos_begin(from_at, from, follow, &w[0]);
+
+	w[1].inode = w[1].dir = NULL;
+	if (!err && to_at->inode->fs != w[0].fs)
+		err = -EXDEV;
+	return err ? err : vmemos_walk(to_at, to, VMEMOS_WALK_ENTRY, &w[1]);
+}
+
 int vmemos_link(struct vmemos_file *from_at, const char *from, struct vmemos_file *to_at,
 		const char *to)
 {
-	struct vmemos *fs = from_at->inode->fs;
-	struct vmemos_inode *inode;
-	struct vmemos_walk w;
-	int err;
+	struct vmemos_walk w[2];
+	int err = begin_two(from_at, from, VMEMOS_WALK_LINK, to_at, to, w);
 
-	if (to_at->inode->fs != fs)
-		return -EXDEV;
-	vmemos_lock(fs);
-	err = vmemos_resolve(from_at, from, VMEMOS_WALK_LINK, &inode);
-	if (err)
-		goto unlock;
-	err = vmemos_walk(to_at, to, VMEMOS_WALK_ENTRY, &w);
-	if (!err && w.inode)
+	if (!err && w[1].inode)
 		err = -EEXIST;
-	if (!err && w.slash)
+	if (!err && w[1].slash)
 		err = -ENOENT;
 	if (!err)
-		err = vmem_link(&w.dir->core, w.name, &inode->core);
-	vmemos_walk_put(&w);
-	vmemos_iput(inode);
-unlock:
-	vmemos_unlock(fs);
-	return err;
+		err = vmem_link(&w[1].dir->core, w[1].name, &w[0].inode->core);
+	vmemos_walk_put(&w[1]);
+	return vmemos_end(&w[0], err);
 }
 
 static int remove_at(struct vmemos_file *at, const char *path, bool dir)
 {
-	struct vmemos *fs = at->inode->fs;
 	struct vmemos_walk w;
-	int err;
+	int err = vmemos_begin(at, path, VMEMOS_WALK_ENTRY, &w);
 
-	vmemos_lock(fs);
-	err = vmemos_walk(at, path, VMEMOS_WALK_ENTRY, &w);
 	if (!err && w.last != VMEMOS_LAST_NAME)
 		err = !dir ? -EISDIR : w.last == VMEMOS_LAST_DOT ? -EINVAL :
 		      w.last == VMEMOS_LAST_ROOT ? -EBUSY : -ENOTEMPTY;
@@ -137,9 +123,7 @@ static int remove_at(struct vmemos_file *at, const char *path, bool dir)
 	if (!err)
 		err = dir ? vmem_rmdir(&w.dir->core, w.name, &w.inode->core) :
 		      vmem_unlink(&w.dir->core, w.name, &w.inode->core);
-	vmemos_walk_put(&w);
-	vmemos_unlock(fs);
-	return err;
+	return vmemos_end(&w, err);
 }
 
 int vmemos_unlink(struct vmemos_file *at, const char *path)
@@ -215,7 +199,6 @@ static int rename_walked(struct vmemos_walk *from, struct vmemos_walk *to, unsig
 int vmemos_rename(struct vmemos_file *from_at, const char *from, struct vmemos_file *to_at,
 		  const char *to, unsigned int flags)
 {
-	struct vmemos *fs = from_at->inode->fs;
 	struct vmemos_walk w[2];
 	int err;
 
@@ -225,17 +208,9 @@ int vmemos_rename(struct vmemos_file *from_at, const char *from, struct vmemos_f
 	if (flags & ~(VMEMOS_RENAME_NOREPLACE | VMEMOS_RENAME_EXCHANGE) ||
 	    flags == (VMEMOS_RENAME_NOREPLACE | VMEMOS_RENAME_EXCHANGE))
 		return -EINVAL;
-	if (to_at->inode->fs != fs)
-		return -EXDEV;
-	vmemos_lock(fs);
-	err = vmemos_walk(from_at, from, VMEMOS_WALK_ENTRY, &w[0]);
-	if (!err) {
-		err = vmemos_walk(to_at, to, VMEMOS_WALK_ENTRY, &w[1]);
-		if (!err)
-			err = rename_walked(&w[0], &w[1], flags);
-		vmemos_walk_put(&w[1]);
-	}
-	vmemos_walk_put(&w[0]);
-	vmemos_unlock(fs);
-	return err;
+	err = begin_two(from_at, from, VMEMOS_WALK_ENTRY, to_at, to, w);
+	if (!err)
+		err = rename_walked(&w[0], &w[1], flags);
+	vmemos_walk_put(&w[1]);
+	return vmemos_end(&w[0], err);
 }

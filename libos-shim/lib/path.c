@@ -150,10 +150,16 @@ int vmemos_walk(struct vmemos_file *at, const char *path, enum vmemos_follow fol
 	struct step s = { at->inode, path, 0, follow, false };
 	int err = 0;
 
+	w->fs = at->inode->fs;
 	w->dir = NULL;
 	w->inode = NULL;
 	w->slash = false;
 	w->last = VMEMOS_LAST_ROOT;
+	if (!path) {
+		vmemos_ihold(at->inode);
+		w->inode = at->inode;
+		return 0;
+	}
 	if (!*path)
 		return -ENOENT;
 	if (strlen(path) >= VMEMOS_PATH_MAX)
@@ -167,7 +173,9 @@ int vmemos_walk(struct vmemos_file *at, const char *path, enum vmemos_follow fol
 		err = walk_step(&s, w);
 	if (s.dir)
 		vmemos_iput(s.dir);
-	return err < 0 ? err : 0;
+	if (err < 0)
+		return err;
+	return w->inode || follow >= VMEMOS_WALK_ENTRY ? 0 : -ENOENT;
 }
 
 void vmemos_walk_put(struct vmemos_walk *w)
@@ -180,22 +188,16 @@ void vmemos_walk_put(struct vmemos_walk *w)
 	w->dir = NULL;
 }
 
-int vmemos_resolve(struct vmemos_file *at, const char *path, enum vmemos_follow follow,
-		   struct vmemos_inode **inode)
+int vmemos_begin(struct vmemos_file *at, const char *path, enum vmemos_follow follow,
+		 struct vmemos_walk *w)
 {
-	struct vmemos_walk w;
-	int err;
+	vmemos_lock(at->inode->fs);
+	return vmemos_walk(at, path, follow, w);
+}
 
-	if (!path) {
-		*inode = at->inode;
-		vmemos_ihold(*inode);
-		return 0;
-	}
-	err = vmemos_walk(at, path, follow, &w);
-	if (err)
-		return err;
-	*inode = w.inode;
-	w.inode = NULL;
-	vmemos_walk_put(&w);
-	return *inode ? 0 : -ENOENT;
+int vmemos_end(struct vmemos_walk *w, int err)
+{
+	vmemos_walk_put(w);
+	vmemos_unlock(w->fs);
+	return err;
 }
