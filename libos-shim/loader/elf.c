@@ -54,8 +54,7 @@ static void copy_in(uint64_t va, const void *from, uint64_t len)
 		page = vm_page(ALIGN_DOWN(va, PAGE_SIZE));
 		if (!page)
 			fatal("no memory for the program: give the machine more (-m)");
-		n = PAGE_SIZE - va % PAGE_SIZE;
-		n = n < len ? n : len;
+		n = MIN(len, PAGE_SIZE - va % PAGE_SIZE);
 		memcpy(page + va % PAGE_SIZE, from, n);
 	}
 }
@@ -70,10 +69,9 @@ static uint64_t load_segments(const Elf64_Phdr *ph)
 	for (i = 0; i < header->e_phnum; i++) {
 		if (ph[i].p_type != PT_LOAD || !ph[i].p_memsz)
 			continue;
-		start = ALIGN_DOWN(bias + ph[i].p_vaddr, PAGE_SIZE);
+		/* It may share its first page with the one before. */
+		start = MAX(top, ALIGN_DOWN(bias + ph[i].p_vaddr, PAGE_SIZE));
 		end = ALIGN_UP(bias + ph[i].p_vaddr + ph[i].p_memsz, PAGE_SIZE);
-		if (start < top)	/* shares its first page with the one before */
-			start = top;
 		prot = (ph[i].p_flags & PF_R ? PROT_READ : 0) |
 		       (ph[i].p_flags & PF_W ? PROT_WRITE : 0) |
 		       (ph[i].p_flags & PF_X ? PROT_EXEC : 0);
@@ -84,7 +82,7 @@ static uint64_t load_segments(const Elf64_Phdr *ph)
 		    (start < end && vm_map(start, end - start, prot, MAP_PRIVATE, NULL, 0)))
 			fatal("the program (-initrd) has a segment that cannot be loaded");
 		copy_in(bias + ph[i].p_vaddr, data, ph[i].p_filesz);
-		top = end > top ? end : top;
+		top = MAX(top, end);
 	}
 	return top;
 }

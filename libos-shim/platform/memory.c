@@ -38,8 +38,7 @@ static void add_ram(uint64_t start, uint64_t end)
 	uint64_t module = (uint64_t)boot_module.data - DIRECT_BASE;
 	uint64_t module_end = module + boot_module.size;
 
-	if (start < image)
-		start = image;
+	start = MAX(start, image);
 	if (boot_module.size && start < module_end && module < end) {
 		add_region(start, module);
 		start = ALIGN_UP(module_end, PAGE_SIZE);

@@ -98,14 +98,10 @@ static void take_start_info(const struct hvm_start_info *info)
  */
 static void give_arena(void)
 {
-	size_t size = ALIGN_DOWN(memory_total() / 4, LARGE_PAGE);
+	uint64_t size = ALIGN_DOWN(memory_total() / 4, LARGE_PAGE);
 
-	if (size > 2 * VMEMOS_ARENA_GOOD)
-		size = 2 * VMEMOS_ARENA_GOOD;
-	if (size < VMEMOS_ARENA_MIN)
-		size = VMEMOS_ARENA_MIN;
-	machine.arena = memory_take(size);
-	machine.arena_size = size;
+	machine.arena_size = MIN(MAX(size, VMEMOS_ARENA_MIN), 2 * VMEMOS_ARENA_GOOD);
+	machine.arena = memory_take(machine.arena_size);
 	if (!machine.arena)
 		fatal("%lu MiB of memory are too little: give the machine more (-m)",
 		      memory_total() >> 20);

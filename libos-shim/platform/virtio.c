@@ -185,7 +185,7 @@ static int store_flush(struct vmemos_platform *p, const struct vmemos_range *ran
 
 	(void)p;
 	for (; nr && !err; nr -= n, ranges += n) {
-		n = nr < dev.max_ranges ? nr : dev.max_ranges;
+		n = MIN(nr, dev.max_ranges);
 		for (i = 0; i < n; i++)
 			request.ranges[i] = (struct vmemstore_range){
 				.offset = ranges[i].offset, .length = ranges[i].length
