@@ -6,7 +6,7 @@ set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/.." && pwd)
-all="files names attrs mmap space mount stress hostile"
+all="files names attrs mmap space mount grow stress hostile"
 
 usage() {
 	cat <<HELP
@@ -127,6 +127,7 @@ run_mode() {
 		--add "$out/fsprobe:/tests/fsprobe" \
 		--add "$tools/fsck.vmemfs:/tests/fsck.vmemfs" \
 		--add "$tools/mkfs.vmemfs:/tests/mkfs.vmemfs" \
+		--add "$tools/resize.vmemfs:/tests/resize.vmemfs" \
 		--env "DURABILITY=$durability" --env "TESTS=$run_tests" \
 		--env "STRESS_SECONDS=$seconds" \
 		--share "$out/share-$mode" --log "$out/$mode.log" \

@@ -275,6 +275,7 @@ test_grow() {
 	act_as_user &
 	user=$!
 	guest grow --add "$tools/mkfs.vmemfs:/tests/mkfs.vmemfs" \
+		--add "$tools/resize.vmemfs:/tests/resize.vmemfs" \
 		--add "$tools/fsck.vmemfs:/tests/fsck.vmemfs" -- -plugin "$so" \
 		-device pcie-root-port,id=socket -device "vmemstore,id=store,bus=socket,file=$out/grow.img" \
 		-chardev "pipe,id=monitor,path=$out/monitor" -mon chardev=monitor,mode=control

@@ -24,7 +24,7 @@ static uint32_t ag_size(const struct vmem_fs *fs, uint32_t ag)
 	return (uint32_t)VMEM_MIN(fs->ag_blocks, fs->nr_blocks - start);
 }
 
-static uint64_t desc_off(const struct vmem_fs *fs, uint32_t ag)
+uint64_t vmem_desc_off(const struct vmem_fs *fs, uint32_t ag)
 {
 	return (fs->desc_start << VMEM_BLOCK_SHIFT) + (uint64_t)ag * sizeof(struct vmem_ag_desc);
 }
@@ -41,7 +41,7 @@ bool vmem_block_ok(const struct vmem_fs *fs, uint64_t start, uint64_t nr)
 		return false;
 	meta = vmem_ag_meta(fs, ag);
 	first = meta + 2 + fs->itable_blocks;
-	return start >= first && start + nr <= fs->backup;
+	return start >= first && (start > fs->backup || start + nr <= fs->backup);
 }
 
 /* ---- Loading ---- */
@@ -59,13 +59,13 @@ int vmem_alloc_load(struct vmem_fs *fs)
 	for (i = 0; i < fs->nr_ags; i++) {
 		struct vmem_ag_desc *d = &fs->ags[i].desc;
 
-		memcpy(d, vmem_meta(fs, desc_off(fs, i)), sizeof(*d));
+		memcpy(d, vmem_meta(fs, vmem_desc_off(fs, i)), sizeof(*d));
 		if (vmem_get32(d->free_blocks) > ag_size(fs, i) ||
 		    vmem_get32(d->free_inodes) > fs->inodes_per_ag ||
 		    vmem_get32(d->nr_dirs) > fs->inodes_per_ag ||
 		    vmem_get32(d->nr_orphans) > fs->inodes_per_ag ||
 		    vmem_get32(d->itable_init) > fs->itable_blocks)
-			return vmem_corrupt(fs, 0, desc_off(fs, i) >> VMEM_BLOCK_SHIFT,
+			return vmem_corrupt(fs, 0, vmem_desc_off(fs, i) >> VMEM_BLOCK_SHIFT,
 					    "allocation group descriptor");
 		fs->free_blocks += vmem_get32(d->free_blocks);
 		fs->free_inodes += vmem_get32(d->free_inodes);
@@ -84,6 +84,20 @@ void vmem_alloc_unload(struct vmem_fs *fs)
 	vmem_free(fs, fs->pending, fs->pending_max * sizeof(fs->pending[0]));
 	fs->ags = NULL;
 	fs->pending = NULL;
+}
+
+void vmem_alloc_extend(struct vmem_fs *fs, struct vmem_ag *ags, uint32_t nr_ags)
+{
+	uint32_t i;
+
+	memcpy(ags, fs->ags, fs->nr_ags * sizeof(ags[0]));
+	vmem_free(fs, fs->ags, fs->nr_ags * sizeof(ags[0]));
+	fs->ags = ags;
+	for (i = fs->nr_ags; i < nr_ags; i++) {
+		fs->free_blocks += vmem_get32(ags[i].desc.free_blocks);
+		fs->free_inodes += vmem_get32(ags[i].desc.free_inodes);
+	}
+	fs->nr_ags = nr_ags;
 }
 
 static int ag_load(struct vmem_fs *fs, uint32_t ag)
@@ -262,7 +276,7 @@ static void mark(struct vmem_fs *fs, uint64_t start, uint64_t len, bool busy)
 		uint32_t n = VMEM_MIN(end, (c + 1) * VMEM_CHUNK_BLOCKS) - i;
 
 		a->chunk_free[c] = (uint16_t)(busy ? a->chunk_free[c] - n : a->chunk_free[c] + n);
-		if (!busy && fs->ready)
+		if (!busy && fs->chunks)
 			vmem_note_free(fs, ag, c);
 		i += n;
 	}
@@ -415,7 +429,7 @@ void txn_write_descs(struct vmem_txn *t)
 	unsigned int i;
 
 	for (i = 0; i < t->nr_ags; i++)
-		txn_write(t, desc_off(t->fs, t->ags[i].ag), &t->fs->ags[t->ags[i].ag].desc,
+		txn_write(t, vmem_desc_off(t->fs, t->ags[i].ag), &t->fs->ags[t->ags[i].ag].desc,
 			  offsetof(struct vmem_ag_desc, reserved));
 }
 

@@ -202,6 +202,9 @@ static void check_newest_root(struct checker *c, unsigned int slot,
 						: applied != tail)
 		vmem_check_problem(c, "root %u: applied position %llu does not fit the tail %llu", slot,
 			(ull)applied, (ull)tail);
+	if (vmem_get64(root->grow_from) || vmem_get64(root->grow_to) || vmem_get64(root->grow_mount))
+		vmem_check_problem(c, "root %u: growing from %llu to %llu blocks was not finished, which a mount would do",
+			slot, (ull)vmem_get64(root->grow_from), (ull)vmem_get64(root->grow_to));
 	if (!all_zero(root->reserved, sizeof(root->reserved)))
 		vmem_check_problem(c, "root %u: reserved bytes are not zero", slot);
 	if (state & VMEM_STATE_MOUNTED)

@@ -41,7 +41,10 @@
 	F(FSYNC_DATA,	"fsync forgets what was overwritten in place") \
 	F(HANDLE_LOCAL,	"fsync forgets what another handle wrote") \
 	F(DISCARD_EARLY, "a block goes back to the host before its free is durable") \
-	F(HOLE,		"what went back to the host counts as provisioned")
+	F(HOLE,		"what went back to the host counts as provisioned") \
+	F(GROW_SUPER_FIRST, "growing: the superblock is overwritten before a root says what it was") \
+	F(GROW_EARLY,	"growing: the root switches before the new groups are durable") \
+	F(GROW_DONE_EARLY, "growing: the root forgets it before the superblock is durable")
 
 #define VMEM_FAULT_ENUM(name, text) VMEM_FAULT_##name,
 enum vmem_fault { VMEM_FAULT_NONE, VMEM_FAULT_LIST(VMEM_FAULT_ENUM) VMEM_NR_FAULTS };

@@ -122,7 +122,14 @@ struct vmem_root {
 	vmem_le64 mount_count;		/* 72 */
 	vmem_le64 mount_time;		/* 80: ns since 1970 */
 	vmem_le64 write_time;		/* 88: ns since 1970 */
-	uint8_t reserved[256 - 96];
+	/*
+	 * The file system is growing; void unless grow_mount is mount_count, so
+	 * that a writer that knows nothing of it ends it by its next mount.
+	 */
+	vmem_le64 grow_from;		/* 96: blocks it had, */
+	vmem_le64 grow_to;		/* 104: has now */
+	vmem_le64 grow_mount;		/* 112 */
+	uint8_t reserved[256 - 120];
 	uint8_t unused[256];
 	/*
 	 * Outside the checksum, one 8-byte store each: records below it are
@@ -310,7 +317,8 @@ struct vmem_delta {
 VMEM_ASSERT_SIZE(struct vmem_superblock, 512);
 VMEM_ASSERT_OFF(struct vmem_superblock, nr_blocks, 120);
 VMEM_ASSERT_OFF(struct vmem_superblock, hash_key, 192);
-VMEM_ASSERT_OFF(struct vmem_root, reserved, 96);
+VMEM_ASSERT_OFF(struct vmem_root, grow_from, 96);
+VMEM_ASSERT_OFF(struct vmem_root, reserved, 120);
 VMEM_ASSERT_OFF(struct vmem_root, applied, 512);
 VMEM_ASSERT_SIZE(struct vmem_ag_desc, 32);
 VMEM_ASSERT_SIZE(struct vmem_extent, 16);

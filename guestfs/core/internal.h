@@ -4,7 +4,7 @@
  *
  * Reading order: super.c (mount), journal.c (transactions, group commit,
  * checkpoint), overlay.c (metadata in DRAM), recovery.c, alloc.c, inode.c,
- * extent.c, dir.c, namei.c, file.c, write.c.
+ * extent.c, dir.c, namei.c, file.c, write.c, grow.c.
  *
  * Locks, in the order they are taken: the caller's inode locks, ckpt_lock,
  * commit_lock, lock, dirty_lock.  `lock` exclusive is held by the one running transaction,
@@ -65,6 +65,16 @@ struct vmem_ag {
 	uint16_t chunk_free[VMEM_CHUNKS];
 };
 
+/* Thin store: what the host has room for.  All words are atomic. */
+struct vmem_chunks {
+	struct vmem_chunks *older;	/* of before the file system grew: others may still look at it */
+	uint64_t nr_blocks;		/* of the file system, when this was made */
+	uint32_t nr_ags;
+	uint64_t *ready;		/* provisioned chunks, a word per group */
+	uint64_t *refused;		/* chunks in which a full host has no room */
+	uint64_t word[];
+};
+
 struct vmem_logged {
 	uint64_t ino;			/* 0 = empty */
 	uint64_t ckpt;			/* checkpoint period of the newest of them */
@@ -117,7 +127,7 @@ struct vmem_fs {
 	bool never_write;		/* unknown features, or not recovered: no remount */
 	int error;			/* sticky: -EIO or -EUCLEAN */
 
-	/* geometry, from the superblock */
+	/* geometry, from the superblock; nr_* and backup change under lock */
 	uint64_t nr_blocks, nr_inodes, desc_start, log_start, log_blocks, agmeta0, backup;
 	uint32_t ag_blocks, nr_ags, inodes_per_ag, itable_blocks;
 	uint8_t hash_key[16], uuid[VMEM_UUID_LEN];
@@ -172,9 +182,8 @@ struct vmem_fs {
 	size_t pending_first, pending_nr, pending_max;
 	uint32_t dir_ag;		/* where the next directory goes */
 
-	uint64_t *ready;		/* thin store: provisioned chunks, a word per group; atomic */
-	uint64_t *refused;		/* chunks in which a full host has no room; atomic */
-	bool host_full;			/* refused may have bits; atomic */
+	struct vmem_chunks *chunks;	/* NULL: the store is not thin; atomic */
+	bool host_full;			/* refused chunks there may be; atomic */
 	bool discard;			/* what becomes free, at the next checkpoint; atomic */
 
 	uint8_t *scratch;		/* 2 blocks, for the running transaction */
@@ -286,6 +295,10 @@ int vmem_io_failed(struct vmem_fs *fs);
 /* After an error: what a change answers. */
 int vmem_refusal(const struct vmem_fs *fs);
 int vmem_write_root(struct vmem_fs *fs, uint32_t state, uint64_t tail);
+/* Write it as it is but for what the caller changed; ckpt_lock and lock held; durable in every domain. */
+int vmem_rewrite_root(struct vmem_fs *fs);
+/* These bytes become durable, on the host, too. */
+int vmem_settle(struct vmem_fs *fs, uint64_t off, uint64_t len);
 uint64_t vmem_ag_meta(const struct vmem_fs *fs, uint32_t ag);
 /* May file data or a node live in blocks [start, start + nr)? */
 bool vmem_block_ok(const struct vmem_fs *fs, uint64_t start, uint64_t nr);
@@ -328,6 +341,13 @@ typedef int (*vmem_op)(struct vmem_txn *t, void *arg);
 
 /* Run op as one transaction, again after a checkpoint when it says -EAGAIN. */
 int vmem_run(struct vmem_fs *fs, vmem_op op, void *arg);
+/*
+ * Take commit_lock and lock, with room in the log for one record, if ckpt_lock is
+ * held.  Then one transaction can be run, and made durable in the mount's domain.
+ */
+int vmem_lock_all(struct vmem_fs *fs);
+void vmem_unlock_all(struct vmem_fs *fs);
+int vmem_run_locked(struct vmem_fs *fs, vmem_op op, void *arg);
 
 void txn_write(struct vmem_txn *t, uint64_t off, const void *src, uint32_t len);
 void txn_new_block(struct vmem_txn *t, uint64_t block, const void *src);	/* NULL: zeros */
@@ -375,6 +395,12 @@ int vmem_recover_orphans(struct vmem_fs *fs, struct vmem_mount_info *info);
 int vmem_alloc_load(struct vmem_fs *fs);
 void vmem_alloc_unload(struct vmem_fs *fs);
 /*
+ * The file system has nr_ags groups: ags, which this takes, has those behind
+ * the present ones.  The caller changes the geometry with it, under lock.
+ */
+void vmem_alloc_extend(struct vmem_fs *fs, struct vmem_ag *ags, uint32_t nr_ags);
+uint64_t vmem_desc_off(const struct vmem_fs *fs, uint32_t ag);
+/*
  * Find and mark busy up to want blocks near goal; *run gets 1..want of them.
  * -ENOSPC; -EAGAIN: a checkpoint would set some free.  Lock held exclusively.
  */
@@ -412,11 +438,16 @@ bool vmem_is_orphan(struct vmem_fs *fs, uint64_t ino);
 
 int vmem_space_load(struct vmem_fs *fs);
 void vmem_space_unload(struct vmem_fs *fs);
+/* What is known of the host's room, for a file system of another size; NULL = no memory. */
+struct vmem_chunks *vmem_chunks_new(struct vmem_fs *fs, uint64_t nr_blocks, uint32_t nr_ags);
+void vmem_chunks_free(struct vmem_fs *fs, struct vmem_chunks *c);
+/* The file system has grown from nr_blocks; lock held.  Takes c. */
+void vmem_space_extend(struct vmem_fs *fs, struct vmem_chunks *c, uint64_t nr_blocks);
 int vmem_provision_slow(struct vmem_fs *fs, uint64_t start, uint64_t nr);
 /* Before blocks are stored to: the host has room for them.  -ENOSPC, -EIO. */
 static inline int vmem_provision(struct vmem_fs *fs, uint64_t start, uint64_t nr)
 {
-	return fs->ready ? vmem_provision_slow(fs, start, nr) : 0;
+	return VMEM_PEEK(fs->chunks) ? vmem_provision_slow(fs, start, nr) : 0;
 }
 /* The host is full: find free blocks that it has room for all the same.  -ENOSPC: none, or far. */
 int vmem_probe_room(struct vmem_fs *fs, uint64_t goal, uint64_t want, struct vmem_run *run);
@@ -426,6 +457,17 @@ void vmem_note_free(struct vmem_fs *fs, uint32_t ag, uint32_t chunk);
 uint64_t vmem_ready_chunks(const struct vmem_fs *fs, uint32_t ag);
 /* After a checkpoint, ckpt_lock held: discard and release what became free. */
 void vmem_discard_pending(struct vmem_fs *fs);
+
+/* ---- grow.c ---- */
+
+/*
+ * Does this root say that the file system is growing?  Then sb gets the
+ * superblock that counts, whatever is where it should be.
+ */
+bool vmem_growing(const struct vmem_fs *fs, const struct vmem_root *root, struct vmem_superblock *sb);
+void vmem_forget_growth(struct vmem_root *root);
+/* The mount found it growing: finish that. */
+int vmem_resume_growth(struct vmem_fs *fs);
 
 /* ---- inode.c ---- */
 

@@ -324,6 +324,27 @@ int vmem_run(struct vmem_fs *fs, vmem_op op, void *arg)
 	return -ENOSPC;
 }
 
+static int close_group(struct vmem_fs *fs, bool locked);
+
+int vmem_run_locked(struct vmem_fs *fs, vmem_op op, void *arg)
+{
+	struct vmem_txn *t = &fs->txn;
+	int err;
+
+	txn_reset(t);
+	err = op(t, arg);
+	if (!err)
+		err = t->err;
+	if (err) {
+		txn_abort(t);
+		return err;
+	}
+	err = txn_commit(t);
+	if (!err && !vmem_immediate(fs) && fs->last_op > fs->committed)
+		err = close_group(fs, true);
+	return err;
+}
+
 /* ---- Group commit (domain host) ---- */
 
 static struct vmem_rangeset *swap_set(struct vmem_rangeset **set, struct vmem_rangeset **spare)
@@ -621,6 +642,30 @@ static int checkpoint_host(struct vmem_fs *fs)
 	tail_moved(fs, tail, period);
 	vmem_unlock(fs, fs->lock);
 	return 0;
+}
+
+int vmem_lock_all(struct vmem_fs *fs)
+{
+	int err = 0;
+
+	while (!err) {
+		vmem_lock(fs, fs->commit_lock);
+		vmem_lock(fs, fs->lock);
+		if (vmem_is_read_only(fs))
+			err = vmem_refusal(fs);
+		else if (!need_checkpoint(fs))
+			return 0;
+		vmem_unlock_all(fs);
+		if (!err)
+			err = vmem_immediate(fs) ? checkpoint_immediate(fs) : checkpoint_host(fs);
+	}
+	return err;
+}
+
+void vmem_unlock_all(struct vmem_fs *fs)
+{
+	vmem_unlock(fs, fs->lock);
+	vmem_unlock(fs, fs->commit_lock);
 }
 
 int vmem_note_error(struct vmem_fs *fs)

@@ -4,12 +4,12 @@
 #include "hash.h"
 #include "medium.h"
 
-#define DESCS_PER_BLOCK	(VMEM_BLOCK_SIZE / (uint32_t)sizeof(struct vmem_ag_desc))
-
 /* What is decided first, in native integers; the superblock follows from it. */
 struct geometry {
 	uint64_t nr_blocks, log_blocks, desc_blocks, agmeta0;
+	uint64_t max_blocks;		/* that it shall be able to have */
 	uint32_t ag_blocks, nr_ags, inodes_per_ag, itable_blocks;
+	uint32_t max_ags;		/* that inodes must have numbers for */
 };
 
 struct mkfs {
@@ -23,21 +23,6 @@ struct mkfs {
 static uint64_t div_up(uint64_t a, uint64_t b)
 {
 	return (a + b - 1) / b;
-}
-
-uint32_t vmem_sb_group_blocks(const struct vmem_superblock *sb, uint32_t ag)
-{
-	uint64_t ag_blocks = vmem_get32(sb->ag_blocks);
-	uint64_t left = vmem_get64(sb->nr_blocks) - ag * ag_blocks;
-
-	return (uint32_t)(left < ag_blocks ? left : ag_blocks);
-}
-
-uint64_t vmem_sb_group_meta(const struct vmem_superblock *sb, uint32_t ag)
-{
-	if (ag == 0)
-		return vmem_get64(sb->agmeta0);
-	return (uint64_t)ag * vmem_get32(sb->ag_blocks);
 }
 
 /* ---- Geometry ------------------------------------------------------------ */
@@ -67,17 +52,22 @@ static int plan_groups(struct geometry *g, const struct vmem_env *env,
 			 VMEM_MIN_BLOCKS, VMEM_MAX_AG_BLOCKS);
 		return -EINVAL;
 	}
-	if (g->nr_blocks < g->ag_blocks)
-		g->ag_blocks = (uint32_t)((g->nr_blocks + 63) & ~63ull);
+	/* A small one that is to become large begins with a part of its first group. */
+	if (g->max_blocks < g->ag_blocks)
+		g->ag_blocks = (uint32_t)((g->max_blocks + 63) & ~63ull);
 	g->nr_ags = (uint32_t)div_up(g->nr_blocks, g->ag_blocks);
+	g->max_ags = (uint32_t)div_up(g->max_blocks, g->ag_blocks);
 	return 0;
 }
 
-/* Inodes per group: as asked for, else in proportion to the group. */
+/*
+ * Inodes per group: as asked for, else in proportion to the group, but one for
+ * a block of what there is.
+ */
 static int plan_inodes(struct geometry *g, const struct vmem_env *env,
 		       const struct vmem_mkfs_params *params)
 {
-	uint64_t most = (UINT32_MAX / g->nr_ags) & ~15ull;
+	uint64_t most = (UINT32_MAX / g->max_ags) & ~15ull;
 	uint64_t per_ag;
 
 	if (most > VMEM_MAX_AG_INODES)
@@ -97,6 +87,8 @@ static int plan_inodes(struct geometry *g, const struct vmem_env *env,
 		per_ag = g->ag_blocks / VMEM_MKFS_INODE_RATIO;
 		if (per_ag > VMEM_MKFS_AG_INODES)
 			per_ag = VMEM_MKFS_AG_INODES;
+		if (per_ag > g->nr_blocks)
+			per_ag = g->nr_blocks & ~15ull;
 		if (per_ag > most)
 			per_ag = most;
 	}
@@ -110,10 +102,38 @@ static void drop_small_tail(struct geometry *g)
 {
 	uint64_t last = g->nr_blocks - (uint64_t)(g->nr_ags - 1) * g->ag_blocks;
 
-	if (g->nr_ags > 1 && last < 2u + g->itable_blocks + 1 + VMEM_MKFS_MIN_TAIL) {
+	if (g->nr_ags > 1 && last < 2u + g->itable_blocks + 1 + VMEM_MIN_TAIL) {
 		g->nr_ags--;
 		g->nr_blocks -= last;
 	}
+}
+
+/* Blocks of the first group that there are, without its inodes, the log, and some data. */
+static uint64_t room_for_descs(const struct geometry *g)
+{
+	uint64_t first = g->nr_blocks < g->ag_blocks ? g->nr_blocks : g->ag_blocks;
+	uint64_t need = VMEM_DESC_START + g->log_blocks + 2 + g->itable_blocks + 1 + VMEM_MIN_TAIL;
+
+	return g->log_blocks < first && need < first ? first - need : 0;
+}
+
+/* Descriptors of the groups, and of those that it may get when it grows. */
+static void plan_descs(struct geometry *g, const struct vmem_mkfs_params *params)
+{
+	uint64_t least = div_up(g->max_ags > g->nr_ags ? g->max_ags : g->nr_ags, VMEM_DESCS_PER_BLOCK);
+	uint64_t ags = (uint64_t)g->nr_ags * VMEM_MKFS_GROWTH, most = g->nr_blocks / VMEM_MKFS_MAX_RESERVE;
+
+	g->desc_blocks = least;
+	if (params->max_size)
+		return;
+	if (ags > UINT32_MAX / g->inodes_per_ag)
+		ags = UINT32_MAX / g->inodes_per_ag;
+	if (most > div_up(ags, VMEM_DESCS_PER_BLOCK))
+		most = div_up(ags, VMEM_DESCS_PER_BLOCK);
+	if (most > room_for_descs(g))
+		most = room_for_descs(g);
+	if (most > least)
+		g->desc_blocks = most;
 }
 
 static int plan_geometry(uint64_t size, const struct vmem_env *env,
@@ -133,6 +153,13 @@ static int plan_geometry(uint64_t size, const struct vmem_env *env,
 			 (unsigned long long)(g->nr_blocks << VMEM_BLOCK_SHIFT));
 		return g->nr_blocks < VMEM_MIN_BLOCKS ? -ENOSPC : -EINVAL;
 	}
+	g->max_blocks = params->max_size >> VMEM_BLOCK_SHIFT;
+	if (g->max_blocks > VMEM_MAX_BLOCKS) {
+		env->log(env, VMEM_LOG_ERR, "4 PiB are the most to which it can grow");
+		return -EINVAL;
+	}
+	if (g->max_blocks < g->nr_blocks)
+		g->max_blocks = g->nr_blocks;
 	err = plan_groups(g, env, params);
 	if (err)
 		return err;
@@ -142,18 +169,18 @@ static int plan_geometry(uint64_t size, const struct vmem_env *env,
 	drop_small_tail(g);
 
 	g->log_blocks = params->log_blocks ? params->log_blocks : default_log(g->nr_blocks);
-	g->desc_blocks = div_up(g->nr_ags, DESCS_PER_BLOCK);
+	plan_descs(g, params);
 	if (g->log_blocks < VMEM_MIN_LOG_BLOCKS) {
 		env->log(env, VMEM_LOG_ERR, "the log needs at least %u KiB",
 			 VMEM_MIN_LOG_BLOCKS * (VMEM_BLOCK_SIZE / 1024));
 		return -EINVAL;
 	}
 	g->agmeta0 = VMEM_DESC_START + g->desc_blocks + g->log_blocks;
-	if (g->log_blocks > g->ag_blocks ||
-	    g->agmeta0 + 2 + g->itable_blocks + 1 + VMEM_MKFS_MIN_TAIL > g->ag_blocks) {
+	if (g->desc_blocks > room_for_descs(g)) {
 		env->log(env, VMEM_LOG_ERR,
-			 "log, inodes and descriptors do not fit into the first %llu bytes: ask for a smaller log or fewer inodes",
-			 (unsigned long long)g->ag_blocks << VMEM_BLOCK_SHIFT);
+			 "log, inodes and descriptors do not fit into the first %llu bytes: ask for a smaller log, fewer inodes or less growth",
+			 (unsigned long long)(g->nr_blocks < g->ag_blocks ? g->nr_blocks : g->ag_blocks) <<
+			 VMEM_BLOCK_SHIFT);
 		return -ENOSPC;
 	}
 	return 0;
@@ -261,18 +288,6 @@ static void zero_blocks(struct mkfs *m, uint64_t block, uint64_t nr)
 	stored(m, block, nr);
 }
 
-static void set_bits(uint8_t *map, uint32_t first, uint32_t end)
-{
-	for (; first < end && first % 8; first++)
-		map[first / 8] = (uint8_t)(map[first / 8] | 1u << first % 8);
-	if (first < end) {
-		memset(map + first / 8, 0xff, (end - first) / 8);
-		first += (end - first) & ~7u;
-	}
-	for (; first < end; first++)
-		map[first / 8] = (uint8_t)(map[first / 8] | 1u << first % 8);
-}
-
 static void write_root_inode(struct mkfs *m, const struct vmem_mkfs_params *params)
 {
 	uint64_t itable = vmem_sb_group_meta(&m->sb, 0) + 2;
@@ -296,30 +311,18 @@ static void write_root_inode(struct mkfs *m, const struct vmem_mkfs_params *para
 /* Bitmaps and descriptor of one group; its inode table is left uninitialised. */
 static void write_group(struct mkfs *m, uint32_t ag)
 {
-	const struct vmem_superblock *sb = &m->sb;
-	uint64_t meta = vmem_sb_group_meta(sb, ag);
-	uint64_t start = (uint64_t)ag * vmem_get32(sb->ag_blocks);
-	uint32_t blocks = vmem_sb_group_blocks(sb, ag);
-	uint32_t inodes = vmem_get32(sb->inodes_per_ag);
-	uint32_t used = (uint32_t)(meta - start) + 2 + vmem_get32(sb->itable_blocks);
-	bool last = ag + 1 == vmem_get32(sb->nr_ags);
-	struct vmem_ag_desc *desc;
-	uint8_t *map;
+	struct vmem_ag_desc *desc = (struct vmem_ag_desc *)block_ptr(m, m->desc_start) + ag;
+	uint64_t meta = vmem_sb_group_meta(&m->sb, ag);
+	uint8_t *maps = block_ptr(m, meta);
 
-	zero_blocks(m, meta, 2);
-	map = block_ptr(m, meta);
-	set_bits(map, 0, used);
-	set_bits(map, last ? blocks - 1 : blocks, VMEM_BLOCK_SIZE * 8);
-	set_bits(map + VMEM_BLOCK_SIZE, inodes, VMEM_MAX_AG_INODES);
-	if (ag == 0)
-		set_bits(map + VMEM_BLOCK_SIZE, 0, VMEM_FIRST_INO);
+	vmem_sb_new_group(&m->sb, ag, maps, desc);
+	if (ag == 0) {
+		maps[VMEM_BLOCK_SIZE] |= (1u << VMEM_FIRST_INO) - 1;
+		desc->free_inodes = vmem_le32_of(vmem_get32(desc->free_inodes) - VMEM_FIRST_INO);
+		desc->nr_dirs = vmem_le32_of(1);
+		desc->itable_init = vmem_le32_of(1);
+	}
 	stored(m, meta, 2);
-
-	desc = (struct vmem_ag_desc *)block_ptr(m, m->desc_start) + ag;
-	desc->free_blocks = vmem_le32_of(blocks - used - (last ? 1 : 0));
-	desc->free_inodes = vmem_le32_of(inodes - (ag == 0 ? VMEM_FIRST_INO : 0));
-	desc->nr_dirs = vmem_le32_of(ag == 0 ? 1 : 0);
-	desc->itable_init = vmem_le32_of(ag == 0 ? 1 : 0);
 }
 
 /* A clean root whose log is empty and starts at LSN 0; the other slot is void. */

@@ -9,6 +9,7 @@
 #ifndef VMEM_MKFS_H
 #define VMEM_MKFS_H
 
+#include "geometry.h"
 #include "vmem.h"
 
 #define VMEM_MKFS_AG_BLOCKS	32768u	/* 128 MiB: all the bits of a bitmap block */
@@ -16,7 +17,8 @@
 #define VMEM_MKFS_INODE_RATIO	4u	/* blocks per inode in smaller groups */
 #define VMEM_MKFS_MAX_LOG	4096u	/* default log, blocks: 16 MiB ... */
 #define VMEM_MKFS_MIN_LOG	256u	/* ... to 1 MiB, less on stores below 16 MiB */
-#define VMEM_MKFS_MIN_TAIL	64u	/* data blocks that justify a partial last group */
+#define VMEM_MKFS_GROWTH	1024u	/* room to grow by this factor, if it is cheap: */
+#define VMEM_MKFS_MAX_RESERVE	1024u	/* at most one block in so many */
 
 /* All zero is a good default: random identity, present time, mode 0755. */
 struct vmem_mkfs_params {
@@ -26,6 +28,7 @@ struct vmem_mkfs_params {
 	uint64_t log_blocks;		/* 0: by size, see above */
 	uint64_t inodes;		/* at least so many in all; 0: by size */
 	uint32_t ag_blocks;		/* multiple of 64; 0: VMEM_MKFS_AG_BLOCKS */
+	uint64_t max_size;		/* bytes to which it can grow; 0: see VMEM_MKFS_GROWTH */
 	int64_t now;			/* ns since 1970; 0: env->now() */
 	uint8_t hash_key[16];		/* zero: random */
 	uint32_t log_seed;		/* 0: random */
@@ -48,11 +51,5 @@ int vmem_mkfs_plan(uint64_t size, const struct vmem_env *env,
  */
 int vmem_mkfs(struct vmem_store *store, const struct vmem_env *env,
 	      const struct vmem_mkfs_params *params);
-
-/* Blocks from the start of group ag to its end, which in the last may be fewer. */
-uint32_t vmem_sb_group_blocks(const struct vmem_superblock *sb, uint32_t ag);
-
-/* First metadata block of group ag: block bitmap, inode bitmap, inode table. */
-uint64_t vmem_sb_group_meta(const struct vmem_superblock *sb, uint32_t ag);
 
 #endif /* VMEM_MKFS_H */

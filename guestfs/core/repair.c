@@ -144,19 +144,29 @@ static const struct vmem_superblock *sb_at(const struct repair *r, uint64_t bloc
 	return (const struct vmem_superblock *)(const void *)block_ptr(r, block);
 }
 
-/* The backup lies in the last block of the file system: near the end of the store. */
+static const struct vmem_superblock *backup_at(const struct repair *r, uint64_t block)
+{
+	const struct vmem_superblock *sb = sb_at(r, block);
+
+	return vmem_get64(sb->magic) == VMEM_SB_MAGIC && vmem_get64(sb->backup) == block &&
+	       sb_sealed(r, sb) && !vmem_check_geometry(sb, r->store->size) ? sb : NULL;
+}
+
+/*
+ * The backup lies in the last block of the file system: where what is left of
+ * the superblock says so, or near the end of the store.
+ */
 static const struct vmem_superblock *find_backup(const struct repair *r)
 {
 	uint64_t nr = r->store->size >> VMEM_BLOCK_SHIFT, tries = VMEM_MAX_AG_BLOCKS, block = nr;
+	uint64_t said = vmem_get64(sb_at(r, 0)->backup);
+	const struct vmem_superblock *sb = NULL;
 
-	while (block > VMEM_MIN_BLOCKS && tries--) {
-		const struct vmem_superblock *sb = sb_at(r, --block);
-
-		if (vmem_get64(sb->magic) == VMEM_SB_MAGIC && vmem_get64(sb->backup) == block &&
-		    sb_sealed(r, sb) && !vmem_check_geometry(sb, r->store->size))
-			return sb;
-	}
-	return NULL;
+	if (said >= VMEM_MIN_BLOCKS - 1 && said < nr)
+		sb = backup_at(r, said);
+	while (!sb && block > VMEM_MIN_BLOCKS && tries--)
+		sb = backup_at(r, --block);
+	return sb;
 }
 
 static void load_superblock(struct repair *r, const struct vmem_superblock *sb)
@@ -283,6 +293,7 @@ static void write_roots(struct repair *r)
 	root.domain = vmem_le32_of(r->p->domain);
 	root.write_time = vmem_le64_of((uint64_t)r->env->now(r->env));
 	memcpy(root.uuid, r->sb.uuid, VMEM_UUID_LEN);
+	vmem_forget_growth(&root);
 	memset(root.reserved, 0, sizeof(root.reserved));
 	for (i = 0; i < VMEM_NR_ROOTS; i++) {
 		root.seq = vmem_le64_of(seq + 2 + i);

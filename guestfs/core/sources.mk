@@ -3,9 +3,9 @@
 # The sources of the core, for every makefile that builds it.
 
 # The file system itself: what the kernel, a unikernel and the tools need.
-CORE_SRCS := hash.c ranges.c overlay.c txn.c journal.c recovery.c alloc.c space.c \
-	     inode.c extent.c dir.c namei.c file.c write.c layout.c super.c
+CORE_SRCS := hash.c geometry.c ranges.c overlay.c txn.c journal.c recovery.c alloc.c space.c \
+	     inode.c extent.c dir.c namei.c file.c write.c layout.c super.c grow.c
 
 # Making, checking and repairing a store: tools and tests only.
-CORE_TOOL_SRCS := mkfs.c check.c check_tree.c \
+CORE_TOOL_SRCS := mkfs.c shrink.c check.c check_tree.c \
 		  repair.c repair_inode.c repair_dir.c repair_mount.c

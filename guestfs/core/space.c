@@ -22,16 +22,62 @@
 
 /* ---- Provisioning ---- */
 
+static size_t chunks_size(uint32_t nr_ags)
+{
+	return sizeof(struct vmem_chunks) + 2 * (size_t)nr_ags * sizeof(uint64_t);
+}
+
+struct vmem_chunks *vmem_chunks_new(struct vmem_fs *fs, uint64_t nr_blocks, uint32_t nr_ags)
+{
+	struct vmem_chunks *c = vmem_alloc(fs, chunks_size(nr_ags));
+
+	if (c) {
+		c->nr_blocks = nr_blocks;
+		c->nr_ags = nr_ags;
+		c->ready = c->word;
+		c->refused = c->word + nr_ags;
+	}
+	return c;
+}
+
+void vmem_chunks_free(struct vmem_fs *fs, struct vmem_chunks *c)
+{
+	if (c)
+		vmem_free(fs, c, chunks_size(c->nr_ags));
+}
+
+static struct vmem_chunks *chunks_of(const struct vmem_fs *fs)
+{
+	return __atomic_load_n(&fs->chunks, __ATOMIC_ACQUIRE);
+}
+
+/*
+ * Who looks at the old one sees what was ready, and still is as long as its
+ * blocks are in use; what it notes there is lost, and asked for again.
+ */
+void vmem_space_extend(struct vmem_fs *fs, struct vmem_chunks *c, uint64_t nr_blocks)
+{
+	struct vmem_chunks *old = chunks_of(fs);
+	uint64_t last = nr_blocks - 1;
+	uint32_t ag;
+
+	for (ag = 0; ag < old->nr_ags; ag++)
+		c->ready[ag] = __atomic_load_n(&old->ready[ag], __ATOMIC_RELAXED);
+	/* Of the chunk with the old end, the host was asked for a part. */
+	c->ready[last / fs->ag_blocks] &= ~(1ull << last % fs->ag_blocks / VMEM_CHUNK_BLOCKS);
+	c->older = old;
+	__atomic_store_n(&fs->chunks, c, __ATOMIC_RELEASE);
+}
+
 int vmem_space_load(struct vmem_fs *fs)
 {
 	int err;
 
 	if (!fs->store->provision)
 		return 0;
-	fs->ready = vmem_alloc(fs, 2 * fs->nr_ags * sizeof(fs->ready[0]));
-	if (!fs->ready)
+	fs->chunks = vmem_chunks_new(fs, fs->nr_blocks, fs->nr_ags);
+	if (!fs->chunks)
 		return -ENOMEM;
-	fs->refused = fs->ready + fs->nr_ags;
 	/* What a mount, and the log, write without asking again. */
 	err = vmem_provision(fs, 0, fs->agmeta0 + 2 + fs->itable_blocks);
 	return err ? err : vmem_provision(fs, fs->backup, 1);
@@ -39,9 +85,12 @@ int vmem_space_load(struct vmem_fs *fs)
 
 void vmem_space_unload(struct vmem_fs *fs)
 {
-	if (fs->ready)
-		vmem_free(fs, fs->ready, 2 * fs->nr_ags * sizeof(fs->ready[0]));
-	fs->ready = NULL;
+	while (fs->chunks) {
+		struct vmem_chunks *c = fs->chunks;
+
+		fs->chunks = c->older;
+		vmem_chunks_free(fs, c);
+	}
 }
 
 static int ask_for(struct vmem_fs *fs, uint64_t start, uint64_t end)
@@ -53,22 +102,22 @@ static int ask_for(struct vmem_fs *fs, uint64_t start, uint64_t end)
 	return err && err != -ENOSPC ? -EIO : err;
 }
 
-static void forget_refusals(struct vmem_fs *fs)
+static void forget_refusals(struct vmem_fs *fs, struct vmem_chunks *c)
 {
 	uint32_t ag;
 
 	if (!__atomic_exchange_n(&fs->host_full, false, __ATOMIC_RELAXED))
 		return;
-	for (ag = 0; ag < fs->nr_ags; ag++)
-		__atomic_store_n(&fs->refused[ag], 0, __ATOMIC_RELAXED);
+	for (ag = 0; ag < c->nr_ags; ag++)
+		__atomic_store_n(&c->refused[ag], 0, __ATOMIC_RELAXED);
 }
 
 /* The chunk, or at least blocks [from, to) of it. */
-static int provision_chunk(struct vmem_fs *fs, uint32_t ag, uint32_t chunk, uint64_t from,
-			   uint64_t to)
+static int provision_chunk(struct vmem_fs *fs, struct vmem_chunks *c, uint32_t ag, uint32_t chunk,
+			   uint64_t from, uint64_t to)
 {
 	uint64_t start = (uint64_t)ag * fs->ag_blocks + chunk * VMEM_CHUNK_BLOCKS;
-	uint64_t end = VMEM_MIN(start + VMEM_CHUNK_BLOCKS, fs->nr_blocks);
+	uint64_t end = VMEM_MIN(start + VMEM_CHUNK_BLOCKS, c->nr_blocks);
 	int err;
 
 	end = VMEM_MIN(end, (uint64_t)(ag + 1) * fs->ag_blocks);
@@ -78,14 +127,15 @@ static int provision_chunk(struct vmem_fs *fs, uint32_t ag, uint32_t chunk, uint
 		return ask_for(fs, from, to);
 	}
 	if (!err) {
-		forget_refusals(fs);
-		__atomic_fetch_or(&fs->ready[ag], 1ull << chunk, __ATOMIC_RELEASE);
+		forget_refusals(fs, c);
+		__atomic_fetch_or(&c->ready[ag], 1ull << chunk, __ATOMIC_RELEASE);
 	}
 	return err;
 }
 
 int vmem_provision_slow(struct vmem_fs *fs, uint64_t start, uint64_t nr)
 {
+	struct vmem_chunks *c = chunks_of(fs);
 	uint64_t end = start + nr;
 
 	while (start < end) {
@@ -94,8 +144,8 @@ int vmem_provision_slow(struct vmem_fs *fs, uint64_t start, uint64_t nr)
 		uint64_t next = (uint64_t)ag * fs->ag_blocks +
 				VMEM_MIN((chunk + 1) * VMEM_CHUNK_BLOCKS, fs->ag_blocks);
 
-		if (!(__atomic_load_n(&fs->ready[ag], __ATOMIC_ACQUIRE) >> chunk & 1)) {
-			int err = provision_chunk(fs, ag, chunk, start, VMEM_MIN(end, next));
+		if (!(__atomic_load_n(&c->ready[ag], __ATOMIC_ACQUIRE) >> chunk & 1)) {
+			int err = provision_chunk(fs, c, ag, chunk, start, VMEM_MIN(end, next));
 
 			if (err)
 				return err;
@@ -107,7 +157,7 @@ int vmem_provision_slow(struct vmem_fs *fs, uint64_t start, uint64_t nr)
 
 uint64_t vmem_ready_chunks(const struct vmem_fs *fs, uint32_t ag)
 {
-	return __atomic_load_n(&fs->ready[ag], __ATOMIC_ACQUIRE);
+	return fs->chunks ? __atomic_load_n(&fs->chunks->ready[ag], __ATOMIC_ACQUIRE) : ~0ull;
 }
 
 /* Free blocks of the chunk that the host has room for, though not for all of it. */
@@ -146,13 +196,13 @@ int vmem_probe_room(struct vmem_fs *fs, uint64_t goal, uint64_t want, struct vme
 			int err;
 
 			if (!fs->ags[ag].busy || !fs->ags[ag].chunk_free[c] ||
-			    (__atomic_load_n(&fs->refused[ag], __ATOMIC_RELAXED) >> c & 1))
+			    (__atomic_load_n(&fs->chunks->refused[ag], __ATOMIC_RELAXED) >> c & 1))
 				continue;
 			err = probe_chunk(fs, start, want, &probes, run);
 			if (err != -ENOSPC)
 				return err;
 			if (probes)
-				__atomic_fetch_or(&fs->refused[ag], 1ull << c, __ATOMIC_RELAXED);
+				__atomic_fetch_or(&fs->chunks->refused[ag], 1ull << c, __ATOMIC_RELAXED);
 		}
 	}
 	return -ENOSPC;
@@ -160,7 +210,7 @@ int vmem_probe_room(struct vmem_fs *fs, uint64_t goal, uint64_t want, struct vme
 
 void vmem_note_free(struct vmem_fs *fs, uint32_t ag, uint32_t chunk)
 {
-	__atomic_fetch_and(&fs->refused[ag], ~(1ull << chunk), __ATOMIC_RELAXED);
+	__atomic_fetch_and(&fs->chunks->refused[ag], ~(1ull << chunk), __ATOMIC_RELAXED);
 }
 
 /* The host has taken back what was in these blocks; lock held. */
@@ -170,8 +220,8 @@ static void forget_ready(struct vmem_fs *fs, struct vmem_run run)
 	uint32_t c = (uint32_t)(run.start % fs->ag_blocks) / VMEM_CHUNK_BLOCKS;
 	uint32_t last = (uint32_t)((run.start + run.len - 1) % fs->ag_blocks) / VMEM_CHUNK_BLOCKS;
 
-	for (; fs->ready && c <= last && !VMEM_BROKEN(HOLE); c++)
-		__atomic_fetch_and(&fs->ready[ag], ~(1ull << c), __ATOMIC_RELEASE);
+	for (; fs->chunks && c <= last && !VMEM_BROKEN(HOLE); c++)
+		__atomic_fetch_and(&fs->chunks->ready[ag], ~(1ull << c), __ATOMIC_RELEASE);
 }
 
 /* ---- Discarding ---- */
@@ -288,6 +338,7 @@ static int trim_step(struct vmem_fs *fs, struct trim *t, uint64_t *trimmed)
 int vmem_trim(struct vmem_fs *fs, uint64_t start, uint64_t len, uint64_t min_len,
 	      uint64_t *trimmed)
 {
+	uint64_t nr_blocks;
 	struct trim *t;
 	int err = 0;
 
@@ -296,14 +347,17 @@ int vmem_trim(struct vmem_fs *fs, uint64_t start, uint64_t len, uint64_t min_len
 		return -EOPNOTSUPP;
 	if (vmem_is_read_only(fs))
 		return -EROFS;
+	vmem_lock_shared(fs);
+	nr_blocks = fs->nr_blocks;
+	vmem_unlock_shared(fs);
 	start = vmem_align_up(start, VMEM_BLOCK_SIZE) >> VMEM_BLOCK_SHIFT;
-	if (start >= fs->nr_blocks || min_len > (uint64_t)fs->ag_blocks << VMEM_BLOCK_SHIFT)
+	if (start >= nr_blocks || min_len > (uint64_t)fs->ag_blocks << VMEM_BLOCK_SHIFT)
 		return -EINVAL;
 	t = vmem_alloc(fs, sizeof(*t));
 	if (!t)
 		return -ENOMEM;
 	t->at = start;
-	t->end = start + VMEM_MIN(len >> VMEM_BLOCK_SHIFT, fs->nr_blocks - start);
+	t->end = start + VMEM_MIN(len >> VMEM_BLOCK_SHIFT, nr_blocks - start);
 	t->min = VMEM_MAX(vmem_align_up(min_len, VMEM_BLOCK_SIZE) >> VMEM_BLOCK_SHIFT, 1);
 	while (t->at < t->end && !err) {
 		/* An allocation that finds nothing else waits for this lock. */

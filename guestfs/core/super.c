@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /* super.c - mount, unmount, roots, statistics */
+#include "geometry.h"
 #include "internal.h"
 
 /* ---- Errors ---- */
@@ -107,38 +108,24 @@ static bool geometry_ok(const struct vmem_fs *fs)
 	return fs->backup == fs->nr_blocks - 1;
 }
 
-static int read_super(struct vmem_fs *fs, bool *force_ro)
+static int take_super(struct vmem_fs *fs, const struct vmem_superblock *sb)
 {
 	const struct vmem_env *env = fs->env;
-	struct vmem_superblock sb;
-	int err;
 
-	if (fs->store->size < VMEM_MIN_BLOCKS * VMEM_BLOCK_SIZE)
-		return BAD_SB(env, -EINVAL, "the store has %llu bytes, too small for vmemfs",
-			      (unsigned long long)fs->store->size);
-	memcpy(&sb, fs->store->base, sizeof(sb));
-	if (vmem_get64(sb.magic) != VMEM_SB_MAGIC)
-		return BAD_SB(env, -EINVAL, "no vmemfs found: run mkfs.vmemfs, or give the right device");
-	err = check_version(env, &sb, force_ro);
-	if (err)
-		return err;
-	if (vmem_get32(sb.csum) != vmem_superblock_csum(fs->crc, &sb))
-		return BAD_SB(env, -EUCLEAN, "the superblock is damaged (checksum): run fsck.vmemfs");
-
-	fs->nr_blocks = vmem_get64(sb.nr_blocks);
-	fs->nr_inodes = vmem_get64(sb.nr_inodes);
-	fs->desc_start = vmem_get64(sb.desc_start);
-	fs->log_start = vmem_get64(sb.log_start);
-	fs->log_blocks = vmem_get64(sb.log_blocks);
-	fs->agmeta0 = vmem_get64(sb.agmeta0);
-	fs->backup = vmem_get64(sb.backup);
-	fs->ag_blocks = vmem_get32(sb.ag_blocks);
-	fs->nr_ags = vmem_get32(sb.nr_ags);
-	fs->inodes_per_ag = vmem_get32(sb.inodes_per_ag);
-	fs->itable_blocks = vmem_get32(sb.itable_blocks);
-	memcpy(fs->hash_key, sb.hash_key, sizeof(fs->hash_key));
-	memcpy(fs->uuid, sb.uuid, sizeof(fs->uuid));
-	memcpy(fs->label, sb.label, VMEM_LABEL_LEN);
+	fs->nr_blocks = vmem_get64(sb->nr_blocks);
+	fs->nr_inodes = vmem_get64(sb->nr_inodes);
+	fs->desc_start = vmem_get64(sb->desc_start);
+	fs->log_start = vmem_get64(sb->log_start);
+	fs->log_blocks = vmem_get64(sb->log_blocks);
+	fs->agmeta0 = vmem_get64(sb->agmeta0);
+	fs->backup = vmem_get64(sb->backup);
+	fs->ag_blocks = vmem_get32(sb->ag_blocks);
+	fs->nr_ags = vmem_get32(sb->nr_ags);
+	fs->inodes_per_ag = vmem_get32(sb->inodes_per_ag);
+	fs->itable_blocks = vmem_get32(sb->itable_blocks);
+	memcpy(fs->hash_key, sb->hash_key, sizeof(fs->hash_key));
+	memcpy(fs->uuid, sb->uuid, sizeof(fs->uuid));
+	memcpy(fs->label, sb->label, VMEM_LABEL_LEN);
 	if (!geometry_ok(fs))
 		return BAD_SB(env, -EUCLEAN, "the superblock contradicts itself: run fsck.vmemfs");
 	if (fs->nr_blocks > fs->store->size >> VMEM_BLOCK_SHIFT)
@@ -167,7 +154,8 @@ static bool root_ok(struct vmem_fs *fs, const struct vmem_root *r)
 	       vmem_get64(r->tail) < UINT64_MAX / 2 && vmem_get64(r->seq) < UINT64_MAX / 2;
 }
 
-static int read_root(struct vmem_fs *fs)
+/* The newest root of the file system with this uuid. */
+static bool find_root(struct vmem_fs *fs)
 {
 	bool found = false;
 	unsigned int i;
@@ -184,8 +172,38 @@ static int read_root(struct vmem_fs *fs)
 		fs->root_slot = i;
 		found = true;
 	}
+	return found;
+}
+
+/* The superblock, or what it is going to be, and the newest root. */
+static int read_super(struct vmem_fs *fs, bool *force_ro)
+{
+	const struct vmem_env *env = fs->env;
+	struct vmem_superblock sb, grown;
+	bool found, growing;
+	int err;
+
+	if (fs->store->size < VMEM_MIN_BLOCKS * VMEM_BLOCK_SIZE)
+		return BAD_SB(env, -EINVAL, "the store has %llu bytes, too small for vmemfs",
+			      (unsigned long long)fs->store->size);
+	memcpy(&sb, fs->store->base, sizeof(sb));
+	if (vmem_get64(sb.magic) != VMEM_SB_MAGIC)
+		return BAD_SB(env, -EINVAL, "no vmemfs found: run mkfs.vmemfs, or give the right device");
+	err = check_version(env, &sb, force_ro);
+	if (err)
+		return err;
+	memcpy(fs->uuid, sb.uuid, sizeof(fs->uuid));
+	found = find_root(fs);
+	growing = found && vmem_growing(fs, &fs->root, &grown);
+	if (!growing && !vmem_sb_sealed(&sb, fs->crc))
+		return BAD_SB(env, -EUCLEAN, "the superblock is damaged (checksum): run fsck.vmemfs");
+	err = take_super(fs, growing ? &grown : &sb);
+	if (err)
+		return err;
 	if (!found)
-		return BAD_SB(fs->env, -EUCLEAN, "both root slots are damaged: run fsck.vmemfs");
+		return BAD_SB(env, -EUCLEAN, "both root slots are damaged: run fsck.vmemfs");
+	if (!growing)
+		vmem_forget_growth(&fs->root);
 	fs->tail = vmem_get64(fs->root.tail);
 	fs->head = fs->tail;
 	fs->seed = vmem_get32(fs->root.log_seed);
@@ -235,6 +253,22 @@ int vmem_write_root(struct vmem_fs *fs, uint32_t state, uint64_t tail)
 	return flush_range(fs, root_off(fs->root_slot), VMEM_BLOCK_SIZE);
 }
 
+int vmem_settle(struct vmem_fs *fs, uint64_t off, uint64_t len)
+{
+	vmem_fence(fs->store);
+	return flush_range(fs, off, len);
+}
+
+int vmem_rewrite_root(struct vmem_fs *fs)
+{
+	/* What is home already must not be replayed: put_root() says `applied` anew. */
+	uint64_t tail = vmem_immediate(fs) ? fs->head : vmem_get64(fs->root.tail);
+
+	vmem_fence(fs->store);
+	put_root(fs, VMEM_STATE_MOUNTED, tail);
+	return flush_range(fs, root_off(fs->root_slot), VMEM_BLOCK_SIZE);
+}
+
 /* ---- Sessions: from the first root that says "mounted" to one that does not ---- */
 
 /*
@@ -250,6 +284,8 @@ static int start_session(struct vmem_fs *fs)
 	fs->env->random(fs->env, &fs->seed, sizeof(fs->seed));
 	memcpy(r->generation, fs->store->generation, VMEM_GENERATION_LEN);
 	r->mount_count = vmem_le64_of(vmem_get64(r->mount_count) + 1);
+	if (vmem_get64(r->grow_to))
+		r->grow_mount = r->mount_count;
 	r->mount_time = vmem_le64_of((uint64_t)vmem_now(fs));
 	fs->head = vmem_align_up(fs->head, VMEM_REC_ALIGN);
 	fs->tail = fs->head;
@@ -443,8 +479,6 @@ static int mount_steps(struct vmem_fs *fs, const struct vmem_mount_opts *opts,
 
 	if (!err)
 		err = choose_domain(fs, opts->domain);
-	if (!err)
-		err = read_root(fs);
 	if (!err && !opts->no_recovery && !fs->store->read_only)
 		err = load_space(fs);
 	if (!err && VMEM_BROKEN(ORPHANS_EARLY))
@@ -468,6 +502,8 @@ static int mount_steps(struct vmem_fs *fs, const struct vmem_mount_opts *opts,
 		err = settle_recovery(fs, info);
 	if (!err)
 		err = start_session(fs);
+	if (!err)
+		err = vmem_resume_growth(fs);
 	if (!err)
 		err = vmem_recover_orphans(fs, info);
 	if (!err && ro)
@@ -514,14 +550,22 @@ static int free_left_orphans(struct vmem_fs *fs)
 	return vmem_error(fs) ? 0 : vmem_recover_orphans(fs, &info);
 }
 
+/* A growth ran out of memory at its end. */
+static int finish_growth(struct vmem_fs *fs)
+{
+	return vmem_error(fs) ? 0 : vmem_resume_growth(fs);
+}
+
 int vmem_umount(struct vmem_fs *fs)
 {
 	int err = 0;
 
 	if (!fs->read_only) {
 		err = free_left_orphans(fs);
+		if (!err)
+			err = finish_growth(fs);
 		if (err && !vmem_error(fs))
-			vmem_sync(fs);		/* not clean: the next mount frees them */
+			vmem_sync(fs);		/* not clean: the next mount does it */
 		else
 			err = end_session(fs);
 	}
@@ -548,6 +592,9 @@ static int become_read_only(struct vmem_fs *fs)
 
 	if (!failed_before && has_orphans(fs))
 		return -EBUSY;
+	err = finish_growth(fs);
+	if (err && !vmem_error(fs))
+		return err;
 	err = end_session(fs);
 	if (vmem_error(fs))
 		VMEM_FLAG(fs->read_only, true);
@@ -556,6 +603,8 @@ static int become_read_only(struct vmem_fs *fs)
 
 int vmem_remount(struct vmem_fs *fs, bool read_only)
 {
+	int err;
+
 	if (!read_only && vmem_error(fs)) {
 		fs->env->log(fs->env, VMEM_LOG_ERR,
 			     "stays read-only after %s: unmount it, run fsck.vmemfs, mount it again",
@@ -568,7 +617,8 @@ int vmem_remount(struct vmem_fs *fs, bool read_only)
 		return become_read_only(fs);
 	if (fs->store->read_only || fs->never_write)
 		return -EROFS;
-	return start_session(fs);
+	err = start_session(fs);
+	return err ? err : vmem_resume_growth(fs);
 }
 
 /* ---- Statistics ---- */

@@ -69,8 +69,8 @@ struct vmem_store {
 
 	/*
 	 * Make the ranges host-durable and return when they are.  Called
-	 * without fs locks except at a checkpoint, may sleep, may be called by
-	 * several threads at once.  NULL when backing is not PAGE_CACHE, or
+	 * without fs locks except at a checkpoint and by vmem_grow(), may sleep,
+	 * may be called by several threads at once.  NULL when backing is not PAGE_CACHE, or
 	 * when the caller accepts domain guest only.  0 or -EIO.
 	 */
 	int (*flush)(struct vmem_store *store, const struct vmem_range *ranges,
@@ -244,6 +244,26 @@ int vmem_checkpoint(struct vmem_fs *fs);
  * become read-only while an unlinked inode is held.
  */
 int vmem_remount(struct vmem_fs *fs, bool read_only);
+
+/*
+ * Grow, while it is used, to new_size bytes (whole blocks of it; a last
+ * group too small for anything is left out), or with 0 to all of store->size.
+ * The store may have become larger before the call: whoever owns it raises
+ * store->size, and base stays, so that the new part follows the old one in
+ * memory.  The core looks at size in vmem_mount(), here, in vmem_remount() and
+ * in vmem_umount() only: the caller keeps these apart from each other and from
+ * the change of size, and may let all other calls run meanwhile.
+ *
+ * As large as that already: 0, and nothing happens.  After a failure of guest
+ * or host it is as large as before or has all the new size; the next mount that
+ * can write finishes what was begun.
+ * -EINVAL: smaller than it is, or larger than the store; -EFBIG: the
+ * descriptors have no room (see vmem_mkfs_params.max_size), with a line by
+ * env->log that says how large it can get; -ENOSPC: thin store, and the host is
+ * full.  After these, and after -ENOMEM, it is as it was; but a second call may
+ * be needed to finish one that ran out of memory at its very end.
+ */
+int vmem_grow(struct vmem_fs *fs, uint64_t new_size);
 
 /*
  * Discard blocks at the next checkpoint after they became free.  Without effect

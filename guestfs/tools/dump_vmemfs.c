@@ -112,6 +112,10 @@ static void print_root(const struct dump *d, unsigned int slot)
 	printf("  mount_count   %llu\n", (ull)vmem_get64(root->mount_count));
 	printf("  mount_time    %s\n", dump_time((int64_t)vmem_get64(root->mount_time), buf));
 	printf("  write_time    %s\n", dump_time((int64_t)vmem_get64(root->write_time), buf));
+	if (vmem_get64(root->grow_to))
+		printf("  growing       from %llu to %llu blocks%s\n", (ull)vmem_get64(root->grow_from),
+		       (ull)vmem_get64(root->grow_to),
+		       vmem_get64(root->grow_mount) == vmem_get64(root->mount_count) ? "" : ", given up");
 }
 
 int dump_superblock(const struct dump *d)
@@ -142,6 +146,7 @@ int dump_superblock(const struct dump *d)
 	printf("  nr_ags        %u\n", vmem_get32(sb->nr_ags));
 	printf("  inodes_per_ag %u\n", vmem_get32(sb->inodes_per_ag));
 	printf("  itable_blocks %u\n", vmem_get32(sb->itable_blocks));
+	printf("  can grow to   %llu blocks\n", (ull)vmem_sb_max_blocks(sb));
 	print_hex("hash_key", sb->hash_key, sizeof(sb->hash_key));
 	printf("  created       %s\n", dump_time((int64_t)vmem_get64(sb->created), buf));
 	print_root(d, 0);

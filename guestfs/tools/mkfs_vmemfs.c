@@ -25,6 +25,8 @@ static const char usage_text[] =
 	"  -U, --uuid UUID      volume UUID (default: random)\n"
 	"  -N, --inodes N       room for at least N inodes\n"
 	"  -l, --log-size SIZE  size of the log (default: 1/32 of the store, 1 to 16 MiB)\n"
+	"  -E, --extended resize=SIZE\n                       room to grow to SIZE (default: 1024 times the size, if that\n"
+	"                       takes at most 1/1024 of the store)\n"
 	"  -d, --directory DIR  copy the contents of DIR into it\n"
 	"  -f, --force          overwrite another file system\n"
 	"  -n, --dry-run        only say what would be made\n"
@@ -88,6 +90,11 @@ static int take_option(struct options *o, int c, const char *arg)
 			return usage_error("not a size: ", arg);
 		o->params.log_blocks = bytes >> VMEM_BLOCK_SHIFT;
 		break;
+	case 'E':
+		if (strncmp(arg, "resize=", 7) || !tool_parse_size(arg + 7, &o->params.max_size) ||
+		    !o->params.max_size)
+			return usage_error("not resize=SIZE: ", arg);
+		break;
 	case 'd':
 		o->directory = arg;
 		break;
@@ -118,14 +125,14 @@ static int parse_options(struct options *o, int argc, char **argv)
 	static const struct option longopts[] = {
 		{ "size", 1, NULL, 's' }, { "label", 1, NULL, 'L' },
 		{ "uuid", 1, NULL, 'U' }, { "inodes", 1, NULL, 'N' },
-		{ "log-size", 1, NULL, 'l' }, { "directory", 1, NULL, 'd' },
+		{ "log-size", 1, NULL, 'l' }, { "extended", 1, NULL, 'E' }, { "directory", 1, NULL, 'd' },
 		{ "force", 0, NULL, 'f' }, { "dry-run", 0, NULL, 'n' },
 		{ "quiet", 0, NULL, 'q' }, { "version", 0, NULL, 'V' },
 		{ "help", 0, NULL, 'h' }, { NULL, 0, NULL, 0 },
 	};
 	int c, err;
 
-	while ((c = getopt_long(argc, argv, "s:L:U:N:l:d:fnqVh", longopts, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "s:L:U:N:l:E:d:fnqVh", longopts, NULL)) != -1) {
 		err = take_option(o, c, optarg);
 		if (err)
 			return err;
@@ -230,6 +237,8 @@ static void say_layout(const struct options *o, const struct vmem_superblock *sb
 	printf("  inodes  %llu\n", (unsigned long long)vmem_get64(sb->nr_inodes));
 	printf("  log     %llu KiB\n",
 	       (unsigned long long)vmem_get64(sb->log_blocks) * (VMEM_BLOCK_SIZE / 1024));
+	printf("  growth  to %llu MiB at most\n",
+	       (unsigned long long)vmem_sb_max_blocks(sb) >> (20 - VMEM_BLOCK_SHIFT));
 }
 
 static int fill(struct tool_image *img, const struct vmem_env *env, const struct options *o)

@@ -473,19 +473,54 @@ int tool_open(struct tool_image *img, const char *path, enum tool_access access)
 	return 0;
 }
 
-void tool_close(struct tool_image *img)
+static void unmap_image(struct tool_image *img)
 {
 	if (img->store.base && img->by_libpmem)
 		pmem_unmap(img->store.base, img->mapped);
 	else if (img->store.base)
 		munmap(img->store.base, img->mapped);
+	img->store.base = NULL;
+}
+
+void tool_close(struct tool_image *img)
+{
+	unmap_image(img);
 	if (img->fd >= 0)
 		close(img->fd);
-	img->store.base = NULL;
 	img->fd = -1;
 }
 
-int tool_sync(struct tool_image *img, const char *path)
+static int set_file_size(int fd, uint64_t size)
+{
+	struct stat st;
+	int err = 0;
+
+	if (fstat(fd, &st))
+		return errno;
+	/* A store into a hole of a full host disk would kill the VM. */
+	if (size > (uint64_t)st.st_size && (uint64_t)st.st_blocks * 512 >= (uint64_t)st.st_size)
+		err = posix_fallocate(fd, st.st_size, (off_t)size - st.st_size);
+	/* What could be allocated is given back. */
+	if (ftruncate(fd, err ? st.st_size : (off_t)size) && !err)
+		err = errno;
+	return err;
+}
+
+int tool_set_size(struct tool_image *img, const char *path, uint64_t size)
+{
+	int err = set_file_size(img->fd, size);
+
+	if (err) {
+		tool_error("cannot give %s a size of %llu bytes: %s", path, (unsigned long long)size,
+			   strerror(err));
+		return -1;
+	}
+	unmap_image(img);
+	img->store.size = size;
+	return map_image(img, path, TOOL_WRITE, true) || tool_sync(img, path) ? -1 : 0;
+}
+
+int tool_sync(const struct tool_image *img, const char *path)
 {
 	if (img->failed)
 		errno = EIO;

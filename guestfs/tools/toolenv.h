@@ -2,7 +2,7 @@
 /*
  * toolenv.h - the surroundings of the core in a host process, and its store
  *
- * Shared by mkfs.vmemfs, fsck.vmemfs and dump.vmemfs.  An image is a regular
+ * Shared by mkfs.vmemfs, fsck.vmemfs, dump.vmemfs and resize.vmemfs.  An image is a regular
  * file on the host or a block device (/dev/pmemN in a guest), mapped whole.
  */
 #ifndef VMEM_TOOLENV_H
@@ -56,6 +56,13 @@ int tool_open(struct tool_image *img, const char *path, enum tool_access access)
 void tool_close(struct tool_image *img);
 
 /* Write back what write-back is still open, and its host metadata.  0 or -1, told. */
-int tool_sync(struct tool_image *img, const char *path);
+int tool_sync(const struct tool_image *img, const char *path);
+
+/*
+ * A regular file that is open by TOOL_WRITE gets another size and is mapped
+ * anew, at another base.  More of it is allocated, unless it is sparse.  0 or
+ * -1, told; then it may not be mapped any more.
+ */
+int tool_set_size(struct tool_image *img, const char *path, uint64_t size);
 
 #endif /* VMEM_TOOLENV_H */

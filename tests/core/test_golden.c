@@ -2,15 +2,15 @@
 /* test_golden.c - an image of format version 1.0 is still read: see make_golden.c */
 #include "fixture.h"
 
-static void load(struct ctx *c)
+static void load(struct ctx *c, uint64_t store)
 {
 	FILE *f = fopen(GOLDEN_IMG, "rb");
 
 	memset(c, 0, sizeof(*c));
 	c->domain = VMEM_DOMAIN_HOST;
-	c->sim = sim_new(2 * MiB, VMEM_BACKING_PAGE_CACHE, 1);
+	c->sim = sim_new(store, VMEM_BACKING_PAGE_CACHE, 1);
 	assert_non_null(f);
-	assert_int_equal(fread(c->sim->now, c->sim->size, 1, f), 1);
+	assert_int_equal(fread(c->sim->now, 2 * MiB, 1, f), 1);
 	fclose(f);
 }
 
@@ -51,7 +51,7 @@ static void an_image_of_version_1_0_is_recovered_and_has_its_contents(void **sta
 	struct ctx c;
 
 	(void)state;
-	load(&c);
+	load(&c, 2 * MiB);
 	again(&c);
 	assert_true(c.info.was_dirty);
 	assert_false(c.info.host_failed);
@@ -67,7 +67,7 @@ static void an_image_of_version_1_0_is_recovered_after_the_host_failed(void **st
 	struct ctx c;
 
 	(void)state;
-	load(&c);
+	load(&c, 2 * MiB);
 	c.sim->store.generation[0]++;
 	again(&c);
 	assert_true(c.info.host_failed);
@@ -80,11 +80,31 @@ static void an_image_of_version_1_0_is_recovered_after_the_host_failed(void **st
 	finish(&c);
 }
 
+/* Its mkfs knew nothing of growth, but left the rest of a block of descriptors. */
+static void an_image_of_version_1_0_grows(void **state)
+{
+	struct vmem_statfs st;
+	struct ctx c;
+
+	(void)state;
+	load(&c, 5 * MiB);
+	again(&c);
+	assert_int_equal(vmem_grow(c.fs, 0), 0);
+	expect_contents(&c);
+	down(&c);
+	again(&c);
+	vmem_statfs(c.fs, &st);
+	assert_int_equal(st.blocks * BLOCK, 5 * MiB);
+	expect_contents(&c);
+	finish(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_image_of_version_1_0_is_recovered_and_has_its_contents),
 		cmocka_unit_test(an_image_of_version_1_0_is_recovered_after_the_host_failed),
+		cmocka_unit_test(an_image_of_version_1_0_grows),
 	};
 
 	return cmocka_run_group_tests_name("golden", tests, NULL, NULL);

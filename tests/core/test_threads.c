@@ -286,28 +286,29 @@ static void *sync_and_checkpoint(void *arg)
 	return NULL;
 }
 
-static void threads_on_their_own_files_do_not_disturb_each_other(void **state)
+/* The workers, somebody who syncs all the time, and what happens meanwhile. */
+static void let_work(struct ctx *c, void (*meanwhile)(struct ctx *c))
 {
 	struct worker w[WORKERS + 1];
 	atomic_int stop = 0;
 	char name[32];
-	struct ctx c;
 	unsigned int i;
 
-	up_threaded(&c, domain_of(state), 16 * MiB);
-	if (c.domain == VMEM_DOMAIN_HOST)
-		sim_use_commits(c.sim);
+	if (c->domain == VMEM_DOMAIN_HOST)
+		sim_use_commits(c->sim);
 	for (i = 0; i <= WORKERS; i++) {
 		struct vmem_inode dir;
 
-		w[i] = (struct worker){ .c = &c, .nr = i, .stop = &stop };
+		w[i] = (struct worker){ .c = c, .nr = i, .stop = &stop };
 		snprintf(name, sizeof(name), "dir%u", i);
-		make(&c.root, name, S_DIR, &dir);
+		make(&c->root, name, S_DIR, &dir);
 		put(&dir);
 	}
 	for (i = 0; i <= WORKERS; i++)
 		assert_int_equal(pthread_create(&w[i].thread, NULL,
 						i < WORKERS ? work : sync_and_checkpoint, &w[i]), 0);
+	if (meanwhile)
+		meanwhile(c);
 	for (i = 0; i <= WORKERS; i++) {
 		if (i == WORKERS)
 			atomic_store(&stop, 1);
@@ -316,6 +317,46 @@ static void threads_on_their_own_files_do_not_disturb_each_other(void **state)
 	for (i = 0; i <= WORKERS; i++)
 		if (w[i].error)
 			fail_msg("thread %u: not true: %s", i, w[i].error);
+}
+
+static void threads_on_their_own_files_do_not_disturb_each_other(void **state)
+{
+	struct ctx c;
+
+	up_threaded(&c, domain_of(state), 16 * MiB);
+	let_work(&c, NULL);
+	finish(&c);
+}
+
+static int has_room(struct vmem_store *store, uint64_t off, uint64_t len)
+{
+	return off + len <= store->size ? 0 : -EIO;
+}
+
+static void grow_in_steps(struct ctx *c)
+{
+	uint64_t size;
+
+	for (size = 8 * MiB; size <= 16 * MiB; size += 64 * BLOCK) {
+		assert_int_equal(vmem_grow(c->fs, size), 0);
+		usleep(1000);
+	}
+}
+
+static void it_grows_beside_threads_that_use_it(void **state)
+{
+	struct vmem_mkfs_params params = { .size = 8 * MiB };
+	struct vmem_statfs st;
+	struct ctx c = { .domain = domain_of(state) };
+
+	c.sim = sim_new(16 * MiB, c.domain == VMEM_DOMAIN_PMEM ? VMEM_BACKING_DAX : VMEM_BACKING_PAGE_CACHE, 1);
+	c.sim->store.provision = has_room;
+	assert_int_equal(vmem_mkfs(&c.sim->store, &c.sim->env, &params), 0);
+	sim_use_threads(c.sim);
+	again(&c);
+	let_work(&c, grow_in_steps);
+	vmem_statfs(c.fs, &st);
+	assert_int_equal(st.blocks * BLOCK, 16 * MiB);
 	finish(&c);
 }
 
@@ -376,6 +417,7 @@ int main(void)
 		cmocka_unit_test(an_overwrite_during_a_commit_is_durable_when_its_fsync_returns),
 		cmocka_unit_test(a_failed_commit_is_an_error_to_every_waiter),
 		EACH_DOMAIN(threads_on_their_own_files_do_not_disturb_each_other),
+		EACH_DOMAIN(it_grows_beside_threads_that_use_it),
 		EACH_DOMAIN(lookups_see_a_name_throughout),
 	};
 

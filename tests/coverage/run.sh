@@ -71,7 +71,8 @@ crash() {
 	make -s -C tests/crash -j2 "$tree/build/tests/crash"
 	printf '%s\n' guest kill host pmem | xargs -P 2 -I '{}' sh -c '
 		build/tests/crash -m {} --sample 8 --nest 100 one &&
-		build/tests/crash -m {} --nest 400 --vectors 4 known'
+		build/tests/crash -m {} --nest 400 --vectors 4 known &&
+		build/tests/crash -m {} --nest 400 grow'
 }
 
 echo "running the tests of the core, counted"

@@ -27,6 +27,8 @@ static const struct {
 	{ VMEM_FAULT_ROOT_IN_PLACE, "one", MODE_PMEM }, { VMEM_FAULT_UNLOG, "known", MODE_HOST },
 	{ VMEM_FAULT_DISCARD_EARLY, "one", MODE_HOST },
 	{ VMEM_FAULT_FSYNC_DATA, "two", MODE_HOST }, { VMEM_FAULT_HANDLE_LOCAL, "one", MODE_HOST },
+	{ VMEM_FAULT_GROW_SUPER_FIRST, "grow", MODE_PMEM }, { VMEM_FAULT_GROW_EARLY, "grow", MODE_HOST },
+	{ VMEM_FAULT_GROW_DONE_EARLY, "grow", MODE_PMEM },
 };
 
 unsigned int nr_faults(void)

@@ -8,26 +8,29 @@
 #define STANDARD "mkdir A; mkdir B; mkdir A/C; creat foo; write foo 0 5000; creat A/bar; write A/bar 0 100; "
 
 const struct setup setups[] = {
-	{ "standard", STANDARD, "", 3 },
-	{ "empty", "", "", 3 },
+	{ "standard", STANDARD, "", 3, false },
+	{ "empty", "", "", 3, false },
 	/* The root directory's only leaf is full. */
 	{ "full-leaf", STANDARD
 	  "creat L0; creat L1; creat L2; creat L3; creat L4; creat L5; creat L6; creat L7; creat L8;"
-	  "creat L9; creat L10; creat L11; creat L12; creat L13; creat L14; creat z1", "", 3 },
+	  "creat L9; creat L10; creat L11; creat L12; creat L13; creat L14; creat z1", "", 3, false },
 	/* The payload of foo's inode holds no further extent. */
 	{ "extents", STANDARD
 	  "write foo 12288 10; write foo 20480 10; write foo 28672 10; write foo 36864 10;"
-	  "write foo 45056 10; write foo 53248 10; write foo 61440 10; write foo 69632 10", "", 2 },
-	{ "wrap", STANDARD "spin 900", "", 2 },
-	{ "full", STANDARD "creat big; fill big 1", "", 2 },
+	  "write foo 45056 10; write foo 53248 10; write foo 61440 10; write foo 69632 10", "", 2, false },
+	{ "wrap", STANDARD "spin 900", "", 2, false },
+	{ "full", STANDARD "creat big; fill big 1", "", 2, false },
 	/* Several handles, of files with a name and without. */
 	{ "handles", STANDARD "creat bar; write bar 0 300",
-	  "open #1 foo; open #2 bar; unlink bar; tmpfile #3; write #3 0 5000", 2 },
+	  "open #1 foo; open #2 bar; unlink bar; tmpfile #3; write #3 0 5000", 2, false },
 	/* Nothing is free but what was freed in the epoch that still runs. */
 	{ "epoch", STANDARD "creat old; write old 0 60000; creat big; fill big 1",
-	  "write A/bar 0 50; fsync A/bar; unlink old", 2 },
+	  "write A/bar 0 50; fsync A/bar; unlink old", 2, false },
 	/* The log is nearly full: soon an operation must wait for a checkpoint. */
-	{ "brim", STANDARD, "brim 900", 1 },
+	{ "brim", STANDARD, "brim 900", 1, false },
+	/* For growing. */
+	{ "within", STANDARD, "", 0, true },
+	{ "within-full", STANDARD "creat big; fill big 1", "", 0, true },
 };
 
 const unsigned int nr_setups = sizeof(setups) / sizeof(setups[0]);
@@ -60,6 +63,23 @@ const struct known known[] = {
 };
 
 const unsigned int nr_known = sizeof(known) / sizeof(known[0]);
+
+const struct known growing[] = {
+	{ "standard", "grow" },
+	{ "within", "grow" },
+	{ "standard", "write foo 16384 10; grow; write A/bar e 9000; fsync A/bar; creat x" },
+	{ "within", "write foo 16384 10; grow; write A/bar e 9000; fsync A/bar; creat x" },
+	/* What is written next has room nowhere but in the new part. */
+	{ "full", "grow; write A/bar e 150000; fsync A/bar" },
+	{ "within-full", "grow; write A/bar e 150000; fsync A/bar" },
+	{ "full", "unlink foo; grow; write A/bar e 20000; checkpoint; mkdir A/D" },
+	/* What waits in the log when it grows, and what rode there. */
+	{ "standard", "fsync A/bar; write A/bar e 50; grow; write A/bar 100 20; fsync A/bar" },
+	{ "brim", "creat x; grow; creat y; grow; sync" },
+	{ "handles", "unlink foo; grow; write #1 e 9000; close #1; checkpoint" },
+};
+
+const unsigned int nr_growing = sizeof(growing) / sizeof(growing[0]);
 
 static unsigned int add(struct op *op, unsigned int nr, const char *text)
 {

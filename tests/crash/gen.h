@@ -9,6 +9,7 @@ struct setup {
 	const char *name, *text;
 	const char *prelude;	/* each workload begins with it, in the session that fails */
 	unsigned int longest;	/* sequences of up to so many operations begin here */
+	bool one_group;		/* grows by more of its group, else by another */
 };
 
 extern const struct setup setups[];
@@ -22,6 +23,9 @@ struct known {
 
 extern const struct known known[];
 extern const unsigned int nr_known;
+/* Workloads that grow. */
+extern const struct known growing[];
+extern const unsigned int nr_growing;
 
 /* Every operation that may make sense after one of the setups; returns how many. */
 #define MAX_VOCABULARY 512u

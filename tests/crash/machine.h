@@ -13,7 +13,8 @@
 #include "mkfs.h"
 #include "vmem.h"
 
-#define IMAGE_SIZE	(2u << 20)
+#define FS_SIZE		(2u << 20)
+#define IMAGE_SIZE	(FS_SIZE + (512u << 10))	/* room to grow */
 #define PAGE		4096u
 #define PAGES		(IMAGE_SIZE / PAGE)
 #define SECTOR		512u

@@ -21,7 +21,7 @@ static const struct {
 	[OP_CHECKPOINT] = { "checkpoint", "" }, [OP_OPEN] = { "open", "ab" },
 	[OP_TMPFILE] = { "tmpfile", "a" }, [OP_CLOSE] = { "close", "a" },
 	[OP_FILL] = { "fill", "an" }, [OP_SPIN] = { "spin", "n" },
-	[OP_BRIM] = { "brim", "n" }, [OP_UMOUNT] = { "umount", "" },
+	[OP_BRIM] = { "brim", "n" }, [OP_GROW] = { "grow", "" }, [OP_UMOUNT] = { "umount", "" },
 };
 
 static bool parse_offset(const char *word, struct op *op)

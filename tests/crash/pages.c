@@ -15,10 +15,7 @@ void layout_read(struct layout *l, const uint8_t *image)
 {
 	const struct vmem_superblock *sb = (const void *)image;
 
-	if (vmem_get32(sb->nr_ags) != 1) {
-		fprintf(stderr, "crash: an image of one group is wanted\n");
-		exit(2);
-	}
+	/* Of the first group; pages of others count as they are. */
 	l->log = (uint32_t)vmem_get64(sb->log_start);
 	l->log_end = l->log + (uint32_t)vmem_get64(sb->log_blocks);
 	l->bitmap = (uint32_t)vmem_get64(sb->agmeta0);

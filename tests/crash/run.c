@@ -174,7 +174,10 @@ static void forget_all(struct memory *m)
 bool begin_setup(struct run *r, const struct setup *setup)
 {
 	static struct op op[MAX_OPS];
-	struct vmem_mkfs_params p = { .label = "crash", .log_blocks = 64, .now = 1, .log_seed = 7 };
+	struct vmem_mkfs_params p = {
+		.size = FS_SIZE, .max_size = setup->one_group ? IMAGE_SIZE : 0,
+		.label = "crash", .log_blocks = 64, .now = 1, .log_seed = 7,
+	};
 	int nr = ops_parse(setup->text, op, MAX_OPS), i;
 	enum run_result result = RUN_OK;
 

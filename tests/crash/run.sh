@@ -25,6 +25,7 @@ list() {
 		echo "crash two $mode --nest 2000 --sample $([ $mode = pmem ] && echo 4000 || echo 2000)"
 		echo "crash random $mode --every 3 --nest 2000 --seconds 5"
 		echo "crash known $mode --nest $([ $mode = pmem ] && echo 400 || echo 10) --vectors 20 --thorough"
+		echo "crash grow $mode --nest $([ $mode = pmem ] && echo 2000 || echo 200)"
 		echo "crash-san one $mode --nest 400 --sample 100"
 		echo "crash-san random $mode --every 5 --steps 60 --seconds 3"
 	done
@@ -33,6 +34,7 @@ list() {
 	for mode in host pmem kill guest; do
 		echo "crash one $mode --nest 400 --sample 3 --verify 16 --thin"
 		echo "crash random $mode --every 3 --nest 2000 --seconds 3 --thin"
+		echo "crash grow $mode --nest $([ $mode = pmem ] && echo 2000 || echo 200) --thin"
 	done
 	seq 1 "$("$bin/crash-faults" --faults | wc -l)" | sed 's/^/crash-faults fault /'
 }
@@ -95,6 +97,7 @@ list | xargs -P "${LANES:-2}" -L 1 "$0" --one | awk -v began="$(date +%s)" '
 		what["one"] = "every one-operation sequence"; verb["one"] = " survives"
 		what["two"] = "two-operation sequences"
 		what["known"] = "workloads that once showed a bug"
+		what["grow"] = "workloads that grow"
 		what["random"] = "random sequences"
 	}
 	$1 != "pass" && $1 != "fail" { print /^#/ ? $0 : "# " $0; next }

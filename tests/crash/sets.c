@@ -145,14 +145,14 @@ static void set_random(struct run *r)
 	}
 }
 
-static void set_known(struct run *r)
+static void set_list(struct run *r, const struct known *list, unsigned int nr)
 {
 	static struct op op[MAX_OPS];
 	unsigned int i;
 
-	for (i = 0; i < nr_known && !finished(r); i++)
-		if (begin_setup(r, find_setup(known[i].setup)))
-			try_ops(r, op, (unsigned int)ops_parse(known[i].text, op, MAX_OPS));
+	for (i = 0; i < nr && !finished(r); i++)
+		if (begin_setup(r, find_setup(list[i].setup)))
+			try_ops(r, op, (unsigned int)ops_parse(list[i].text, op, MAX_OPS));
 }
 
 /* ---- A set ---- */
@@ -182,7 +182,9 @@ bool run_set(struct run *r, const char *set, const char *setup)
 	if (!strcmp(set, "random"))
 		set_random(r);
 	else if (!strcmp(set, "known"))
-		set_known(r);
+		set_list(r, known, nr_known);
+	else if (!strcmp(set, "grow"))
+		set_list(r, growing, nr_growing);
 	else if (!strcmp(set, "one") || !strcmp(set, "two") || !strcmp(set, "three"))
 		set_sequences(r, set, setup);
 	else

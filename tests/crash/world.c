@@ -110,6 +110,7 @@ static int run(struct world *w, const struct op *op)
 	case OP_CLOSE: return do_close(w, op);
 	case OP_FILL: return do_fill(w, op);
 	case OP_SPIN: case OP_BRIM: return do_spin(w, op);
+	case OP_GROW: return vmem_grow(w->fs, 0);
 	default: return do_umount(w);
 	}
 }

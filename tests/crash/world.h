@@ -18,6 +18,7 @@
  *	fill P N			append until N blocks are left
  *	spin N				make records until the log wraps after N bytes
  *	brim N				make records until N bytes more want a checkpoint
+ *	grow				to all of the store
  *
  * A name that begins with L is 250 bytes long on the medium.
  */
@@ -65,7 +66,7 @@ struct state {
 enum op_kind {
 	OP_CREAT, OP_MKDIR, OP_UNLINK, OP_RMDIR, OP_SYMLINK, OP_CHMOD, OP_LINK, OP_RENAME,
 	OP_NOREPLACE, OP_EXCHANGE, OP_WRITE, OP_TRUNCATE, OP_MAP, OP_JUNK, OP_FSYNC, OP_FDATASYNC, OP_SYNC,
-	OP_CHECKPOINT, OP_OPEN, OP_TMPFILE, OP_CLOSE, OP_FILL, OP_SPIN, OP_BRIM, OP_UMOUNT, NR_OPS
+	OP_CHECKPOINT, OP_OPEN, OP_TMPFILE, OP_CLOSE, OP_FILL, OP_SPIN, OP_BRIM, OP_GROW, OP_UMOUNT, NR_OPS
 };
 
 struct op {

@@ -64,6 +64,21 @@ new_part() {
 }
 check "the new part is stored to, flushed and read, and has an end" new_part
 
+# Fifty files of 1 MiB did not fit before.
+follows() {
+	same $(($(stat -f -c %b /mnt) * 4096)) $small
+	/tests/resize.vmemfs /mnt
+	same $(($(stat -f -c %b /mnt) * 4096)) $large
+	i=0
+	while [ $i -lt 50 ]; do
+		cp /tmp/data /mnt/more$i
+		i=$((i + 1))
+	done
+	sync
+	cmp /tmp/data /mnt/more49
+}
+check "the file system follows, mounted" follows
+
 load_goes_on() {
 	wait_until went_on_since "$(cat /tmp/rounds)"
 	: >/tmp/stop

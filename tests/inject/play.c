@@ -684,6 +684,11 @@ static int op_rw(struct args *a)
 	return vmem_remount(a->p->c.fs, false);
 }
 
+static int op_grow(struct args *a)
+{
+	return vmem_grow(a->p->c.fs, 0);
+}
+
 static int op_trim(struct args *a)
 {
 	uint64_t before, trimmed;
@@ -721,7 +726,7 @@ static const struct {
 	{ "fdatasync", op_fdatasync }, { "sync", op_sync }, { "checkpoint", op_checkpoint },
 	{ "put", op_put }, { "many", op_many }, { "remount", op_remount },
 	{ "crash", op_crash }, { "hostcrash", op_hostcrash }, { "ro", op_ro }, { "rw", op_rw },
-	{ "trim", op_trim }, { "discard", op_discard },
+	{ "trim", op_trim }, { "discard", op_discard }, { "grow", op_grow },
 };
 
 int play(struct player *p, const struct op *op)

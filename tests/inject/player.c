@@ -314,7 +314,9 @@ void player_close(struct player *p)
 
 void make_image(struct image *image, const struct script *script, enum vmem_domain domain)
 {
-	struct vmem_mkfs_params params = { .log_blocks = script->log_blocks, .now = 1 };
+	struct vmem_mkfs_params params = {
+		.size = script->fs_size, .log_blocks = script->log_blocks, .now = 1,
+	};
 	static struct op ops[MAX_OPS];
 	unsigned int nr = parse_script(script->before, ops), i;
 	static struct player p;

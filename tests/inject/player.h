@@ -22,6 +22,7 @@
  *	spin P N		N changes of P's times, each a record
  *	trim | discard ON	give free room back to the host, now or at each checkpoint
  *	fill P LIMIT		append until no space is left, or LIMIT bytes
+ *	grow			to all of the store
  *	remount | crash | hostcrash | ro | rw
  *
  * Every operation may be played again after it failed, and then does what is
@@ -40,6 +41,7 @@
 struct script {
 	const char *name;
 	uint64_t size;		/* of the store */
+	uint64_t fs_size;	/* to begin with; 0: as large as the store */
 	uint64_t log_blocks;
 	bool thin;		/* the host has room only for what was asked for */
 	const char *before;	/* played once, without failures */

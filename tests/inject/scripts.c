@@ -56,6 +56,15 @@ const struct script scripts[] = {
 			"append d/x 20; fsync d/x; append d/x 30; fsync d/x; hostcrash; discard 1; append f 10; sync; unlink g;"
 			"sync; trim; symlink s 900; fill f 600000; trim; truncate f 100; sync; checkpoint; trim;"
 			"write h 100 9000; remount; write h 5000 60",
+	}, {
+		.name = "growth", .size = 6 * MiB, .fs_size = 4 * MiB,
+		.before = "creat f; write f 0 70000; mkdir A",
+		.text = "append f 10; fsync f; append f 20; grow; append f 5000; fsync f; write f 3 9; mkdir B;"
+			"creat B/x; crash; append B/x 10; sync; hostcrash; read f",
+	}, {
+		.name = "thin growth", .size = 6 * MiB, .fs_size = 4 * MiB, .thin = true,
+		.before = "trim; creat f; write f 0 70000",
+		.text = "grow; append f 5000; fsync f; crash; append f 10; trim; sync",
 	},
 };
 const unsigned int nr_scripts = sizeof(scripts) / sizeof(scripts[0]);

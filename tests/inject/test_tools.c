@@ -3,6 +3,7 @@
 #include "player.h"
 #include "hash.h"
 #include "repair.h"
+#include "shrink.h"
 
 /* ---- mkfs ---- */
 
@@ -182,12 +183,42 @@ static void a_repair_without_memory_says_so(void **state)
 	}
 }
 
+/* ---- shrink ---- */
+
+static void a_shrink_whose_flush_fails_is_an_error_and_leaves_what_fsck_repairs(void **state)
+{
+	static struct player p;
+	struct image image;
+	int err = -EIO;
+	uint64_t n;
+
+	(void)state;
+	make_image(&image, &scripts[2], VMEM_DOMAIN_HOST);
+	for (n = 1; err; n++) {
+		player_open(&p, &image);
+		p.failing = FAIL_FLUSH;
+		p.fail_at = n;
+		err = vmem_shrink(&p.c.sim->store, &p.c.sim->env, image.size - 100 * BLOCK);
+		assert_int_equal(err, p.fired ? -EIO : 0);
+		p.failing = FAIL_NOTHING;
+		if (err)
+			assert_int_equal(repair(&p), 0);
+		assert_int_equal(sim_check(p.c.sim), 0);
+		assert_int_equal(player_mount(&p), 0);
+		assert_int_equal(player_umount(&p), 0);
+		player_close(&p);
+	}
+	assert_true(n > 5);
+	free(image.bytes);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_format_whose_flush_fails_is_an_error_and_leaves_nothing_to_mount),
 		cmocka_unit_test(a_check_without_memory_says_so),
 		cmocka_unit_test(a_repair_without_memory_says_so),
+		cmocka_unit_test(a_shrink_whose_flush_fails_is_an_error_and_leaves_what_fsck_repairs),
 	};
 	int failed = cmocka_run_group_tests_name("tools", tests, NULL, NULL);
 

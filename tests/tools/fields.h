@@ -64,6 +64,9 @@ struct field {
 	M(X, vmem_root, mount_count, FREE) \
 	M(X, vmem_root, mount_time, FREE) \
 	M(X, vmem_root, write_time, FREE) \
+	M(X, vmem_root, grow_from, FOUND) \
+	M(X, vmem_root, grow_to, FOUND) \
+	M(X, vmem_root, grow_mount, FOUND) \
 	M(X, vmem_root, reserved, FOUND) \
 	M(X, vmem_root, unused, FREE) \
 	M(X, vmem_root, applied, FOUND)

@@ -189,7 +189,8 @@ static void seeded_random(const struct vmem_env *e, void *buf, size_t len)
 
 int make_image(void **state)
 {
-	struct vmem_mkfs_params params = { .ag_blocks = AG_BLOCKS, .label = "damage" };
+	/* Areas lie against each other: one that is moved a little lies over another. */
+	struct vmem_mkfs_params params = { .ag_blocks = AG_BLOCKS, .label = "damage", .max_size = 1 };
 	struct vmem_mount_opts opts = { .read_only = false };
 	struct vmem_inode root;
 	struct vmem_fs *fs;

@@ -53,6 +53,7 @@ status() {
 mkfs() { "$tools/mkfs.vmemfs" "$@"; }
 fsck() { "$tools/fsck.vmemfs" "$@"; }
 dump() { "$tools/dump.vmemfs" "$@"; }
+resize() { "$tools/resize.vmemfs" "$@"; }
 
 # inode of a path inside an image
 inode_of() { dump -t "$1" | awk -v p="$2" '{ if ($7 == p) print $1 }'; }
@@ -524,11 +525,100 @@ every_structure_has_a_table() {
 	diff defined covered
 }
 
+# ---- resize ----
+
+# an image of 16 MiB with a file of 3 MiB and one of 5, the source in tree/
+make_resizable() { # image
+	mkdir -p tree
+	[ -e tree/large ] || { head -c 3145728 /dev/urandom >tree/data; head -c 5242880 /dev/urandom >tree/large; }
+	rm -f "$1"
+	mkfs -q -s 16M -d tree "$1"
+}
+
+has_files() { # image
+	status 0 fsck -n "$1"
+	dump -c "$(inode_of "$1" /data)" "$1" | cmp - tree/data
+	dump -c "$(inode_of "$1" /large)" "$1" | cmp - tree/large
+}
+
+size_of() { stat -c %s "$1"; }
+
+resize_grows() {
+	make_resizable size.img
+	resize size.img 33M >out
+	grep -q '^size.img: 32 MiB, was 16 MiB$' out
+	[ "$(size_of size.img)" -eq 33554432 ]
+	[ "$(($(stat -c '%b * %B' size.img)))" -ge 33554432 ]
+	has_files size.img
+	truncate -s 48M size.img
+	resize size.img
+	has_files size.img
+	dump -s size.img | grep -q 'nr_blocks *12288$'
+	resize size.img | grep -q 'as before'
+}
+
+resize_keeps_holes() {
+	rm -f sparse.img
+	truncate -s 16M sparse.img
+	mkfs -q sparse.img
+	resize -q sparse.img 64M
+	[ "$(size_of sparse.img)" -eq 67108864 ]
+	[ "$(($(stat -c '%b * %B' sparse.img)))" -lt 33554432 ]
+	status 0 fsck -n sparse.img
+}
+
+# A killed VM left it: what is in the log is replayed first.
+resize_recovers() {
+	make_resizable unclean.img
+	unclean unclean.img host 20 10
+	resize unclean.img 32M
+	status 0 fsck -n unclean.img
+}
+
+resize_shrinks() {
+	make_resizable size.img
+	resize -q size.img 64M
+	least=$(resize -P size.img)
+	[ "$least" -gt 8388608 ] && [ "$least" -le 67108864 ]
+	status 1 resize size.img 8M 2>out
+	grep -q 'in use, and nothing is moved' out
+	resize -M size.img
+	[ "$(size_of size.img)" -lt "$((least + 2097152))" ]
+	[ "$(resize -P size.img)" -eq "$least" ]
+	has_files size.img
+	resize -q size.img 64M
+	has_files size.img
+	resize size.img 60M
+	[ "$(size_of size.img)" -le 62914560 ]
+	has_files size.img
+}
+
+resize_refuses() {
+	make_resizable size.img
+	status 16 resize size.img 3X 2>/dev/null
+	status 16 resize size.img 1M 2>/dev/null
+	status 16 resize -M size.img 8M 2>/dev/null
+	status 16 resize 2>/dev/null
+	status 1 resize none.img 2>/dev/null
+	status 1 resize . 2>out
+	grep -q 'is no vmemfs' out
+	status 1 resize size.img 17G 2>out
+	grep -q 'can grow to .* at most' out
+	[ "$(size_of size.img)" -eq 16777216 ]
+	head -c 4194304 /dev/urandom >noise.img
+	status 1 resize noise.img 8M 2>/dev/null
+	[ "$(size_of noise.img)" -eq 4194304 ]
+	dump -s size.img >out
+	poke size.img $(($(awk '/agmeta0/ { print $2 }' out) * 4096 + 100)) '\000'
+	status 1 resize -M size.img 2>out
+	grep -q 'is damaged: run fsck' out
+}
+
 # ---- the programs as they are shipped ----
 
 static_programs() {
 	make -s -C "$top/guestfs/tools"
-	for tool in mkfs fsck dump; do
+	for tool in mkfs fsck dump resize; do
 		"$top/build/tools/$tool.vmemfs" --help >/dev/null
 		"$top/build/tools/$tool.vmemfs" -V
 		ldd "$top/build/tools/$tool.vmemfs" 2>&1 | grep -q 'not a dynamic\|statically'
@@ -583,6 +673,11 @@ check "fsck replays the log of a killed VM, with -n in memory only" fsck_recover
 check "fsck after a failed host keeps what was synced" fsck_recovers_after_the_host_failed
 check "fsck of noise, of nothing and of a truncated image" fsck_of_what_is_no_image
 check "dump and fsck survive damaged metadata" dump_survives_noise
+check "resize grows a file and the file system in it" resize_grows
+check "resize leaves the holes of a sparse file" resize_keeps_holes
+check "resize replays the log of a killed VM first" resize_recovers
+check "resize cuts what is free at the end" resize_shrinks
+check "resize refuses what is impossible and changes nothing" resize_refuses
 check "the shipped programs are static" static_programs
 echo "1..$count"
 [ "$failed" -eq 0 ]

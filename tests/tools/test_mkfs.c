@@ -113,6 +113,58 @@ static void parameters(void **state)
 	make_and_check(16 << 20, &params);
 }
 
+/* The most blocks to which what is planned can grow. */
+static uint64_t most(uint64_t size, uint64_t max_size)
+{
+	struct vmem_mkfs_params params = { .max_size = max_size };
+	struct vmem_superblock sb;
+
+	assert_int_equal(vmem_mkfs_plan(size, env, &params, &sb), 0);
+	assert_true(vmem_get64(sb.nr_blocks) <= vmem_sb_max_blocks(&sb));
+	return vmem_sb_max_blocks(&sb) << VMEM_BLOCK_SHIFT;
+}
+
+static void there_is_room_to_grow(void **state)
+{
+	struct vmem_mkfs_params params = { .max_size = 1ull << 40 };
+	uint64_t size;
+
+	(void)state;
+	/* By default a thousandfold, but on small stores the rest of one block. */
+	assert_int_equal(most(2 << 20, 0), 128ull << 21);
+	for (size = 64ull << 20; size <= 16ull << 30; size *= 4)
+		assert_int_equal(most(size, 0), 1024 * size);
+	/* Inode numbers have 32 bits. */
+	assert_in_range(most(1ull << 40, 0), 64ull << 40, 65ull << 40);
+	assert_int_equal(most(1ull << 30, 1), 128ull << 27);
+	assert_in_range(most(1ull << 30, 40ull << 40), 40ull << 40, 41ull << 40);
+	assert_in_range(most(16 << 20, 1ull << 40), 1ull << 40, 2ull << 40);
+	for (size = 8; size <= 256; size *= 2)
+		make_and_check(size << 20, &params);
+}
+
+/* Of more groups than one flush has ranges. */
+static void a_large_growth_is_consistent(void **state)
+{
+	struct vmem_mkfs_params params = { .size = 1ull << 30 };
+	struct vmem_mount_opts opts = { .read_only = false };
+	struct vmem_check_result result;
+	struct vmem_store store;
+	struct vmem_statfs st;
+	struct vmem_fs *fs;
+
+	(void)state;
+	store_new(&store, 64ull << 30);
+	assert_int_equal(vmem_mkfs(&store, env, &params), 0);
+	assert_int_equal(vmem_mount(&store, env, &opts, &fs, NULL), 0);
+	assert_int_equal(vmem_grow(fs, 0), 0);
+	vmem_statfs(fs, &st);
+	assert_int_equal(st.blocks << VMEM_BLOCK_SHIFT, 64ull << 30);
+	assert_int_equal(vmem_umount(fs), 0);
+	assert_int_equal(check(&store, &result), 0);
+	munmap(store.base, store.size);
+}
+
 /* Inode numbers have 32 bits: groups of a huge store have fewer. */
 static void a_huge_store_has_no_more_inodes_than_numbers(void **state)
 {
@@ -212,6 +264,10 @@ static void impossible_parameters_are_refused(void **state)
 	refuse(64 << 20, &p, -EINVAL);
 	p = (struct vmem_mkfs_params){ .inodes = UINT64_MAX };
 	refuse(64 << 20, &p, -EINVAL);
+	p = (struct vmem_mkfs_params){ .max_size = 5ull << 50 };
+	refuse(64 << 20, &p, -EINVAL);
+	p = (struct vmem_mkfs_params){ .max_size = 16ull << 40 };
+	refuse(2 << 20, &p, -ENOSPC);
 	memset(label, 'l', sizeof(label));
 	label[65] = 0;
 	p = (struct vmem_mkfs_params){ .label = label };
@@ -297,6 +353,8 @@ int main(void)
 		cmocka_unit_test(all_sizes_near_the_edges),
 		cmocka_unit_test(a_terabyte),
 		cmocka_unit_test(parameters),
+		cmocka_unit_test(there_is_room_to_grow),
+		cmocka_unit_test(a_large_growth_is_consistent),
 		cmocka_unit_test(a_huge_store_has_no_more_inodes_than_numbers),
 		cmocka_unit_test(the_root_directory_has_the_owner_and_mode_that_were_asked_for),
 		cmocka_unit_test(a_read_only_store_is_refused_and_left_alone),

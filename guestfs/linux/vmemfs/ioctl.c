@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* ioctl.c - requests to the file system, through any of its files or directories */
 #include <linux/capability.h>
+#include <linux/mount.h>
 #include <linux/uaccess.h>
 
 #include "vmemfs.h"
+#include "vmemfs_ioctl.h"
 
 /* FITRIM of fstrim(8): give free blocks back to the host. */
 static long trim(struct super_block *sb, struct fstrim_range __user *arg)
@@ -23,6 +25,32 @@ static long trim(struct super_block *sb, struct fstrim_range __user *arg)
 	return copy_to_user(arg, &range, sizeof(range)) ? -EFAULT : 0;
 }
 
+/*
+ * Write access to the mount keeps it from being remounted read-only or frozen, the
+ * open file from being unmounted: as vmem_grow() wants it.
+ */
+static long resize(struct file *file, const u64 __user *arg)
+{
+	struct vmemfs_sb *sbi = VMEMFS_SB(file_inode(file)->i_sb);
+	u64 size;
+	int err;
+
+	if (!capable(CAP_SYS_RESOURCE))
+		return -EPERM;
+	if (copy_from_user(&size, arg, sizeof(size)))
+		return -EFAULT;
+	err = mnt_want_write_file(file);
+	if (err)
+		return err;
+	mutex_lock(&sbi->resize_lock);
+	err = vmemfs_store_grown(sbi);
+	if (!err)
+		err = vmem_grow(sbi->fs, size);
+	mutex_unlock(&sbi->resize_lock);
+	mnt_drop_write_file(file);
+	return err;
+}
+
 long vmemfs_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct super_block *sb = file_inode(file)->i_sb;
@@ -30,6 +58,8 @@ long vmemfs_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	switch (cmd) {
 	case FITRIM:
 		return trim(sb, (struct fstrim_range __user *)arg);
+	case VMEMFS_IOC_RESIZE:
+		return resize(file, (const u64 __user *)arg);
 	default:
 		return -ENOTTY;
 	}

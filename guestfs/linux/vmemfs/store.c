@@ -83,17 +83,16 @@ static void store_drain(struct vmem_store *store)
 }
 
 /* The whole disk as one piece of kernel memory. */
-static int map_disk(struct vmemfs_sb *sbi)
+static int map_disk(struct vmemfs_sb *sbi, void **base, u64 *bytes)
 {
 	struct super_block *sb = sbi->sb;
 	u64 size = bdev_nr_bytes(sb->s_bdev);
-	void *base;
 	pfn_t pfn;
 	long pages;
 	int id;
 
 	id = dax_read_lock();
-	pages = dax_direct_access(sbi->dax_dev, 0, PHYS_PFN(size), DAX_ACCESS, &base, &pfn);
+	pages = dax_direct_access(sbi->dax_dev, 0, PHYS_PFN(size), DAX_ACCESS, base, &pfn);
 	dax_read_unlock(id);
 	if (pages < 0) {
 		pr_err("vmemfs (%s): cannot map the disk (%ld)\n", sb->s_id, pages);
@@ -104,8 +103,25 @@ static int map_disk(struct vmemfs_sb *sbi)
 		       sb->s_id, pages, PHYS_PFN(size));
 		return -EINVAL;
 	}
-	sbi->store.base = base;
-	sbi->store.size = PHYS_PFN(size) << PAGE_SHIFT;
+	*bytes = PHYS_PFN(size) << PAGE_SHIFT;
+	return 0;
+}
+
+int vmemfs_store_grown(struct vmemfs_sb *sbi)
+{
+	void *base;
+	u64 size;
+	int err = map_disk(sbi, &base, &size);
+
+	if (err)
+		return err;
+	if (base != sbi->store.base) {
+		pr_err("vmemfs (%s): the disk has moved in memory: unmount it to use its new size\n",
+		       sbi->sb->s_id);
+		return -EINVAL;
+	}
+	if (size > sbi->store.size)
+		sbi->store.size = size;
 	return 0;
 }
 
@@ -163,6 +179,7 @@ static void obey_device(struct vmemfs_sb *sbi)
 int vmemfs_store_open(struct vmemfs_sb *sbi)
 {
 	struct super_block *sb = sbi->sb;
+	void *base = NULL;
 	u64 start;
 	int err;
 
@@ -176,7 +193,8 @@ int vmemfs_store_open(struct vmemfs_sb *sbi)
 		return -EINVAL;
 	}
 	sbi->store.ctx = sbi;
-	err = map_disk(sbi);
+	err = map_disk(sbi, &base, &sbi->store.size);
+	sbi->store.base = base;
 	if (!err)
 		err = choose_backing(sbi);
 	if (err) {

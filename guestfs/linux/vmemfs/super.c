@@ -161,6 +161,7 @@ static struct vmemfs_sb *new_sbi(struct super_block *sb, const struct vmemfs_opt
 	sbi->sb = sb;
 	sbi->commit_seconds = options->commit_given ? options->commit_seconds :
 						      VMEMFS_COMMIT_SECONDS;
+	mutex_init(&sbi->resize_lock);
 	vmemfs_env_init(sbi);
 	return sbi;
 }

@@ -17,6 +17,7 @@
 #include <linux/fs.h>
 #include <linux/fs_parser.h>
 #include <linux/kobject.h>
+#include <linux/mutex.h>
 #include <linux/workqueue.h>
 
 #include "compat.h"
@@ -35,6 +36,7 @@ struct vmemfs_sb {
 	struct vmem_env env;
 	struct dax_device *dax_dev;
 	struct vmemstore *device;	/* NULL: the disk is no vmemstore */
+	struct mutex resize_lock;	/* store.size, while mounted */
 	unsigned int commit_seconds;	/* 0: no periodic commit */
 	unsigned long flags;		/* bits VMEMFS_SB_* */
 	struct delayed_work commit_work;
@@ -95,6 +97,8 @@ int vmemfs_store_open(struct vmemfs_sb *sbi);
 void vmemfs_store_mounted(struct vmemfs_sb *sbi);
 void vmemfs_store_umount(struct vmemfs_sb *sbi);
 void vmemfs_store_close(struct vmemfs_sb *sbi);
+/* The disk may have become larger: so does sbi->store.  resize_lock is held. */
+int vmemfs_store_grown(struct vmemfs_sb *sbi);
 
 /* ---- env.c: the core's services, and its periodic work ---- */
 
