@@ -177,7 +177,8 @@ static int acquire(struct vmemos_inode *inode, uint64_t off, uint64_t len, unsig
 	if (got < len && flags & VMEMOS_WHOLE)
 		return -EXDEV;
 	*area = (struct vmemos_area){
-		.addr = run.pblk ? inode->fs->store.base + (run.pblk << VMEM_BLOCK_SHIFT) + in : NULL,
+		.addr = !run.pblk ? NULL :
+			inode->fs->store.base + (run.pblk << VMEM_BLOCK_SHIFT) + in,
 		.off = off, .len = got, .flags = flags, .inode = inode,
 		.next = inode->areas, .link = &inode->areas,
 	};

@@ -71,8 +71,8 @@ static int open_walked(struct vmemos_walk *w, unsigned int flags, unsigned int m
 
 	if (flags & tmpfile)
 		return make_tmpfile(w, flags, &m);
-	if (!w->inode)
-		return flags & VMEMOS_O_CREAT ? vmemos_make(w->dir, &w->name, &m, &w->inode) : -ENOENT;
+	if (!w->inode)		/* the walk says -ENOENT if it must be there */
+		return vmemos_make(w->dir, &w->name, &m, &w->inode);
 	if (flags & VMEMOS_O_CREAT && flags & VMEMOS_O_EXCL)
 		return -EEXIST;
 	return check_open(w->inode, flags);

@@ -574,12 +574,18 @@ static int fault(uint64_t addr, bool write, bool force, const char **why)
 	return v->of && v->shared ? fault_shared(v, va, why) : fault_private(v, va, why);
 }
 
+/* The entry of a page that is there for the CPU; NULL. */
+static const uint64_t *present(uint64_t va)
+{
+	const uint64_t *pte = page_entry(va, 1, false);
+
+	return pte && *pte & PTE_PRESENT ? pte : NULL;
+}
+
 int vm_fault(uint64_t addr, uint64_t error, const char **why)
 {
-	const uint64_t *pte = page_entry(addr, 1, false);
-
 	/* Present: the access was not allowed; no fault of ours would mend it. */
-	if (pte && *pte & PTE_PRESENT) {
+	if (present(addr)) {
 		*why = "not allowed by the mapping";
 		return SIGSEGV;
 	}
@@ -588,26 +594,24 @@ int vm_fault(uint64_t addr, uint64_t error, const char **why)
 
 void *vm_page(uint64_t va)
 {
-	const uint64_t *pte = page_entry(va, 1, false);
 	const char *why;
 
-	if ((!pte || !(*pte & PTE_PRESENT)) && fault(va, true, true, &why))
+	if (!present(va) && fault(va, true, true, &why))
 		return NULL;
 	return direct(*page_entry(va, 1, false) & PTE_ADDRESS);
 }
 
 bool user_memory(uint64_t addr, uint64_t len, bool write)
 {
-	uint64_t va, end = addr + len, *pte;
+	uint64_t va, end = addr + len;
+	const uint64_t *pte;
 	const char *why;
 
 	if (end < addr || end > PROGRAM_TOP)
 		return false;
 	for (va = ALIGN_DOWN(addr, PAGE_SIZE); va < end; va += PAGE_SIZE) {
-		pte = page_entry(va, 1, false);
-		if (pte && *pte & PTE_PRESENT && (!write || *pte & PTE_WRITE))
-			continue;
-		if ((pte && *pte & PTE_PRESENT) || fault(va, write, false, &why))
+		pte = present(va);
+		if (pte ? write && !(*pte & PTE_WRITE) : fault(va, write, false, &why))
 			return false;
 	}
 	return true;

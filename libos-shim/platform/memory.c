@@ -112,6 +112,8 @@ uint64_t *page_entry(uint64_t va, int level, bool create)
 				return NULL;
 			*entry = phys | PTE_PRESENT | PTE_WRITE;
 		}
+		if (*entry & PTE_LARGE)
+			return NULL;
 		table = direct(*entry & PTE_ADDRESS);
 	}
 	return &table[va >> (12 + 9 * (level - 1)) & 511];

@@ -128,7 +128,8 @@ void *memory_take(size_t size);
 
 /*
  * The entry that maps va at level 1 (4 KiB) or 2 (2 MiB).  create: make the
- * tables on the way; else NULL when there are none.  NULL: no memory, too.
+ * tables on the way; else NULL when there are none.  NULL, too: no memory, or
+ * va lies in a larger page.
  */
 uint64_t *page_entry(uint64_t va, int level, bool create);
 /* Map [phys, phys + size) in 2 MiB pages. */

@@ -32,6 +32,7 @@
 
 #define PAGE 4096
 #define BAD ((void *)0x123456789000)
+#define STORE ((void *)0x200000001000)	/* where the loader has the whole store mapped */
 
 static const char *failed;
 
@@ -260,6 +261,7 @@ static void bad_arguments_are_errors(void)
 	int fd = new_file("f", 0);
 
 	CHECK(write(fd, BAD, 10) < 0 && errno == EFAULT);
+	CHECK(write(fd, STORE, 10) < 0 && errno == EFAULT);
 	CHECK(open(BAD, O_RDONLY) < 0 && errno == EFAULT);
 	CHECK(stat("f", BAD) < 0 && errno == EFAULT);
 	CHECK(read(fd, (void *)-5000l, 10) <= 0);
