@@ -1,79 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
-/* test_grow.c - growing while mounted, and shrinking what is not */
-#include "fixture.h"
+/* test_grow.c - growing while mounted */
 #include "hash.h"
-#include "internal.h"
-#include "repair.h"
-#include "shrink.h"
-
-/* Two shapes of growth: new groups (of 512 blocks), and more of the only group. */
-enum shape { GROUPS, ONE_GROUP, NR_SHAPES };
-
-static void up_small(struct ctx *c, enum vmem_domain domain, enum shape shape, uint64_t size, uint64_t store)
-{
-	struct vmem_mkfs_params params = {
-		.size = size, .log_blocks = 64, .max_size = shape == ONE_GROUP ? 16 * MiB : 0,
-		.ag_blocks = shape == ONE_GROUP ? 0 : 512,
-	};
-
-	memset(c, 0, sizeof(*c));
-	c->domain = domain;
-	c->sim = sim_new(store, domain == VMEM_DOMAIN_PMEM ? VMEM_BACKING_DAX : VMEM_BACKING_PAGE_CACHE, 1);
-	c->sim->snapshots = true;
-	assert_int_equal(vmem_mkfs(&c->sim->store, &c->sim->env, &params), 0);
-	again(c);
-}
-
-static uint64_t size_of(struct ctx *c)
-{
-	struct vmem_statfs st;
-
-	vmem_statfs(c->fs, &st);
-	return st.blocks * BLOCK;
-}
-
-static void make_file(struct ctx *c, const char *name, size_t len, unsigned int seed)
-{
-	struct vmem_inode vi;
-
-	make(&c->root, name, S_FILE, &vi);
-	write_pattern(&vi, 0, len, seed);
-	assert_int_equal(vmem_fsync(&vi, false), 0);
-	put(&vi);
-}
-
-static void expect_file(struct ctx *c, const char *name, size_t len, unsigned int seed)
-{
-	struct vmem_inode vi;
-
-	open_name(&c->root, name, &vi);
-	assert_int_equal(vmem_size(&vi), len);
-	expect_pattern(&vi, 0, len, seed);
-	put(&vi);
-}
-
-/* Write all there is; then it is as before. */
-static void use_everything(struct ctx *c)
-{
-	uint64_t before = free_blocks(c), nr;
-	struct vmem_inode vi;
-
-	make(&c->root, "all", S_FILE, &vi);
-	nr = fill_store(&vi, 0);
-	assert_true(nr + 40 > before);
-	expect_pattern(&vi, 0, nr * BLOCK, 7);
-	put(&vi);
-	unlink_name(&c->root, "all");
-	assert_int_equal(vmem_checkpoint(c->fs), 0);
-	assert_int_equal(free_blocks(c), before);
-}
-
-static const struct vmem_root *newest_root(const uint8_t *image)
-{
-	const struct vmem_root *a = (const void *)(image + BLOCK), *b = (const void *)(image + 2 * BLOCK);
-
-	return vmem_get64(a->seq) > vmem_get64(b->seq) ? a : b;
-}
+#include "sizes.h"
 
 /* ---- Growing ---- */
 
@@ -222,18 +150,6 @@ static void a_damaged_backup_is_written_anew_and_a_damaged_superblock_refused(vo
 }
 
 /* ---- Failures ---- */
-
-/* What was there is there, the size is one of the two, and all space can be used. */
-static void expect_whole(struct ctx *c, uint64_t small, uint64_t large, bool done)
-{
-	uint64_t size = size_of(c);
-
-	assert_true(size == large || (size == small && !done));
-	assert_int_equal(vmem_get64(c->fs->root.grow_to), 0);
-	expect_file(c, "old", 70000, 1);
-	use_everything(c);
-	finish(c);
-}
 
 /* Fail at the n-th store of a growth, and again in the mount; false: it has no more. */
 static bool fail_growing(enum vmem_domain domain, enum shape shape, uint64_t nth, enum sim_failure kind)
@@ -453,17 +369,85 @@ static void without_memory_it_stays_as_it_was(void **state)
 		}
 }
 
-struct nth {
-	struct sim *sim;
-	unsigned int left;
-};
-
-static void fail_nth(void *arg)
+/* The log is so full that the next operation waits for a checkpoint. */
+static void fill_log(struct ctx *c)
 {
-	struct nth *n = arg;
+	struct vmem_attr attr = { 0 };
+	struct vmem_inode vi;
 
-	if (n->left && !--n->left)
-		n->sim->flush_fails = true;
+	make(&c->root, "filler", S_FILE, &vi);
+	while (c->fs->head - c->fs->tail + VMEM_LOG_SLACK <= c->fs->log_size) {
+		attr.mode ^= 0100;
+		assert_int_equal(vmem_setattr(&vi, VMEM_SET_MODE, &attr), 0);
+	}
+	put(&vi);
+}
+
+static void with_a_full_log_it_makes_room_for_its_record(void **state)
+{
+	struct ctx c;
+
+	up_small(&c, domain_of(state), ONE_GROUP, 2 * MiB, 3 * MiB);
+	make_file(&c, "old", 70000, 1);
+	fill_log(&c);
+	assert_int_equal(vmem_grow(c.fs, 0), 0);
+	assert_true(c.fs->head - c.fs->tail + VMEM_LOG_SLACK <= c.fs->log_size);
+	fail_and_mount(&c, (enum sim_failure)c.domain);
+	unlink_name(&c.root, "filler");
+	expect_whole(&c, 0, 3 * MiB, true);
+}
+
+static void with_a_full_log_that_cannot_be_flushed_it_stays_as_it_was(void **state)
+{
+	struct ctx c;
+
+	(void)state;
+	up_small(&c, VMEM_DOMAIN_HOST, ONE_GROUP, 2 * MiB, 3 * MiB);
+	make_file(&c, "old", 70000, 1);
+	fill_log(&c);
+	c.sim->flush_fails = true;
+	assert_int_equal(vmem_grow(c.fs, 0), -EIO);
+	assert_int_equal(size_of(&c), 2 * MiB);
+	c.sim->flush_fails = false;
+	fail_and_mount(&c, SIM_GUEST);
+	assert_int_equal(size_of(&c), 2 * MiB);
+	unlink_name(&c.root, "filler");
+	assert_int_equal(vmem_grow(c.fs, 0), 0);
+	expect_whole(&c, 0, 3 * MiB, true);
+}
+
+/* It has grown, but for its end: that is due before the file system becomes read-only. */
+static void a_growth_without_memory_ends_before_a_remount(void **state)
+{
+	unsigned int found = 0;
+	struct ctx c;
+	uint64_t n;
+	int err = -ENOMEM;
+
+	for (n = 1; err; n++) {
+		up_small(&c, domain_of(state), ONE_GROUP, 2 * MiB, 3 * MiB);
+		make_file(&c, "old", 70000, 1);
+		down(&c);
+		again(&c);
+		c.sim->alloc_fails_at = c.sim->allocs + n;
+		err = vmem_grow(c.fs, 0);
+		c.sim->alloc_fails_at = 0;
+		if (err && vmem_get64(c.fs->root.grow_to)) {
+			found++;
+			c.sim->alloc_fails_at = c.sim->allocs + 1;
+			assert_int_equal(vmem_remount(c.fs, true), -ENOMEM);
+			c.sim->alloc_fails_at = 0;
+			assert_false(vmem_is_read_only(c.fs));
+			assert_int_equal(vmem_remount(c.fs, true), 0);
+			assert_int_equal(vmem_get64(newest_root(c.sim->now)->grow_to), 0);
+			assert_int_equal(vmem_remount(c.fs, false), 0);
+			expect_whole(&c, 0, 3 * MiB, true);
+		} else {
+			assert_int_equal(vmem_grow(c.fs, 0), 0);
+			expect_whole(&c, 0, 3 * MiB, true);
+		}
+	}
+	assert_true(found);
 }
 
 static void a_flush_that_fails_makes_it_read_only_and_the_next_mount_whole(void **state)
@@ -564,200 +548,6 @@ static void a_thin_store_is_asked_for_room_first(void **state)
 	}
 }
 
-/* ---- Shrinking ---- */
-
-static uint64_t limit_of(struct ctx *c)
-{
-	uint64_t bytes;
-
-	assert_int_equal(vmem_shrink_limit(&c->sim->store, &c->sim->env, &bytes), 0);
-	return bytes;
-}
-
-static void what_is_free_at_the_end_is_cut(void **state)
-{
-	unsigned int shape;
-	uint64_t least;
-	struct ctx c;
-
-	for (shape = 0; shape < NR_SHAPES; shape++) {
-		up_small(&c, domain_of(state), (enum shape)shape, 6 * MiB, 6 * MiB);
-		make_file(&c, "old", 70000, 1);
-		make_file(&c, "behind", 3 * MiB, 2);
-		down(&c);
-		assert_int_equal(vmem_shrink(&c.sim->store, &c.sim->env, 6 * MiB + BLOCK), -EINVAL);
-		least = limit_of(&c);
-		assert_true(least > 3 * MiB && least < 5 * MiB + 100 * BLOCK);
-		assert_int_equal(vmem_shrink(&c.sim->store, &c.sim->env, least - BLOCK), -ENOSPC);
-		assert_int_equal(vmem_shrink(&c.sim->store, &c.sim->env, least + 200 * BLOCK), 0);
-		assert_int_equal(sim_check(c.sim), 0);
-		again(&c);
-		assert_true(size_of(&c) <= least + 200 * BLOCK && size_of(&c) >= least);
-		expect_file(&c, "behind", 3 * MiB, 2);
-		unlink_name(&c.root, "behind");
-		down(&c);
-		least = limit_of(&c);
-		assert_int_equal(vmem_shrink(&c.sim->store, &c.sim->env, least), 0);
-		assert_int_equal(limit_of(&c), least);
-		assert_int_equal(sim_check(c.sim), 0);
-		again(&c);
-		assert_int_equal(size_of(&c), least);
-		use_everything(&c);
-		assert_int_equal(vmem_grow(c.fs, 0), 0);
-		expect_whole(&c, 0, 6 * MiB, true);
-	}
-}
-
-static int shrink_result(struct ctx *c)
-{
-	uint64_t bytes;
-	int err = vmem_shrink(&c->sim->store, &c->sim->env, 3 * MiB);
-
-	if (err != -EROFS)
-		assert_int_equal(vmem_shrink_limit(&c->sim->store, &c->sim->env, &bytes), err);
-	return err;
-}
-
-static void what_is_no_sound_image_is_not_shrunk(void **state)
-{
-	struct vmem_superblock *sb, was;
-	struct ctx c;
-
-	(void)state;
-	up_small(&c, VMEM_DOMAIN_HOST, GROUPS, 4 * MiB, 4 * MiB);
-	down(&c);
-	sb = (void *)c.sim->now;
-	was = *sb;
-	c.sim->store.size = 1 * MiB;
-	assert_int_equal(shrink_result(&c), -EINVAL);
-	c.sim->store.size = 3 * MiB;
-	assert_int_equal(shrink_result(&c), -EUCLEAN);
-	c.sim->store.size = 4 * MiB;
-	sb->magic = vmem_le64_of(1);
-	assert_int_equal(shrink_result(&c), -EINVAL);
-	*sb = was;
-	sb->incompat = vmem_le64_of(1ull << 40);
-	assert_int_equal(shrink_result(&c), -EPROTONOSUPPORT);
-	*sb = was;
-	sb->label[0] ^= 1;
-	assert_int_equal(shrink_result(&c), -EUCLEAN);
-	*sb = was;
-	c.sim->store.read_only = true;
-	assert_int_equal(shrink_result(&c), -EROFS);
-	c.sim->store.read_only = false;
-	again(&c);
-	assert_int_equal(size_of(&c), 4 * MiB);
-	finish(&c);
-}
-
-static void what_was_not_unmounted_is_not_shrunk(void **state)
-{
-	struct ctx c;
-	uint64_t bytes;
-
-	(void)state;
-	up_small(&c, VMEM_DOMAIN_HOST, GROUPS, 4 * MiB, 4 * MiB);
-	fail_now(&c, SIM_GUEST);
-	assert_int_equal(vmem_shrink_limit(&c.sim->store, &c.sim->env, &bytes), -EUCLEAN);
-	assert_int_equal(vmem_shrink(&c.sim->store, &c.sim->env, 3 * MiB), -EUCLEAN);
-	again(&c);
-	finish(&c);
-}
-
-__attribute__((format(printf, 2, 0)))
-static void no_report(void *ctx, const char *fmt, va_list ap)
-{
-	(void)ctx;
-	(void)fmt;
-	(void)ap;
-}
-
-static void tell_nobody(struct vmem_store *store, const void *addr, size_t len)
-{
-	(void)store;
-	(void)addr;
-	(void)len;
-}
-
-/* As fsck.vmemfs -p does it, which refuses what would lose something. */
-static void preen(struct sim *sim)
-{
-	struct vmem_store store = sim->store;
-	struct vmem_repair_params params = {
-		.store = &store, .env = &sim->env, .domain = VMEM_DOMAIN_PMEM, .report = no_report,
-	};
-	struct vmem_repair_result result;
-
-	store.backing = VMEM_BACKING_DAX;
-	store.flush = NULL;
-	store.writeback = tell_nobody;
-	store.drain = NULL;
-	store.recorded = NULL;
-	assert_int_equal(vmem_repair(&params, &result), 0);
-	assert_int_equal(result.unsafe, 0);
-}
-
-static void a_flush_that_fails_stops_a_shrink(void **state)
-{
-	unsigned int n;
-	int err = -EIO;
-
-	(void)state;
-	for (n = 1; err; n++) {
-		struct ctx c;
-		struct nth nth;
-
-		up_small(&c, VMEM_DOMAIN_HOST, GROUPS, 4 * MiB, 4 * MiB);
-		make_file(&c, "old", 70000, 1);
-		down(&c);
-		nth = (struct nth){ c.sim, n };
-		c.sim->on_flush = fail_nth;
-		c.sim->on_flush_arg = &nth;
-		err = vmem_shrink(&c.sim->store, &c.sim->env, 3 * MiB);
-		assert_true(!err || err == -EIO);
-		c.sim->on_flush = NULL;
-		c.sim->flush_fails = false;
-		if (err)
-			preen(c.sim);
-		again(&c);
-		expect_whole(&c, 4 * MiB, 3 * MiB, !err);
-	}
-	assert_true(n > 6);
-}
-
-static void every_cut_of_a_shrink_is_repaired(void **state)
-{
-	enum sim_failure kind = (enum sim_failure)domain_of(state);
-	struct vmem_mount_opts opts = { .domain = domain_of(state) };
-	bool cut = true;
-	uint64_t n;
-
-	for (n = 1; cut; n++) {
-		struct ctx c;
-		int err;
-
-		up_small(&c, domain_of(state), n % 2 ? GROUPS : ONE_GROUP, 4 * MiB, 4 * MiB);
-		make_file(&c, "old", 70000, 1);
-		down(&c);
-		c.sim->rng += n;
-		c.sim->fail_at = c.sim->stores + n;
-		c.sim->fail_kind = kind;
-		assert_int_equal(vmem_shrink(&c.sim->store, &c.sim->env, 3 * MiB), 0);
-		cut = c.sim->left;
-		sim_restart(c.sim, cut ? c.sim->left : sim_failed_image(c.sim, kind), kind);
-		err = try_mount(&c, &opts);
-		if (err) {
-			assert_int_equal(err, -EUCLEAN);
-			preen(c.sim);
-		} else {
-			assert_int_equal(vmem_umount(c.fs), 0);
-		}
-		again(&c);
-		expect_whole(&c, 4 * MiB, 3 * MiB, !cut);
-	}
-	assert_true(n > 10);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -765,6 +555,8 @@ int main(void)
 		EACH_DOMAIN(its_last_group_grows_step_by_step),
 		EACH_DOMAIN(new_groups_have_room_for_names),
 		EACH_DOMAIN(what_waits_for_a_checkpoint_does_not_undo_it),
+		EACH_DOMAIN(with_a_full_log_it_makes_room_for_its_record),
+		cmocka_unit_test(with_a_full_log_that_cannot_be_flushed_it_stays_as_it_was),
 		cmocka_unit_test(a_last_group_that_would_hold_nothing_is_left_out),
 		cmocka_unit_test(what_is_impossible_is_refused_and_changes_nothing),
 		cmocka_unit_test(a_damaged_backup_is_written_anew_and_a_damaged_superblock_refused),
@@ -775,13 +567,9 @@ int main(void)
 		cmocka_unit_test(a_store_that_lacks_the_new_part_is_as_before),
 		cmocka_unit_test(a_forged_growth_does_no_harm_to_the_program),
 		EACH_DOMAIN(without_memory_it_stays_as_it_was),
+		EACH_DOMAIN(a_growth_without_memory_ends_before_a_remount),
 		cmocka_unit_test(a_flush_that_fails_makes_it_read_only_and_the_next_mount_whole),
 		EACH_DOMAIN(a_thin_store_is_asked_for_room_first),
-		EACH_DOMAIN(what_is_free_at_the_end_is_cut),
-		cmocka_unit_test(what_is_no_sound_image_is_not_shrunk),
-		cmocka_unit_test(what_was_not_unmounted_is_not_shrunk),
-		cmocka_unit_test(a_flush_that_fails_stops_a_shrink),
-		EACH_DOMAIN(every_cut_of_a_shrink_is_repaired),
 	};
 
 	return cmocka_run_group_tests_name("grow", tests, NULL, NULL);
