@@ -65,6 +65,12 @@ survives() {
 	dd if=/tmp/saved of="$DEV" bs=1M
 }
 
+# What is saved begins at the start of the disk: of a new file system that is all.
+cd /
+umount "$MNT"
+mkfs.vmemfs -q -f -L fs-test "$DEV"
+mount_fs
+cd "$MNT" || exit 1
 check "a tree is made" make_tree
 cd /
 umount "$MNT"

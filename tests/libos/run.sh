@@ -143,6 +143,7 @@ kill_loop() {
 	busy=0
 	i=0
 	while [ $i -lt "$times" ]; do
+		: >"$work/acks"
 		"$@" fill $((acked + 1)) >"$work/acks" 2>"$work/out" &
 		pid=$!
 		# At random after the first acknowledgement; now and then in the mount.
