@@ -477,9 +477,6 @@ int txn_dir_add(struct vmem_txn *t, struct vmem_inode *dir, struct vmem_name nam
 			break;
 		err = make_room(t, n, dir->ino, &p);
 	}
-	/* A record has room for all the splits of a tree that is in order. */
-	if (err == -EOVERFLOW)
-		err = vmem_corrupt(t->fs, dir->ino, 0, "directory: order");
 	if (err)
 		return err;
 	count_entries(n, 1);

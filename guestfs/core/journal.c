@@ -298,6 +298,22 @@ static int txn_commit(struct vmem_txn *t)
 	return 0;
 }
 
+/* Lock held. */
+static int run_once(struct vmem_fs *fs, vmem_op op, void *arg)
+{
+	struct vmem_txn *t = &fs->txn;
+	int err = op(t, arg);
+
+	if (!err)
+		err = t->err;
+	if (err)
+		txn_abort(t);
+	else
+		err = txn_commit(t);
+	/* A record has room for all that one operation changes in trees that are in order. */
+	return err == -EOVERFLOW ? vmem_corrupt(fs, 0, 0, "a tree is out of order") : err;
+}
+
 int vmem_run(struct vmem_fs *fs, vmem_op op, void *arg)
 {
 	unsigned int tries;
@@ -307,13 +323,7 @@ int vmem_run(struct vmem_fs *fs, vmem_op op, void *arg)
 		err = txn_begin(fs);
 		if (err)
 			return err;
-		err = op(&fs->txn, arg);
-		if (!err)
-			err = fs->txn.err;
-		if (err)
-			txn_abort(&fs->txn);
-		else
-			err = txn_commit(&fs->txn);
+		err = run_once(fs, op, arg);
 		vmem_unlock(fs, fs->lock);
 		if (err != -EAGAIN)
 			return err;
@@ -328,18 +338,10 @@ static int close_group(struct vmem_fs *fs, bool locked);
 
 int vmem_run_locked(struct vmem_fs *fs, vmem_op op, void *arg)
 {
-	struct vmem_txn *t = &fs->txn;
 	int err;
 
-	txn_reset(t);
-	err = op(t, arg);
-	if (!err)
-		err = t->err;
-	if (err) {
-		txn_abort(t);
-		return err;
-	}
-	err = txn_commit(t);
+	txn_reset(&fs->txn);
+	err = run_once(fs, op, arg);
 	if (!err && !vmem_immediate(fs) && fs->last_op > fs->committed)
 		err = close_group(fs, true);
 	return err;
