@@ -280,6 +280,12 @@ static int do_truncate(struct vmem_txn *t, void *arg)
 	return err;
 }
 
+uint64_t vmem_truncate_keeps(const struct vmem_inode *vi, uint64_t size)
+{
+	/* What stays of the last block gets another one: copy_tail(). */
+	return size < vmem_size(vi) ? size & ~(uint64_t)VMEM_BLOCK_MASK : UINT64_MAX;
+}
+
 int vmem_truncate(struct vmem_inode *vi, uint64_t size)
 {
 	struct truncate a = { .vi = vi, .size = size };

@@ -14,6 +14,14 @@ typedef uint32_t (*vmem_crc_fn)(uint32_t crc, const void *buf, size_t len);
 
 /* CRC32C (RFC 3720 B.4 polynomial), reflected, neither inverted before nor after. */
 uint32_t vmem_crc32c(uint32_t crc, const void *buf, size_t len);
+#if defined(__x86_64__)
+/* The same by the CPU's own instruction; the caller knows that it has it (SSE 4.2). */
+uint32_t vmem_crc32c_insn(uint32_t crc, const void *buf, size_t len);
+#endif
+#ifndef __KERNEL__
+/* The best of them; a kernel knows its CPU without asking it. */
+vmem_crc_fn vmem_best_crc32c(void);
+#endif
 
 /* SipHash-2-4 of the name (Aumasson and Bernstein, 2012), >> 2, at least 2. */
 uint64_t vmem_name_hash(const uint8_t key[16], const void *name, size_t len);

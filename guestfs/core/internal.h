@@ -4,7 +4,7 @@
  *
  * Reading order: super.c (mount), journal.c (transactions, group commit,
  * checkpoint), overlay.c (metadata in DRAM), recovery.c, alloc.c, inode.c,
- * extent.c, dir.c, namei.c, file.c, write.c, grow.c.
+ * extent.c, dir.c, namei.c, parent.c, file.c, write.c, layout.c, grow.c.
  *
  * Locks, in the order they are taken: the caller's inode locks, ckpt_lock,
  * commit_lock, lock, dirty_lock.  `lock` exclusive is held by the one running transaction,

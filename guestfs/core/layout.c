@@ -1,11 +1,56 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /*
- * layout.c - file contents at consecutive addresses, when asked for
+ * layout.c - file contents at consecutive addresses: finding them, asking for them
  *
- * Reserve one run, store zeros, link it by one record: as a write into a hole
- * does, but all or nothing.
+ * Laying out: reserve one run, store zeros, link it by one record: as a write
+ * into a hole does, but all or nothing.
  */
 #include "internal.h"
+
+/* ---- Finding ---- */
+
+/* Consecutive blocks of the file, also of several extents, that follow each other in the store. */
+static int find_run(struct vmem_inode *vi, uint64_t lblk, uint64_t max, bool fill,
+		    struct vmem_map *run)
+{
+	struct vmem_map next;
+	int err = fill ? vmem_map_write(vi, lblk, max, run) : vmem_map(vi, lblk, max, run);
+
+	if (err)
+		run->nr = 0;
+	while (!err && run->nr < max) {
+		uint64_t from = lblk + run->nr, room = max - run->nr;
+
+		err = fill ? vmem_map_write(vi, from, room, &next) :
+			     vmem_map(vi, from, room, &next);
+		if (err || next.pblk != (run->pblk ? run->pblk + run->nr : 0))
+			break;
+		run->nr += next.nr;
+	}
+	return err;
+}
+
+int vmem_find_span(struct vmem_inode *vi, uint64_t off, uint64_t len, bool fill,
+		   struct vmem_span *span)
+{
+	uint64_t in = off & VMEM_BLOCK_MASK;
+	struct vmem_map run = { 0 };
+	int err;
+
+	span->addr = NULL;
+	span->len = 0;
+	if (!len || off + len < off || off + len > VMEM_MAX_FILE_SIZE + 1 ||
+	    vmem_blocks_for(off + len) > vmem_blocks_for(vmem_size(vi)))
+		return -EINVAL;
+	err = find_run(vi, off >> VMEM_BLOCK_SHIFT, vmem_blocks_for(in + len), fill, &run);
+	if (run.nr)
+		span->len = VMEM_MIN(len, (run.nr << VMEM_BLOCK_SHIFT) - in);
+	if (run.nr && run.pblk)
+		span->addr = vi->fs->store->base + (run.pblk << VMEM_BLOCK_SHIFT) + in;
+	return err;
+}
+
+/* ---- Laying out ---- */
 
 struct layout {
 	struct vmem_inode *vi;
@@ -35,9 +80,9 @@ static int reserve_op(struct vmem_txn *t, void *arg)
 	struct layout *l = arg;
 	uint64_t goal = vmem_inode_off(t->fs, l->vi->ino) >> VMEM_BLOCK_SHIFT;
 	struct vmem_map prev;
-	int err = check_hole(t->fs, &l->vi->raw, l);
+	int err = 0;
 
-	if (!err && l->lblk) {
+	if (l->lblk) {
 		err = vmem_ext_lookup(t->fs, &l->vi->raw, l->vi->ino, l->lblk - 1, &prev);
 		goal = !err && prev.pblk ? prev.pblk + 1 : goal;
 	}
@@ -59,27 +104,49 @@ static int link_op(struct vmem_txn *t, void *arg)
 	return txn_ext_insert(t, n, l->vi->ino, l->lblk, l->run.start, l->nr);
 }
 
-int vmem_layout(struct vmem_inode *vi, uint64_t lblk, uint64_t nr)
+/* Blocks for a hole; the size reaches end then. */
+static int fill_hole(struct layout *l, uint64_t end)
 {
-	struct layout l = { .vi = vi, .lblk = lblk, .nr = nr };
-	struct vmem_fs *fs = vi->fs;
-	uint64_t blocks = (vmem_size(vi) + VMEM_BLOCK_MASK) >> VMEM_BLOCK_SHIFT, i;
-	int err;
+	struct vmem_fs *fs = l->vi->fs;
+	uint64_t i;
+	int err = vmem_run(fs, reserve_op, l);
 
-	if (!vmem_is_reg(&vi->raw) || !nr || lblk >= blocks || nr > blocks - lblk)
-		return -EINVAL;
-	if (vmem_is_read_only(fs))
-		return vmem_refusal(fs);
-	err = vmem_run(fs, reserve_op, &l);
 	if (err)
 		return err;
-	for (i = 0; i < nr; i++)
-		vmem_put_zero(fs->store, (l.run.start + i) << VMEM_BLOCK_SHIFT, VMEM_BLOCK_SIZE);
-	err = vmem_run(fs, link_op, &l);
+	if (vmem_size(l->vi) < end)
+		err = vmem_truncate(l->vi, end);
+	for (i = 0; i < l->nr && !err; i++)
+		vmem_put_zero(fs->store, (l->run.start + i) << VMEM_BLOCK_SHIFT, VMEM_BLOCK_SIZE);
+	if (!err)
+		err = vmem_run(fs, link_op, l);
 	if (err) {
 		vmem_lock(fs, fs->lock);
-		vmem_unreserve(fs, l.run);
+		vmem_unreserve(fs, l->run);
 		vmem_unlock(fs, fs->lock);
 	}
 	return err;
+}
+
+int vmem_layout(struct vmem_inode *vi, uint64_t off, uint64_t len)
+{
+	struct layout l = { .vi = vi, .lblk = off >> VMEM_BLOCK_SHIFT, .nr = vmem_blocks_for(len) };
+	struct vmem_map run;
+	int err;
+
+	if (!vmem_is_reg(&vi->raw) || !len || off & VMEM_BLOCK_MASK)
+		return -EINVAL;
+	if (off > VMEM_MAX_FILE_SIZE || len > VMEM_MAX_FILE_SIZE - off)
+		return -EFBIG;
+	if (vmem_is_read_only(vi->fs))
+		return vmem_refusal(vi->fs);
+	err = vi->cut ? vmem_finish_cut(vi) : 0;
+	if (!err)
+		err = find_run(vi, l.lblk, l.nr, false, &run);
+	if (err)
+		return err;
+	if (run.nr < l.nr)
+		return -EEXIST;
+	if (!run.pblk)
+		return fill_hole(&l, off + len);
+	return vmem_size(vi) < off + len ? vmem_truncate(vi, off + len) : 0;
 }

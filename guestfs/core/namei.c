@@ -30,15 +30,35 @@ static int must_not_exist(struct vmem_inode *dir, struct vmem_name name)
 	return err ? (err == -ENOENT ? 0 : err) : -EEXIST;
 }
 
+/* An entry and the inode that it leads to must agree, whatever the image says. */
+static int check_entry(struct vmem_fs *fs, uint64_t ino, unsigned int type)
+{
+	const struct vmem_dinode *n;
+
+	if (!ino || ino >= fs->nr_inodes || !vmem_inode_used(fs, ino))
+		return vmem_corrupt(fs, ino, 0, "a directory entry leads to a free inode");
+	n = (const void *)vmem_meta(fs, vmem_inode_off(fs, ino));
+	if (type_of(vmem_get16(n->mode)) != type)
+		return vmem_corrupt(fs, ino, 0, "a directory entry has another type");
+	if (!vmem_get32(n->nlink))
+		return vmem_corrupt(fs, ino, 0, "a directory entry leads to an unlinked inode");
+	return 0;
+}
+
 int vmem_lookup(struct vmem_inode *dir, struct vmem_name name, uint64_t *ino, unsigned int *type)
 {
+	unsigned int found;
 	int err;
 
 	if (!vmem_is_dir(&dir->raw))
 		return -ENOTDIR;
 	vmem_lock_shared(dir->fs);
-	err = vmem_dir_find(dir, name, ino, type);
+	err = vmem_dir_find(dir, name, ino, &found);
+	if (!err)
+		err = check_entry(dir->fs, *ino, found);
 	vmem_unlock_shared(dir->fs);
+	if (type)
+		*type = found;
 	return err;
 }
 
@@ -372,13 +392,28 @@ static int do_rename(struct vmem_txn *t, void *arg)
 	return err;
 }
 
+/* No directory may move below itself, nor, exchanged, what it is exchanged with. */
+static int check_loop(const struct names *a)
+{
+	bool below = false;
+	int err = 0;
+
+	if (a->from_dir == a->to_dir)
+		return 0;
+	if (vmem_is_dir(&a->vi->raw))
+		err = vmem_is_below(a->to_dir, a->vi, &below);
+	if (!err && below)
+		return -EINVAL;
+	if (!err && a->victim && vmem_is_dir(&a->victim->raw))
+		err = vmem_is_below(a->from_dir, a->victim, &below);
+	return err ? err : !below ? 0 : a->flags & VMEM_RENAME_EXCHANGE ? -EINVAL : -ENOTEMPTY;
+}
+
 static int check_victim(const struct names *a)
 {
 	const struct vmem_dinode *vi = &a->vi->raw, *victim = &a->victim->raw;
 
-	if (a->flags & VMEM_RENAME_NOREPLACE)
-		return -EEXIST;
-	if (a->flags & VMEM_RENAME_EXCHANGE)
+	if (a->flags & VMEM_RENAME_EXCHANGE || a->victim == a->vi)
 		return 0;
 	if (vmem_is_dir(vi) && !vmem_is_dir(victim))
 		return -ENOTDIR;
@@ -389,27 +424,39 @@ static int check_victim(const struct names *a)
 	return 0;
 }
 
+/* Errors come in the order that rename(2) has on Linux. */
+static int check_rename(const struct names *a)
+{
+	struct vmem_fs *fs = a->from_dir->fs;
+	int err = check_dir(a->from_dir);
+
+	if (!err)
+		err = check_dir(a->to_dir);
+	if (!err && a->flags & ~(VMEM_RENAME_NOREPLACE | VMEM_RENAME_EXCHANGE))
+		err = -EINVAL;
+	if (!err && a->victim && a->flags & VMEM_RENAME_NOREPLACE)
+		err = -EEXIST;
+	if (!err && !a->victim && a->flags & VMEM_RENAME_EXCHANGE)
+		err = -ENOENT;
+	if (!err)
+		err = check_loop(a);
+	if (!err && a->victim)
+		err = check_victim(a);
+	if (!err && !a->victim) {
+		vmem_lock_shared(fs);
+		err = must_not_exist(a->to_dir, a->to);
+		vmem_unlock_shared(fs);
+	}
+	return err;
+}
+
 int vmem_rename(struct vmem_inode *from_dir, struct vmem_name from, struct vmem_inode *vi,
 		struct vmem_inode *to_dir, struct vmem_name to, struct vmem_inode *victim,
 		unsigned int flags)
 {
 	struct names a = { from_dir, vi, to_dir, victim, from, to, flags };
-	struct vmem_fs *fs = from_dir->fs;
-	int err = check_dir(from_dir);
+	int err = check_rename(&a);
 
-	if (!err)
-		err = check_dir(to_dir);
-	if (!err && flags & ~(VMEM_RENAME_NOREPLACE | VMEM_RENAME_EXCHANGE))
-		err = -EINVAL;
-	if (!err && victim)
-		err = check_victim(&a);
-	if (!err && !victim && flags & VMEM_RENAME_EXCHANGE)
-		err = -ENOENT;
-	if (!err && !victim) {
-		vmem_lock_shared(fs);
-		err = must_not_exist(to_dir, to);
-		vmem_unlock_shared(fs);
-	}
 	if (err)
 		return err;
 	if (victim == vi)
@@ -418,5 +465,5 @@ int vmem_rename(struct vmem_inode *from_dir, struct vmem_name from, struct vmem_
 		err = vmem_link(to_dir, to, vi);
 		return err ? err : vmem_unlink(from_dir, from, vi);
 	}
-	return vmem_run(fs, do_rename, &a);
+	return vmem_run(from_dir->fs, do_rename, &a);
 }

@@ -9,6 +9,12 @@
  */
 #include "internal.h"
 
+uint32_t vmem_overlay_pages(size_t memory)
+{
+	/* A page with what describes it; twice as many, for those that are home; some room. */
+	return (uint32_t)(memory / (VMEM_BLOCK_SIZE + 64) * 3 / 8);
+}
+
 static unsigned int bucket_of(uint64_t block)
 {
 	return (unsigned int)((block * 0x9e3779b97f4a7c15ull) >> 52) & (VMEM_OVERLAY_BUCKETS - 1);

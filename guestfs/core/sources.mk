@@ -4,7 +4,7 @@
 
 # The file system itself: what the kernel, a unikernel and the tools need.
 CORE_SRCS := hash.c geometry.c ranges.c overlay.c txn.c journal.c recovery.c alloc.c space.c \
-	     inode.c extent.c dir.c namei.c file.c write.c layout.c super.c grow.c
+	     inode.c extent.c dir.c namei.c parent.c file.c write.c layout.c super.c grow.c
 
 # Making, checking and repairing a store: tools and tests only.
 CORE_TOOL_SRCS := mkfs.c shrink.c check.c check_tree.c \

@@ -348,7 +348,8 @@ static int choose_domain(struct vmem_fs *fs, enum vmem_domain want)
 		fs->domain = VMEM_DOMAIN_GUEST;
 		break;
 	default:
-		fs->domain = want == VMEM_DOMAIN_GUEST ? VMEM_DOMAIN_GUEST : VMEM_DOMAIN_HOST;
+		fs->domain = want == VMEM_DOMAIN_GUEST || (!want && !fs->store->flush) ?
+			     VMEM_DOMAIN_GUEST : VMEM_DOMAIN_HOST;
 	}
 	if (want && want != fs->domain)
 		return BAD_SB(fs->env, -ENOTSUP, want == VMEM_DOMAIN_HOST ?

@@ -40,13 +40,16 @@
 #define EFSCORRUPTED EUCLEAN
 #endif
 
-/* Set bits of a word.  GCC calls libgcc for it, which the kernel does not have. */
+/* Set bits of a word.  GCC's builtin calls libgcc, which not every home links. */
 static inline unsigned int vmem_popcount64(uint64_t w)
 {
 #ifdef __KERNEL__
 	return (unsigned int)hweight64(w);
 #else
-	return (unsigned int)__builtin_popcountll(w);
+	w -= w >> 1 & 0x5555555555555555ull;
+	w = (w & 0x3333333333333333ull) + (w >> 2 & 0x3333333333333333ull);
+	w = (w + (w >> 4)) & 0x0f0f0f0f0f0f0f0full;
+	return (unsigned int)(w * 0x0101010101010101ull >> 56);
 #endif
 }
 

@@ -119,6 +119,9 @@ enum vmem_log_level { VMEM_LOG_ERR, VMEM_LOG_WARN, VMEM_LOG_INFO };
 
 #define VMEM_OVERLAY_PAGES 8192u
 
+/* For struct vmem_env.overlay_pages, where `memory` bytes are all that there is. */
+uint32_t vmem_overlay_pages(size_t memory);
+
 /* Services of the surroundings.  Owned by the caller, must outlive the mount. */
 struct vmem_env {
 	void *ctx;
@@ -173,7 +176,8 @@ struct vmem_mount_opts {
 	/*
 	 * The domain that fsync promises.  Page-cache backing offers HOST and
 	 * GUEST, volatile backing GUEST, DAX backing PMEM; another one is
-	 * refused.  0: HOST on page-cache backing, else the only one there is.
+	 * refused.  0: HOST on page-cache backing that can flush, else the only
+	 * one there is.
 	 */
 	enum vmem_domain domain;
 	bool read_only;		/* no changes by the user; recovery may still write */
@@ -379,6 +383,9 @@ void vmem_touch(struct vmem_inode *vi, unsigned int which, int64_t now);
  */
 int vmem_truncate(struct vmem_inode *vi, uint64_t size);
 
+/* File bytes below the result stay at their addresses when vmem_truncate() sets this size.  [R] */
+uint64_t vmem_truncate_keeps(const struct vmem_inode *vi, uint64_t size);
+
 /* ---- Names ---------------------------------------------------------------- */
 
 /* Names are 1..255 bytes, not "." or "..", and contain neither '/' nor NUL;
@@ -388,7 +395,10 @@ struct vmem_name {
 	size_t len;
 };
 
-/* 0 and *ino, *type (DT_*; may be NULL); -ENOENT.  [R] dir */
+/*
+ * 0 and *ino, *type (DT_*; may be NULL); -ENOENT; -EUCLEAN also when the inode
+ * is not what the entry says.  [R] dir
+ */
 int vmem_lookup(struct vmem_inode *dir, struct vmem_name name, uint64_t *ino,
 		unsigned int *type);
 
@@ -426,9 +436,10 @@ int vmem_rmdir(struct vmem_inode *dir, struct vmem_name name, struct vmem_inode 
 
 /*
  * Rename, by one record, victim included.  vi is what from leads to; victim
- * is what to leads to, or NULL.  The caller has checked that a directory does
- * not move below itself.  -ENOENT, -EEXIST, -ENOTEMPTY, -ENOTDIR, -EISDIR,
- * -ENOSPC, -EMLINK.  [W] all four; from_dir may equal to_dir.
+ * is what to leads to, or NULL.  -EINVAL: a directory would move below itself;
+ * -ENOENT, -EEXIST, -ENOTEMPTY, -ENOTDIR, -EISDIR, -ENOSPC, -EMLINK.  [W] all
+ * four; from_dir may equal to_dir.  If they differ, no directory above them
+ * may move meanwhile.
  */
 int vmem_rename(struct vmem_inode *from_dir, struct vmem_name from, struct vmem_inode *vi,
 		struct vmem_inode *to_dir, struct vmem_name to, struct vmem_inode *victim,
@@ -447,6 +458,19 @@ typedef int (*vmem_filldir)(void *ctx, const char *name, size_t len, uint64_t in
  * An entry present throughout is seen exactly once.  [R]
  */
 int vmem_readdir(struct vmem_inode *dir, uint64_t *cookie, vmem_filldir fill, void *ctx);
+
+/* The directory that holds this one; the root's is the root.  -ENOENT: it is removed.  [R] */
+int vmem_parent(const struct vmem_inode *dir, uint64_t *ino);
+
+/* Is dir top, or somewhere below it?  No directory above dir may move meanwhile.  [R] */
+int vmem_is_below(const struct vmem_inode *dir, const struct vmem_inode *top, bool *below);
+
+/*
+ * The absolute path of a directory, with a NUL; its length without.  -ERANGE:
+ * longer than size; -ENOENT: it is removed.  No directory above dir may change
+ * meanwhile.  [R]
+ */
+int64_t vmem_dirpath(const struct vmem_inode *dir, char *buf, size_t size);
 
 /* ---- Data ----------------------------------------------------------------- */
 
@@ -487,12 +511,29 @@ int vmem_map(struct vmem_inode *vi, uint64_t lblk, uint64_t max, struct vmem_map
  */
 int vmem_map_write(struct vmem_inode *vi, uint64_t lblk, uint64_t max, struct vmem_map *map);
 
+/* Bytes of a file that lie at consecutive addresses of the store. */
+struct vmem_span {
+	uint8_t *addr;		/* NULL: a hole */
+	uint64_t len;
+};
+
 /*
- * Lay out nr blocks of the file at lblk, where it has a hole, as one run of
- * zeroed blocks, by one record.  The size does not change and must reach them.
- * -ENOSPC: no free run is as long; -EEXIST: not a hole; -EINVAL.  [W]
+ * The bytes from off on that lie at consecutive addresses, or in one hole; at
+ * most len.  With `fill` holes become zeroed blocks first, as by
+ * vmem_map_write(): only then it shows whether these fit on to the others.
+ * After -ENOSPC *span tells how far it went all the same.  -EINVAL: len is 0, or
+ * reaches behind the last block of the file.  [R] [F]
  */
-int vmem_layout(struct vmem_inode *vi, uint64_t lblk, uint64_t nr);
+int vmem_find_span(struct vmem_inode *vi, uint64_t off, uint64_t len, bool fill,
+		   struct vmem_span *span);
+
+/*
+ * Lay the file out so that [off, off+len) is one span; off is a multiple of 4 KiB.
+ * A hole gets one run of zeroed blocks, by one record; the file grows to
+ * off+len if it was shorter.  0, too, when it lies so already.  -ENOSPC: no free
+ * run is as long; -EEXIST: data lies there, but elsewhere; -EFBIG, -EINVAL.  [W]
+ */
+int vmem_layout(struct vmem_inode *vi, uint64_t off, uint64_t len);
 
 /* SEEK_DATA / SEEK_HOLE of lseek(2): new offset or -ENXIO.  [R] */
 int64_t vmem_seek(struct vmem_inode *vi, uint64_t off, bool hole);

@@ -85,35 +85,6 @@ static void env_log(const struct vmem_env *env, enum vmem_log_level level,
 	fputc('\n', stderr);
 }
 
-#if defined(__x86_64__)
-/* The crc32 instruction computes just this polynomial. */
-__attribute__((target("sse4.2")))
-static uint32_t crc32c_sse42(uint32_t crc, const void *buf, size_t len)
-{
-	const uint8_t *p = buf;
-	uint64_t c = crc, word;
-
-	for (; len >= 8; len -= 8, p += 8) {
-		memcpy(&word, p, sizeof(word));
-		c = __builtin_ia32_crc32di(c, word);
-	}
-	crc = (uint32_t)c;
-	for (; len; len--)
-		crc = __builtin_ia32_crc32qi(crc, *p++);
-	return crc;
-}
-
-static vmem_crc_fn best_crc32c(void)
-{
-	return __builtin_cpu_supports("sse4.2") ? crc32c_sse42 : vmem_crc32c;
-}
-#else
-static vmem_crc_fn best_crc32c(void)
-{
-	return vmem_crc32c;
-}
-#endif
-
 const struct vmem_env *tool_init(const char *name, bool verbose)
 {
 	static struct vmem_env env = {
@@ -126,7 +97,7 @@ const struct vmem_env *tool_init(const char *name, bool verbose)
 
 	tool_name = name;
 	tool_verbose = verbose;
-	env.crc32c = best_crc32c();
+	env.crc32c = vmem_best_crc32c();
 	return &env;
 }
 

@@ -50,6 +50,15 @@ struct vmemos_range {
 	uint64_t length;
 };
 
+/* Ranges in two parts, and a mark in between. */
+struct vmemos_commit {
+	const struct vmemos_range *ranges;
+	unsigned int nr_first;		/* of the first part, > 0 */
+	unsigned int nr;		/* of both, > nr_first */
+	uint64_t mark_offset;		/* from the start of the store, a multiple of 8 */
+	uint64_t mark_value;		/* stored there by one 8-byte store */
+};
+
 /* What holds the store; a vmemstore device says it (docs/device.md). */
 enum vmemos_backing {
 	VMEMOS_BACKING_PAGE_CACHE = 1,	/* the host's page cache; domains HOST, GUEST */
@@ -92,6 +101,20 @@ struct vmemos_platform {
 	 */
 	int (*flush)(struct vmemos_platform *p, const struct vmemos_range *ranges,
 		     unsigned int nr);
+
+	/*
+	 * Make the first part host-durable, then store the mark, then make the
+	 * second part durable, by one request to the host, which stores the
+	 * mark.  Called as flush is; beside it.  0 or -EIO; -EOPNOTSUPP: not this
+	 * one, nothing has happened.  NULL: two flushes do it.
+	 */
+	int (*commit)(struct vmemos_platform *p, const struct vmemos_commit *c);
+
+	/*
+	 * Thin store: have the host find room for the range before it is stored to.
+	 * 0, -ENOSPC or -EIO.  NULL: the store has all its room.
+	 */
+	int (*provision)(struct vmemos_platform *p, const struct vmemos_range *range);
 
 	/* DAX only, else NULL: write back the cache lines of [addr, addr+len) ... */
 	void (*writeback)(struct vmemos_platform *p, const void *addr, size_t len);
@@ -175,7 +198,7 @@ struct vmemos_statfs {
  * mean: -EINVAL: no vmemfs in there (mkfs.vmemfs), or the platform struct is
  * incomplete; -EPROTONOSUPPORT: other version; -EUCLEAN: damaged, or the host
  * failed under domain GUEST (fsck.vmemfs); -EOPNOTSUPP: the backing does not
- * offer that domain.
+ * offer that domain; -ENOSPC: thin store, and the host is full.
  */
 int vmemos_mount(struct vmemos_platform *platform, const struct vmemos_mount_opts *opts,
 		 struct vmemos **fs);

@@ -2,31 +2,24 @@
 /*
  * area.c - file bytes as addresses: borrow, layout, acquire, persist, release
  *
- * The core puts data in place and never moves it, but for one case: shrinking
- * a file into a block gives what stays a new one.  So a truncate that would
- * take, or move, a block whose address somebody holds is refused.
+ * The core puts data in place and never moves it but when a file shrinks.  So a
+ * truncate that would take, or move, bytes whose address somebody holds is
+ * refused.
  */
 #include "internal.h"
 
 static const uint8_t zeros[VMEM_BLOCK_SIZE];
 
-static uint64_t block_up(uint64_t bytes)
-{
-	return (bytes + VMEM_BLOCK_MASK) & ~(uint64_t)VMEM_BLOCK_MASK;
-}
-
 int vmemos_truncate_inode(struct vmemos_inode *inode, uint64_t size)
 {
 	const struct vmemos_area *area;
-	uint64_t kept = size & ~(uint64_t)VMEM_BLOCK_MASK;	/* stays where it is */
+	uint64_t kept = vmem_truncate_keeps(&inode->core, size);
 
-	if (size < vmem_size(&inode->core)) {
-		if (inode->borrows && inode->borrowed_end > kept)
+	if (inode->borrows && inode->borrowed_end > kept)
+		return -EBUSY;
+	for (area = inode->areas; area; area = area->next)
+		if (area->off + area->len > kept)
 			return -EBUSY;
-		for (area = inode->areas; area; area = area->next)
-			if (area->off + area->len > kept)
-				return -EBUSY;
-	}
 	return vmem_truncate(&inode->core, size);
 }
 
@@ -59,37 +52,12 @@ static int may_store(const struct vmemos_file *file)
 	return err || (file->flags & VMEMOS_O_ACCMODE) == VMEMOS_O_RDWR ? err : -EBADF;
 }
 
-/*
- * Consecutive blocks of the file that are consecutive in the store, or a hole;
- * with `fill` holes get blocks: only then it shows whether they fit on.  After
- * an error run->nr blocks are so all the same.
- */
-static int map_run(struct vmem_inode *core, uint64_t lblk, uint64_t max, bool fill,
-		   struct vmem_map *run)
-{
-	struct vmem_map next;
-	int err = fill ? vmem_map_write(core, lblk, max, run) : vmem_map(core, lblk, max, run);
-
-	if (err)
-		run->nr = 0;
-	while (!err && run->nr < max) {
-		uint64_t from = lblk + run->nr, room = max - run->nr;
-
-		err = fill ? vmem_map_write(core, from, room, &next) :
-			     vmem_map(core, from, room, &next);
-		if (err || next.pblk != (run->pblk ? run->pblk + run->nr : 0))
-			break;
-		run->nr += next.nr;
-	}
-	return err;
-}
-
 int64_t vmemos_borrow(struct vmemos_file *file, uint64_t off, size_t len, const void **addr)
 {
 	struct vmemos_inode *inode = file->inode;
 	struct vmemos *fs = inode->fs;
-	uint64_t in = off & VMEM_BLOCK_MASK, size, n;
-	struct vmem_map map;
+	uint64_t size, n;
+	struct vmem_span span;
 	int err = vmemos_may_read(file);
 
 	if (err || !len)
@@ -98,11 +66,10 @@ int64_t vmemos_borrow(struct vmemos_file *file, uint64_t off, size_t len, const 
 	size = vmem_size(&inode->core);
 	n = off < size ? vmemos_min(len, size - off) : 0;
 	if (n)
-		err = map_run(&inode->core, off >> VMEM_BLOCK_SHIFT,
-			      block_up(in + n) >> VMEM_BLOCK_SHIFT, false, &map);
+		err = vmem_find_span(&inode->core, off, n, false, &span);
 	if (n && !err) {
-		n = vmemos_min(n, ((map.pblk ? map.nr : 1) << VMEM_BLOCK_SHIFT) - in);
-		*addr = (map.pblk ? fs->store.base + (map.pblk << VMEM_BLOCK_SHIFT) : zeros) + in;
+		n = span.addr ? span.len : vmemos_min(n, sizeof(zeros));
+		*addr = span.addr ? span.addr : zeros;
 		if (!inode->borrows++ || inode->borrowed_end < off + n)
 			inode->borrowed_end = off + n;
 	}
@@ -120,39 +87,14 @@ void vmemos_give_back(struct vmemos_file *file)
 
 /* ---- Layout ---- */
 
-/* The lock is held. */
-static int lay_out(struct vmem_inode *core, uint64_t off, uint64_t len)
-{
-	uint64_t lblk = off >> VMEM_BLOCK_SHIFT, nr = block_up(len) >> VMEM_BLOCK_SHIFT;
-	struct vmem_map run;
-	int err = map_run(core, lblk, nr, false, &run);
-
-	if (err)
-		return err;
-	if (run.nr < nr)
-		return -EEXIST;
-	if (run.pblk && vmem_size(core) >= off + len)
-		return 0;
-	if (!run.pblk && len > VMEMOS_LAYOUT_MAX)
-		return -ENOSPC;
-	/* The core does not keep blocks behind the end of a file. */
-	if (vmem_size(core) < off + len)
-		err = vmem_truncate(core, off + len);
-	return err || run.pblk ? err : vmem_layout(core, lblk, nr);
-}
-
 int vmemos_layout(struct vmemos_file *file, uint64_t off, uint64_t len)
 {
 	int err = may_store(file);
 
 	if (err)
 		return err;
-	if (off & VMEM_BLOCK_MASK || !len)
-		return -EINVAL;
-	if (off > VMEM_MAX_FILE_SIZE || len > VMEM_MAX_FILE_SIZE - off)
-		return -EFBIG;
 	vmemos_lock(file->inode->fs);
-	err = lay_out(&file->inode->core, off, len);
+	err = vmem_layout(&file->inode->core, off, len);
 	vmemos_unlock(file->inode->fs);
 	return err;
 }
@@ -162,25 +104,17 @@ int vmemos_layout(struct vmemos_file *file, uint64_t off, uint64_t len)
 static int acquire(struct vmemos_inode *inode, uint64_t off, uint64_t len, unsigned int flags,
 		   struct vmemos_area *area)
 {
-	uint64_t in = off & VMEM_BLOCK_MASK, got;
-	struct vmem_map run;
-	int err;
+	struct vmem_span span;
+	int err = vmem_find_span(&inode->core, off, len, !(flags & VMEMOS_READ), &span);
 
-	if (!len || off + len < off || off + len > block_up(vmem_size(&inode->core)))
-		return -EINVAL;
-	err = map_run(&inode->core, off >> VMEM_BLOCK_SHIFT, block_up(in + len) >> VMEM_BLOCK_SHIFT,
-		      !(flags & VMEMOS_READ), &run);
 	/* The store may be full where a part of it will do. */
-	if (err && (err != -ENOSPC || !run.nr || flags & VMEMOS_WHOLE))
+	if (err && (err != -ENOSPC || !span.len || flags & VMEMOS_WHOLE))
 		return err;
-	got = vmemos_min(len, (run.nr << VMEM_BLOCK_SHIFT) - in);
-	if (got < len && flags & VMEMOS_WHOLE)
+	if (span.len < len && flags & VMEMOS_WHOLE)
 		return -EXDEV;
 	*area = (struct vmemos_area){
-		.addr = !run.pblk ? NULL :
-			inode->fs->store.base + (run.pblk << VMEM_BLOCK_SHIFT) + in,
-		.off = off, .len = got, .flags = flags, .inode = inode,
-		.next = inode->areas, .link = &inode->areas,
+		.addr = span.addr, .off = off, .len = span.len, .flags = flags,
+		.inode = inode, .next = inode->areas, .link = &inode->areas,
 	};
 	if (area->next)
 		area->next->link = &area->next;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /* env.c - mounting: the platform becomes the core's surroundings and its store */
+#include "hash.h"
 #include "internal.h"
 
 _Static_assert(sizeof(struct vmemos_range) == sizeof(struct vmem_range) &&
@@ -20,6 +21,25 @@ static int store_flush(struct vmem_store *store, const struct vmem_range *ranges
 	struct vmemos *fs = store->ctx;
 
 	return fs->platform->flush(fs->platform, (const void *)ranges, nr);
+}
+
+static int store_commit(struct vmem_store *store, const struct vmem_parts *parts)
+{
+	struct vmemos *fs = store->ctx;
+	const struct vmemos_commit c = {
+		.ranges = (const void *)parts->ranges, .nr_first = parts->nr_first, .nr = parts->nr,
+		.mark_offset = parts->mark_offset, .mark_value = parts->mark_value,
+	};
+
+	return fs->platform->commit(fs->platform, &c);
+}
+
+static int store_provision(struct vmem_store *store, uint64_t off, uint64_t len)
+{
+	struct vmemos *fs = store->ctx;
+	const struct vmemos_range range = { off, len };
+
+	return fs->platform->provision(fs->platform, &range);
 }
 
 static void store_writeback(struct vmem_store *store, const void *addr, size_t len)
@@ -110,12 +130,15 @@ static bool platform_complete(const struct vmemos_platform *p)
 static void set_store(struct vmemos *fs, const struct vmemos_platform *p)
 {
 	bool dax = p->backing == VMEMOS_BACKING_DAX;
+	bool flush = p->backing == VMEMOS_BACKING_PAGE_CACHE && p->flush;
 
 	fs->store = (struct vmem_store){
 		.base = p->base, .size = p->size, .backing = (enum vmem_backing)p->backing,
 		.read_only = p->read_only, .ctx = fs,
 		.writeback = dax ? store_writeback : NULL, .drain = dax ? store_drain : NULL,
-		.flush = p->backing == VMEMOS_BACKING_PAGE_CACHE && p->flush ? store_flush : NULL,
+		.flush = flush ? store_flush : NULL,
+		.commit = flush && p->commit ? store_commit : NULL,
+		.provision = p->provision ? store_provision : NULL,
 	};
 	memcpy(fs->store.generation, p->generation, sizeof(p->generation));
 }
@@ -124,9 +147,8 @@ static void set_env(struct vmemos *fs, const struct vmemos_platform *p)
 {
 	fs->env = (struct vmem_env){
 		.ctx = fs, .alloc = env_alloc, .free = env_free, .now = env_now,
-		.random = env_random, .log = env_log, .crc32c = vmemos_best_crc32c(),
-		/* Pages that are home and pages that are not: twice as many, with some room. */
-		.overlay_pages = (uint32_t)(p->arena_size / (VMEM_BLOCK_SIZE + 64) * 3 / 8),
+		.random = env_random, .log = env_log, .crc32c = vmem_best_crc32c(),
+		.overlay_pages = vmem_overlay_pages(p->arena_size),
 		.lock_new = p->lock_new ? env_lock_new : NULL,
 		.lock_free = p->lock_new ? env_lock_free : NULL,
 		.lock = p->lock, .unlock = p->unlock,
@@ -143,8 +165,6 @@ static int mount_core(struct vmemos *fs, const struct vmemos_mount_opts *opts)
 	struct vmem_mount_info info;
 	int err;
 
-	if (!o.domain && fs->store.backing == VMEM_BACKING_PAGE_CACHE && !fs->store.flush)
-		o.domain = VMEM_DOMAIN_GUEST;
 	err = vmem_mount(&fs->store, &fs->env, &o, &fs->core, &info);
 	if (!err && info.was_dirty)
 		env_log(&fs->env, VMEM_LOG_INFO, "recovered: %llu records replayed, %llu dropped, %llu files freed",

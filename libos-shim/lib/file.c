@@ -378,74 +378,13 @@ int vmemos_readdir(struct vmemos_file *dir, struct vmemos_dirent *entry)
 	return err ? err : one.taken;
 }
 
-/* A path, written backwards to the end of buf. */
-struct backwards {
-	uint64_t ino;			/* whose name comes next */
-	char *buf;
-	size_t left;			/* bytes in front of it */
-	int err;
-};
-
-static int put_name(void *ctx, const char *name, size_t len, uint64_t ino, unsigned int type,
-		    uint64_t cookie)
-{
-	struct backwards *b = ctx;
-
-	(void)type;
-	if (cookie < 2 || ino != b->ino)
-		return 0;
-	b->err = len + 1 > b->left ? -ERANGE : 0;
-	if (!b->err) {
-		b->left -= len + 1;
-		b->buf[b->left] = '/';
-		memcpy(b->buf + b->left + 1, name, len);
-	}
-	return 1;
-}
-
-/* The names from dir up to the root. */
-static int64_t build_path(struct vmemos_inode *dir, char *buf, size_t size)
-{
-	struct backwards b = { .buf = buf, .left = size };
-	struct vmemos_inode *at = dir, *parent;
-	int err = 0;
-
-	vmemos_ihold(at);
-	while (!err && at != at->fs->root.inode) {
-		uint64_t cookie = 2;
-
-		err = vmemos_parent(at, &parent);
-		if (err)
-			break;
-		b.ino = at->core.ino;
-		b.err = -ENOENT;
-		vmemos_iput(at);
-		at = parent;
-		err = vmem_readdir(&at->core, &cookie, put_name, &b);
-		err = err ? err : b.err;
-	}
-	vmemos_iput(at);
-	if (err)
-		return err;
-	if (b.left == size)
-		buf[--b.left] = '/';
-	memmove(buf, buf + b.left, size - b.left);
-	return (int64_t)(size - b.left);
-}
-
 int64_t vmemos_dirpath(struct vmemos_file *dir, char *buf, size_t size)
 {
 	struct vmemos *fs = dir->inode->fs;
 	int64_t len;
 
-	if (size < 2)
-		return -ERANGE;
-	if (!vmemos_is_dir(dir->inode))
-		return -ENOTDIR;
 	vmemos_lock(fs);
-	len = build_path(dir->inode, buf, size - 1);
+	len = vmem_dirpath(&dir->inode->core, buf, size);
 	vmemos_unlock(fs);
-	if (len >= 0)
-		buf[len] = 0;
 	return len;
 }

@@ -115,11 +115,6 @@ void vmemos_arena_end(struct vmemos_arena *a);
 void *vmemos_arena_alloc(struct vmemos_arena *a, size_t size);	/* zeroed */
 void vmemos_arena_free(struct vmemos_arena *a, void *mem, size_t size);
 
-/* ---- crc.c ---- */
-
-/* The instruction's CRC32C, or NULL where the CPU lacks it. */
-uint32_t (*vmemos_best_crc32c(void))(uint32_t crc, const void *buf, size_t len);
-
 /* ---- inode.c: fs->lock is held exclusively ---- */
 
 int vmemos_iget(struct vmemos *fs, uint64_t ino, struct vmemos_inode **inode);
@@ -168,7 +163,6 @@ void vmemos_walk_put(struct vmemos_walk *w);
 int vmemos_begin(struct vmemos_file *at, const char *path, enum vmemos_follow follow,
 		 struct vmemos_walk *w);
 int vmemos_end(struct vmemos_walk *w, int err);
-int vmemos_parent(struct vmemos_inode *dir, struct vmemos_inode **parent);
 
 /* ---- name.c, file.c, area.c ---- */
 

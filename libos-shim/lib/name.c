@@ -138,45 +138,10 @@ int vmemos_rmdir(struct vmemos_file *at, const char *path)
 
 /* ---- Renaming ---- */
 
-/* Is dir `top`, or somewhere below it? */
-static int is_below(struct vmemos_inode *dir, struct vmemos_inode *top, bool *below)
-{
-	struct vmemos_inode *at = dir, *parent;
-	int err = 0;
-
-	vmemos_ihold(at);
-	while (at != top && at != at->fs->root.inode) {
-		err = vmemos_parent(at, &parent);
-		if (err)
-			break;
-		vmemos_iput(at);
-		at = parent;
-	}
-	*below = at == top;
-	vmemos_iput(at);
-	return err;
-}
-
-/* A directory must not move below itself, nor, exchanged, what it is exchanged with. */
-static int check_loop(struct vmemos_walk *from, struct vmemos_walk *to, bool exchange)
-{
-	bool below = false;
-	int err = 0;
-
-	if (vmemos_is_dir(from->inode))
-		err = is_below(to->dir, from->inode, &below);
-	if (!err && below)
-		return -EINVAL;
-	if (!err && to->inode && vmemos_is_dir(to->inode))
-		err = is_below(from->dir, to->inode, &below);
-	return err ? err : !below ? 0 : exchange ? -EINVAL : -ENOTEMPTY;
-}
-
 /* Errors come in Linux' order. */
 static int rename_walked(struct vmemos_walk *from, struct vmemos_walk *to, unsigned int flags)
 {
 	bool exchange = flags & VMEMOS_RENAME_EXCHANGE, noreplace = flags & VMEMOS_RENAME_NOREPLACE;
-	int err;
 
 	if (from->last != VMEMOS_LAST_NAME || to->last != VMEMOS_LAST_NAME)
 		return from->last == VMEMOS_LAST_NAME && noreplace ? -EEXIST : -EBUSY;
@@ -189,9 +154,6 @@ static int rename_walked(struct vmemos_walk *from, struct vmemos_walk *to, unsig
 	if ((exchange && to->slash && !vmemos_is_dir(to->inode)) ||
 	    ((from->slash || (to->slash && !exchange)) && !vmemos_is_dir(from->inode)))
 		return -ENOTDIR;
-	err = check_loop(from, to, exchange);
-	if (err || from->inode == to->inode)
-		return err;		/* two names of one inode: rename(2) does nothing */
 	return vmem_rename(&from->dir->core, from->name, &from->inode->core,
 			   &to->dir->core, to->name, to->inode ? &to->inode->core : NULL, flags);
 }

@@ -2,33 +2,14 @@
 /* path.c - from a path to an inode: the core knows numbers and single names only */
 #include "internal.h"
 
-int vmemos_parent(struct vmemos_inode *dir, struct vmemos_inode **parent)
-{
-	/* Removed: its parent's number may belong to something else by now. */
-	if (!vmem_get32(dir->core.raw.nlink))
-		return -ENOENT;
-	return vmemos_iget(dir->fs, vmem_get32(dir->core.raw.parent), parent);
-}
-
 /* What name in dir leads to; 0 and NULL: nothing. */
 static int lookup(struct vmemos_inode *dir, struct vmem_name name, struct vmemos_inode **inode)
 {
-	unsigned int type;
 	uint64_t ino;
-	int err = vmem_lookup(&dir->core, name, &ino, &type);
+	int err = vmem_lookup(&dir->core, name, &ino, NULL);
 
 	*inode = NULL;
-	if (err)
-		return err == -ENOENT ? 0 : err;
-	err = vmemos_iget(dir->fs, ino, inode);
-	if (err == -ESTALE)
-		return vmem_report_damage(dir->fs->core, ino, "a directory entry leads to a free inode");
-	if (!err && (vmemos_type(*inode) >> 12 != type || !vmem_get32((*inode)->core.raw.nlink))) {
-		vmemos_iput(*inode);
-		*inode = NULL;
-		return vmem_report_damage(dir->fs->core, ino, "a directory entry has another type");
-	}
-	return err;
+	return !err ? vmemos_iget(dir->fs, ino, inode) : err == -ENOENT ? 0 : err;
 }
 
 /* The walk goes on with the target of a symlink, then with rest. */
@@ -115,6 +96,7 @@ static int walk_step(struct step *s, struct vmemos_walk *w)
 {
 	struct vmem_name name = { s->path, 0 };
 	struct vmemos_inode *parent;
+	uint64_t ino;
 	bool slash;
 	int err;
 
@@ -129,7 +111,9 @@ static int walk_step(struct step *s, struct vmemos_walk *w)
 	if (name.len == 1 && name.name[0] == '.') {
 		w->last = VMEMOS_LAST_DOT;
 	} else if (name.len == 2 && name.name[0] == '.' && name.name[1] == '.') {
-		err = vmemos_parent(s->dir, &parent);
+		err = vmem_parent(&s->dir->core, &ino);
+		if (!err)
+			err = vmemos_iget(s->dir->fs, ino, &parent);
 		if (err)
 			return err;
 		move_to(s, parent);

@@ -6,6 +6,8 @@
  * microvm (-M microvm,pcie=on) has ECAM only, at an address that its DSDT
  * tells and no table does, and nothing is placed.
  */
+#include <linux/pci_regs.h>
+
 #include "platform.h"
 
 #define CONFIG_ADDRESS	0xcf8
@@ -14,13 +16,6 @@
 
 #define MICROVM_ECAM	0xe0000000ull	/* PCIE_ECAM_BASE of QEMU's hw/i386/microvm.h */
 #define ECAM_SIZE	0x10000000ull
-
-#define PCI_COMMAND	0x04
-#define COMMAND_MEMORY	0x02
-#define COMMAND_MASTER	0x04
-#define PCI_BAR0	0x10
-#define BAR_64BIT	0x04
-#define BAR_FLAGS	0x0full
 
 static volatile uint8_t *ecam;
 
@@ -72,7 +67,7 @@ static uint64_t place(int dev, unsigned int reg)
 
 	pci_write(dev, reg, ~0u);
 	pci_write(dev, reg + 4, ~0u);
-	size = -(((uint64_t)pci_read(dev, reg + 4) << 32 | pci_read(dev, reg)) & ~BAR_FLAGS);
+	size = -(((uint64_t)pci_read(dev, reg + 4) << 32 | pci_read(dev, reg)) & PCI_BASE_ADDRESS_MEM_MASK);
 	if (!next)
 		next = 3ull << (cpu.phys_bits - 2);
 	address = ALIGN_UP(next, size);
@@ -84,19 +79,19 @@ static uint64_t place(int dev, unsigned int reg)
 
 uint64_t pci_bar_address(int dev, unsigned int bar)
 {
-	unsigned int reg = PCI_BAR0 + 4 * bar;
+	unsigned int reg = PCI_BASE_ADDRESS_0 + 4 * bar;
 	uint32_t low = pci_read(dev, reg);
 	uint32_t command = pci_read(dev, PCI_COMMAND);
-	uint64_t address = low & ~BAR_FLAGS;
+	uint64_t address = low & PCI_BASE_ADDRESS_MEM_MASK;
 
-	if (low & BAR_64BIT)
+	if (low & PCI_BASE_ADDRESS_MEM_TYPE_64)
 		address |= (uint64_t)pci_read(dev, reg + 4) << 32;
 	if (!address) {
-		if (!(low & BAR_64BIT))
+		if (!(low & PCI_BASE_ADDRESS_MEM_TYPE_64))
 			fatal("PCI: BAR %u was not placed by the firmware", bar);
-		pci_write(dev, PCI_COMMAND, command & ~(uint32_t)COMMAND_MEMORY);
+		pci_write(dev, PCI_COMMAND, command & ~(uint32_t)PCI_COMMAND_MEMORY);
 		address = place(dev, reg);
 	}
-	pci_write(dev, PCI_COMMAND, (command & 0xffff) | COMMAND_MEMORY | COMMAND_MASTER);
+	pci_write(dev, PCI_COMMAND, (command & 0xffff) | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 	return address;
 }

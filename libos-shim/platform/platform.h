@@ -153,8 +153,8 @@ void pci_write(int dev, unsigned int offset, uint32_t value);
 /* Where a memory BAR is; assigned here if the firmware did not. */
 uint64_t pci_bar_address(int dev, unsigned int bar);
 
-/* Find the vmemstore device, map its store, fill in what machine has of it. */
-void store_init(void);
+/* Find the vmemstore device, map its store, fill in what machine has of it.  -ENODEV: none. */
+int store_init(void);
 
 /* ---- Ports and registers ---- */
 

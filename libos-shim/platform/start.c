@@ -120,7 +120,9 @@ void platform_start(void)
 	/* Address 0 and what follows belong to the program from here on. */
 	boot_pml4[0] = 0;
 	__asm__ volatile("mov %%cr3, %%rax; mov %%rax, %%cr3" : : : "rax", "memory");
-	store_init();
+	if (store_init())
+		fatal("no vmemstore device: give QEMU -device vmemstore,file=... "
+		      "(on microvm also pcie=on)");
 	give_arena();
 	platform_exit(vmemos_main(&machine, nr_words - nr_options, words + nr_options));
 }

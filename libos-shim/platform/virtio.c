@@ -4,66 +4,45 @@
  *
  * docs/device.md specifies the device; section numbers are virtio v1.2's.
  */
-#include <linux/types.h>
+#include <errno.h>
+#include <linux/pci_regs.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_pci.h>
+#include <linux/virtio_ring.h>
 
 #include "platform.h"
 #include "virtio_vmemstore.h"
 
 #define DEVICE_ID	(0x1af4 | (0x1040u + VIRTIO_ID_VMEMSTORE) << 16)
-#define FEATURE_VERSION_1 (1u << 0)	/* of the upper 32 bits */
+#define CAP_SHM		8		/* VIRTIO_PCI_CAP_SHARED_MEMORY_CFG (4.1.4.7) */
+#define READY		(VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER | \
+			 VIRTIO_CONFIG_S_FEATURES_OK)
+#define WANTED		(1u << VMEMSTORE_F_RO | 1u << VMEMSTORE_F_PROVISION | 1u << VMEMSTORE_F_COMMIT)
 
-/* Capabilities (4.1.4). */
-#define CAP_VENDOR	9
-#define CAP_COMMON	1
-#define CAP_NOTIFY	2
-#define CAP_DEVICE	4
-#define CAP_SHM		8
-
-/* Device status (2.1). */
-#define S_ACKNOWLEDGE	1
-#define S_DRIVER	2
-#define S_DRIVER_OK	4
-#define S_FEATURES_OK	8
-#define S_NEEDS_RESET	64
-
-#define DESC_NEXT	1
-#define DESC_WRITE	2
-#define QUEUE_SIZE	2		/* one request is two descriptors */
+#define QUEUE_SIZE	4		/* one request is three descriptors */
 #define POLLS_PER_LOOK	(1u << 20)	/* looks at the status cost an exit */
 
-struct common_cfg {			/* 4.1.4.3 */
-	uint32_t device_feature_select, device_feature;
-	uint32_t driver_feature_select, driver_feature;
-	uint16_t msix_config, num_queues;
-	uint8_t status, generation;
-	uint16_t queue_select, queue_size, queue_vector, queue_enable, queue_notify_off;
-	uint32_t desc[2], driver[2], device[2];
-};
-
-struct queue {				/* 2.7 */
-	struct { uint64_t addr; uint32_t len; uint16_t flags, next; } desc[QUEUE_SIZE];
-	struct { uint16_t flags, idx, ring[QUEUE_SIZE]; } avail;
-	struct {
-		uint16_t flags, idx;
-		struct { uint32_t id, len; } ring[QUEUE_SIZE];
-	} used __attribute__((aligned(4)));
+/* Any capability of the device (4.1.4). */
+union capability {
+	struct virtio_pci_cap64 at;
+	struct virtio_pci_notify_cap notify;
+	uint32_t words[6];
 };
 
 static struct {
-	volatile struct common_cfg *common;
+	volatile struct virtio_pci_common_cfg *common;
 	volatile struct vmemstore_config *config;
 	volatile uint16_t *doorbell;
 	uint64_t notify;		/* physical: the doorbell is at an offset */
-	uint32_t notify_multiplier;
+	uint32_t notify_multiplier, features;
 	uint64_t store, store_len;	/* physical */
 	uint32_t max_ranges;
 } dev;
 
-static volatile struct queue queue __attribute__((aligned(4096)));
-static struct {
-	struct vmemstore_req head;
-	struct vmemstore_range ranges[VMEMSTORE_MAX_RANGES];
-} request __attribute__((aligned(16)));
+static struct vring queue;
+static uint8_t queue_memory[512] __attribute__((aligned(4096)));
+static struct vmemstore_commit head;	/* begins as struct vmemstore_req does */
+static struct vmemstore_range sent[VMEMSTORE_MAX_RANGES];
 static volatile struct vmemstore_resp response;
 
 struct exits exits;
@@ -74,125 +53,146 @@ static uint64_t phys_of(const volatile void *p)
 	return (uint64_t)p - KERNEL_BASE;
 }
 
+static void take_capability(const union capability *c, uint64_t address)
+{
+	switch (c->at.cap.cfg_type) {
+	case VIRTIO_PCI_CAP_COMMON_CFG:
+		dev.common = map_mmio(address, sizeof(*dev.common));
+		break;
+	case VIRTIO_PCI_CAP_NOTIFY_CFG:
+		dev.notify = address;
+		dev.notify_multiplier = c->notify.notify_off_multiplier;
+		break;
+	case VIRTIO_PCI_CAP_DEVICE_CFG:
+		dev.config = map_mmio(address, sizeof(*dev.config));
+		break;
+	case CAP_SHM:
+		if (c->at.cap.id != VMEMSTORE_SHM_ID)
+			break;
+		dev.store = address + ((uint64_t)c->at.offset_hi << 32);
+		dev.store_len = (uint64_t)c->at.length_hi << 32 | c->at.cap.length;
+		break;
+	}
+}
+
 static void find_registers(int pci)
 {
-	unsigned int cap;
-	uint32_t head, offset, length;
-	uint64_t address;
+	const unsigned int wanted = 1u << VIRTIO_PCI_CAP_COMMON_CFG | 1u << VIRTIO_PCI_CAP_NOTIFY_CFG |
+				    1u << VIRTIO_PCI_CAP_DEVICE_CFG | 1u << CAP_SHM;
+	unsigned int cap, i;
+	union capability c;
 
-	for (cap = pci_read(pci, 0x34) & 0xfc; cap; cap = head >> 8 & 0xfc) {
-		head = pci_read(pci, cap);
-		if ((head & 0xff) != CAP_VENDOR)
-			continue;
-		if (head >> 24 != CAP_COMMON && head >> 24 != CAP_NOTIFY &&
-		    head >> 24 != CAP_DEVICE && head >> 24 != CAP_SHM)
-			continue;
-		offset = pci_read(pci, cap + 8);
-		length = pci_read(pci, cap + 12);
-		address = pci_bar_address(pci, pci_read(pci, cap + 4) & 0xff) + offset;
-		switch (head >> 24) {
-		case CAP_COMMON:
-			dev.common = map_mmio(address, sizeof(*dev.common));
-			break;
-		case CAP_NOTIFY:
-			dev.notify = address;
-			dev.notify_multiplier = pci_read(pci, cap + 16);
-			break;
-		case CAP_DEVICE:
-			dev.config = map_mmio(address, sizeof(*dev.config));
-			break;
-		case CAP_SHM:
-			if ((pci_read(pci, cap + 4) >> 8 & 0xff) != VMEMSTORE_SHM_ID)
-				break;
-			dev.store = address + ((uint64_t)pci_read(pci, cap + 16) << 32);
-			dev.store_len = (uint64_t)pci_read(pci, cap + 20) << 32 | length;
-			break;
-		}
+	for (cap = pci_read(pci, PCI_CAPABILITY_LIST) & 0xfc; cap; cap = c.at.cap.cap_next & 0xfc) {
+		for (i = 0; i < 6; i++)
+			c.words[i] = pci_read(pci, cap + 4 * i);
+		if (c.at.cap.cap_vndr == PCI_CAP_ID_VNDR && c.at.cap.cfg_type < 32 &&
+		    wanted >> c.at.cap.cfg_type & 1)
+			take_capability(&c, pci_bar_address(pci, c.at.cap.bar) + c.at.cap.offset);
 	}
 	if (!dev.common || !dev.notify || !dev.config || !dev.store)
 		fatal("the vmemstore device lacks a virtio capability");
 }
 
-/* Reset, agree on features (RO only tells), set up queue 0.  True: read-only. */
-static bool start_device(void)
+/* Reset, agree on features, set up queue 0. */
+static void start_device(void)
 {
-	volatile struct common_cfg *c = dev.common;
-	uint32_t features;
+	volatile struct virtio_pci_common_cfg *c = dev.common;
 
-	c->status = 0;
-	while (c->status)
+	c->device_status = 0;
+	while (c->device_status)
 		;
-	c->status = S_ACKNOWLEDGE | S_DRIVER;
+	c->device_status = VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER;
 	c->device_feature_select = 0;
-	features = c->device_feature & 1u << VMEMSTORE_F_RO;
-	c->driver_feature_select = 0;
-	c->driver_feature = features;
-	c->driver_feature_select = 1;
-	c->driver_feature = FEATURE_VERSION_1;
-	c->status = S_ACKNOWLEDGE | S_DRIVER | S_FEATURES_OK;
-	if (!(c->status & S_FEATURES_OK))
+	dev.features = c->device_feature & WANTED;
+	c->guest_feature_select = 0;
+	c->guest_feature = dev.features;
+	c->guest_feature_select = 1;
+	c->guest_feature = 1u << (VIRTIO_F_VERSION_1 - 32);
+	c->device_status = READY;
+	if (!(c->device_status & VIRTIO_CONFIG_S_FEATURES_OK))
 		fatal("the vmemstore device refuses the driver's features");
+	vring_init(&queue, QUEUE_SIZE, queue_memory, 64);
+	queue.avail->flags = VRING_AVAIL_F_NO_INTERRUPT;
 	c->queue_select = VMEMSTORE_VQ_REQUEST;
 	c->queue_size = QUEUE_SIZE;
-	c->desc[0] = (uint32_t)phys_of(&queue.desc);
-	c->driver[0] = (uint32_t)phys_of(&queue.avail);
-	c->device[0] = (uint32_t)phys_of(&queue.used);
-	c->desc[1] = c->driver[1] = c->device[1] = 0;
+	c->queue_desc_lo = (uint32_t)phys_of(queue.desc);
+	c->queue_avail_lo = (uint32_t)phys_of(queue.avail);
+	c->queue_used_lo = (uint32_t)phys_of(queue.used);
+	c->queue_desc_hi = c->queue_avail_hi = c->queue_used_hi = 0;
 	dev.doorbell = map_mmio(dev.notify + c->queue_notify_off * dev.notify_multiplier, 2);
-	queue.avail.flags = 1;		/* no interrupts (2.7.7) */
 	c->queue_enable = 1;
-	c->status = S_ACKNOWLEDGE | S_DRIVER | S_FEATURES_OK | S_DRIVER_OK;
-	return features != 0;
+	c->device_status = READY | VIRTIO_CONFIG_S_DRIVER_OK;
 }
 
 /* One doorbell, then poll: no interrupt, no further exit. */
-static int run_request(unsigned int nr_ranges)
+static int run_request(uint32_t type, const struct vmemos_range *ranges, unsigned int nr)
 {
-	uint16_t next = queue.avail.idx;
-	uint32_t polls = 0;
+	const volatile uint16_t *used = &queue.used->idx;
+	uint16_t next = (uint16_t)(queue.avail->idx + 1);
+	uint32_t polls = 0, length = type == VMEMSTORE_REQ_COMMIT ? sizeof(head) :
+								     sizeof(struct vmemstore_req);
+	unsigned int i;
 
-	request.head.type = VMEMSTORE_REQ_FLUSH;
-	request.head.nr_ranges = nr_ranges;
+	head.type = type;
+	head.nr_ranges = nr;
+	for (i = 0; i < nr; i++)
+		sent[i] = (struct vmemstore_range){ ranges[i].offset, ranges[i].length };
 	response.status = VMEMSTORE_S_IOERR;
-	queue.desc[0].addr = phys_of(&request);
-	queue.desc[0].len = (uint32_t)(sizeof(request.head) +
-				       nr_ranges * sizeof(request.ranges[0]));
-	queue.desc[0].flags = DESC_NEXT;
-	queue.desc[0].next = 1;
-	queue.desc[1].addr = phys_of(&response);
-	queue.desc[1].len = sizeof(response);
-	queue.desc[1].flags = DESC_WRITE;
-	queue.avail.ring[next % QUEUE_SIZE] = 0;
+	queue.desc[0] = (struct vring_desc){ phys_of(&head), length, VRING_DESC_F_NEXT, 1 };
+	queue.desc[1] = (struct vring_desc){ phys_of(sent), nr * (uint32_t)sizeof(sent[0]),
+					     VRING_DESC_F_NEXT, 2 };
+	queue.desc[2] = (struct vring_desc){ phys_of(&response), sizeof(response),
+					     VRING_DESC_F_WRITE, 0 };
 	__asm__ volatile("" : : : "memory");
-	queue.avail.idx = ++next;
+	queue.avail->idx = next;	/* each of its ring's entries is 0, the first descriptor */
 	__asm__ volatile("mfence" : : : "memory");
 	*dev.doorbell = VMEMSTORE_VQ_REQUEST;
 	exits.doorbells++;
-	while (queue.used.idx != next) {
+	while (*used != next) {
 		__asm__ volatile("pause");
-		if (++polls % POLLS_PER_LOOK == 0 && dev.common->status & S_NEEDS_RESET)
-			return -5;	/* EIO: it will never answer */
+		if (++polls % POLLS_PER_LOOK == 0 &&
+		    dev.common->device_status & VIRTIO_CONFIG_S_NEEDS_RESET)
+			return -EIO;	/* it will never answer */
 	}
 	__asm__ volatile("" : : : "memory");
-	return response.status == VMEMSTORE_S_OK ? 0 : -5;
+	return response.status == VMEMSTORE_S_OK ? 0 :
+	       response.status == VMEMSTORE_S_NOSPC ? -ENOSPC : -EIO;
 }
 
 static int store_flush(struct vmemos_platform *p, const struct vmemos_range *ranges,
 		       unsigned int nr)
 {
-	unsigned int i, n;
+	unsigned int n;
 	int err = 0;
 
 	(void)p;
 	for (; nr && !err; nr -= n, ranges += n) {
 		n = MIN(nr, dev.max_ranges);
-		for (i = 0; i < n; i++)
-			request.ranges[i] = (struct vmemstore_range){
-				.offset = ranges[i].offset, .length = ranges[i].length
-			};
-		err = run_request(n);
+		err = run_request(VMEMSTORE_REQ_FLUSH, ranges, n);
 	}
 	return err;
+}
+
+static int store_commit(struct vmemos_platform *p, const struct vmemos_commit *c)
+{
+	/* What does not fit goes ahead; of the first part one range must remain. */
+	unsigned int ahead = c->nr > dev.max_ranges ? c->nr - dev.max_ranges : 0;
+	int err;
+
+	if (ahead >= c->nr_first)
+		return -EOPNOTSUPP;
+	err = store_flush(p, c->ranges, ahead);
+	head.nr_first = c->nr_first - ahead;
+	head.flags = VMEMSTORE_COMMIT_MARK;
+	head.mark_offset = c->mark_offset;
+	head.mark_value = c->mark_value;
+	return err ? err : run_request(VMEMSTORE_REQ_COMMIT, c->ranges + ahead, c->nr - ahead);
+}
+
+static int store_provision(struct vmemos_platform *p, const struct vmemos_range *range)
+{
+	(void)p;
+	return run_request(VMEMSTORE_REQ_PROVISION, range, 1);
 }
 
 /* Write cache lines back by the best instruction that there is. */
@@ -218,17 +218,17 @@ static void store_drain(struct vmemos_platform *p)
 	__asm__ volatile("sfence" : : : "memory");
 }
 
-void store_init(void)
+int store_init(void)
 {
 	const uint64_t nx = cpu.nx ? PTE_NX : 0;
 	int pci = pci_find(DEVICE_ID);
 	unsigned int i;
 
 	if (pci < 0)
-		fatal("no vmemstore device: give QEMU -device vmemstore,file=... "
-		      "(on microvm also pcie=on)");
+		return -ENODEV;
 	find_registers(pci);
-	machine.read_only = start_device();
+	start_device();
+	machine.read_only = dev.features >> VMEMSTORE_F_RO & 1;
 	machine.base = (void *)VMEMOS_BASE;
 	machine.size = dev.config->size;
 	if (machine.size > dev.store_len)
@@ -241,13 +241,17 @@ void store_init(void)
 	dev.max_ranges = dev.config->max_ranges;
 	if (dev.max_ranges == 0 || dev.max_ranges > VMEMSTORE_MAX_RANGES)
 		dev.max_ranges = VMEMSTORE_MAX_RANGES;
+	if (dev.features >> VMEMSTORE_F_PROVISION & 1)
+		machine.provision = store_provision;
 	machine.backing = (enum vmemos_backing)dev.config->backing;
 	if (machine.backing == VMEMOS_BACKING_PAGE_CACHE) {
 		machine.flush = store_flush;
+		machine.commit = dev.features >> VMEMSTORE_F_COMMIT & 1 ? store_commit : NULL;
 	} else if (machine.backing == VMEMOS_BACKING_DAX) {
 		machine.writeback = store_writeback;
 		machine.drain = store_drain;
 	} else {
 		machine.backing = VMEMOS_BACKING_VOLATILE;
 	}
+	return 0;
 }

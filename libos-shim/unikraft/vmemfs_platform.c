@@ -24,11 +24,7 @@
 #undef ALIGN_UP
 #undef PAGE_SIZE
 #include "platform.h"
-#include <linux/types.h>
-#include "virtio_vmemstore.h"
 #include "vmemfs.h"
-
-#define VMEMSTORE_PCI_ID (0x1af4 | (0x1040u + VIRTIO_ID_VMEMSTORE) << 16)
 
 /* ---- What pci.c and virtio.c ask for (platform.h) ---- */
 
@@ -132,9 +128,8 @@ int vmemfs_platform(struct vmemos_platform **platform)
 {
 	if (!machine.base) {
 		cpu_detect();
-		if (pci_find(VMEMSTORE_PCI_ID) < 0)
+		if (store_init())
 			return -ENODEV;
-		store_init();
 	}
 	machine.arena_size = (size_t)CONFIG_LIBVMEMFS_ARENA_MB << 20;
 	if (!machine.arena)

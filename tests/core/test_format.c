@@ -422,9 +422,29 @@ static void a_domain_that_the_backing_cannot_give_is_refused(void **state)
 	sim_free(c.sim);
 }
 
+static void every_crc32c_gives_the_same(void **state)
+{
+	vmem_crc_fn best = vmem_best_crc32c();
+	uint8_t buf[64];
+	size_t i, len;
+
+	(void)state;
+	for (i = 0; i < sizeof(buf); i++)
+		buf[i] = (uint8_t)(i * 37 + 11);
+	for (i = 0; i < 9; i++)
+		for (len = 0; i + len <= sizeof(buf); len++)
+			assert_int_equal(best(0x12345678, buf + i, len),
+					 vmem_crc32c(0x12345678, buf + i, len));
+	/* RFC 3720, B.4: 32 bytes of zeros. */
+	memset(buf, 0, sizeof(buf));
+	assert_int_equal(~vmem_crc32c(~0u, buf, 32), 0x8a9136aa);
+	assert_int_equal(~best(~0u, buf, 32), 0x8a9136aa);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_crc32c_gives_the_same),
 		cmocka_unit_test(a_store_of_any_size_is_formatted_or_refused),
 		cmocka_unit_test(groups_of_every_size_are_consistent),
 		cmocka_unit_test(a_format_is_durable_when_it_returns),

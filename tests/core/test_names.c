@@ -380,6 +380,77 @@ static void a_failed_rename_changes_nothing(void **state)
 	finish(&c);
 }
 
+static void no_directory_moves_below_itself(void **state)
+{
+	struct vmem_inode a, b, deep, other;
+	bool below;
+	struct ctx c;
+
+	(void)state;
+	up(&c, VMEM_DOMAIN_HOST, 16 * MiB, 0);
+	make(&c.root, "a", S_DIR, &a);
+	make(&a, "b", S_DIR, &b);
+	make(&b, "deep", S_DIR, &deep);
+	make(&c.root, "other", S_DIR, &other);
+	assert_int_equal(vmem_is_below(&deep, &a, &below), 0);
+	assert_true(below);
+	assert_int_equal(vmem_is_below(&a, &deep, &below), 0);
+	assert_false(below);
+	assert_int_equal(vmem_is_below(&deep, &other, &below), 0);
+	assert_false(below);
+	assert_int_equal(vmem_is_below(&other, &c.root, &below), 0);
+	assert_true(below);
+	/* Into itself, and into what lies in it. */
+	assert_int_equal(vmem_rename(&c.root, N("a"), &a, &a, N("x"), NULL, 0), -EINVAL);
+	assert_int_equal(vmem_rename(&c.root, N("a"), &a, &deep, N("x"), NULL, 0), -EINVAL);
+	/* In place of what it lies in; exchanged with it. */
+	assert_int_equal(vmem_rename(&b, N("deep"), &deep, &c.root, N("a"), &a, 0), -ENOTEMPTY);
+	assert_int_equal(vmem_rename(&b, N("deep"), &deep, &c.root, N("a"), &a,
+				     VMEM_RENAME_EXCHANGE), -EINVAL);
+	/* Up, and aside, is no loop. */
+	assert_int_equal(vmem_rename(&b, N("deep"), &deep, &c.root, N("deep"), NULL, 0), 0);
+	assert_int_equal(vmem_rename(&c.root, N("a"), &a, &deep, N("a"), NULL, 0), 0);
+	put(&a);
+	put(&b);
+	put(&deep);
+	put(&other);
+	finish(&c);
+}
+
+static void a_directory_knows_its_path(void **state)
+{
+	struct vmem_inode a, b, file;
+	char path[600];
+	uint64_t ino;
+	struct ctx c;
+
+	(void)state;
+	up(&c, VMEM_DOMAIN_HOST, 16 * MiB, 0);
+	make(&c.root, "a", S_DIR, &a);
+	make(&a, "a longer name", S_DIR, &b);
+	make(&a, "file", S_FILE, &file);
+	assert_int_equal(vmem_dirpath(&c.root, path, sizeof(path)), 1);
+	assert_string_equal(path, "/");
+	assert_int_equal(vmem_dirpath(&b, path, sizeof(path)), 16);
+	assert_string_equal(path, "/a/a longer name");
+	assert_int_equal(vmem_dirpath(&b, path, 17), 16);
+	assert_int_equal(vmem_dirpath(&b, path, 16), -ERANGE);
+	assert_int_equal(vmem_dirpath(&b, path, 1), -ERANGE);
+	assert_int_equal(vmem_dirpath(&file, path, sizeof(path)), -ENOTDIR);
+	assert_int_equal(vmem_parent(&b, &ino), 0);
+	assert_int_equal(ino, a.ino);
+	assert_int_equal(vmem_parent(&c.root, &ino), 0);
+	assert_int_equal(ino, c.root.ino);
+	assert_int_equal(vmem_parent(&file, &ino), -ENOTDIR);
+	assert_int_equal(vmem_rmdir(&a, N("a longer name"), &b), 0);
+	assert_int_equal(vmem_dirpath(&b, path, sizeof(path)), -ENOENT);
+	assert_int_equal(vmem_parent(&b, &ino), -ENOENT);
+	put(&a);
+	put(&b);
+	put(&file);
+	finish(&c);
+}
+
 /* ---- Large directories ---- */
 
 #define MANY 20000u
@@ -530,6 +601,8 @@ int main(void)
 		EACH_DOMAIN(exchange_swaps_a_file_and_a_directory),
 		cmocka_unit_test(renaming_one_link_over_another_of_the_same_file_does_nothing),
 		cmocka_unit_test(a_failed_rename_changes_nothing),
+		cmocka_unit_test(no_directory_moves_below_itself),
+		cmocka_unit_test(a_directory_knows_its_path),
 		EACH_DOMAIN(twenty_thousand_names_are_each_found_and_seen_once),
 		cmocka_unit_test(a_name_that_stays_is_seen_once_while_others_come_and_go),
 		cmocka_unit_test(an_entry_that_was_not_taken_comes_again),

@@ -521,7 +521,7 @@ static int op_layout(struct args *a)
 	struct vmem_inode *vi;
 	int err = find(a->p, a->path, &vi);
 
-	return err ? err : vmem_layout(vi, a->n[0], a->n[1]);
+	return err ? err : vmem_layout(vi, a->n[0] * BLOCK, a->n[1] * BLOCK);
 }
 
 static int op_truncate(struct args *a)

@@ -356,7 +356,7 @@ static int lay_out(uint64_t ino)
 
 	if (err)
 		return err;
-	err = vmem_layout(&vi, 1, 1);
+	err = vmem_layout(&vi, VMEM_BLOCK_SIZE, VMEM_BLOCK_SIZE);
 	err2 = vmem_iput(&vi);
 	return err ? err : err2;
 }

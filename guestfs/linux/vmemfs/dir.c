@@ -32,27 +32,6 @@ static loff_t vmemfs_dir_llseek(struct file *file, loff_t offset, int whence)
 	return generic_file_llseek_size(file, offset, whence, S64_MAX, S64_MAX);
 }
 
-static int find_parent(void *ctx, const char *name, size_t len, uint64_t ino,
-		       unsigned int type, uint64_t cookie)
-{
-	if (len != 2 || memcmp(name, "..", 2))
-		return 0;
-	*(u64 *)ctx = ino;
-	return 1;
-}
-
-int vmemfs_parent(struct inode *dir, u64 *ino)
-{
-	u64 cookie = 0;
-	int err;
-
-	*ino = 0;
-	err = vmem_readdir(vmemfs_core(dir), &cookie, find_parent, ino);
-	if (err)
-		return err;
-	return *ino ? 0 : -ESTALE;
-}
-
 const struct file_operations vmemfs_dir_ops = {
 	.llseek = vmemfs_dir_llseek,
 	.read = generic_read_dir,

@@ -11,6 +11,7 @@
 #include <asm/cpufeature.h>
 #endif
 
+#include "hash.h"
 #include "vmemfs.h"
 
 static struct vmemfs_sb *env_sbi(const struct vmem_env *env)
@@ -44,28 +45,12 @@ static void env_random(const struct vmem_env *env, void *buf, size_t len)
 	get_random_bytes(buf, len);
 }
 
-/*
- * The CPU's instruction needs no vector registers, hence no saving of them;
- * the crypto API's crc32c, which uses them, costs more than a short record.
- */
-#ifdef CONFIG_X86_64
-static u32 crc32c_instruction(u32 crc, const u8 *p, size_t len)
-{
-	unsigned long c = crc;
-
-	for (; len >= 8; len -= 8, p += 8)
-		asm("crc32q %1, %0" : "+r" (c) : "rm" (*(const u64 *)p));
-	for (crc = c; len; len--, p++)
-		asm("crc32b %1, %0" : "+r" (crc) : "rm" (*p));
-	return crc;
-}
-#endif
-
+/* The crypto API's crc32c uses vector registers: to save them costs more than a short record. */
 static uint32_t env_crc32c(uint32_t crc, const void *buf, size_t len)
 {
 #ifdef CONFIG_X86_64
 	if (static_cpu_has(X86_FEATURE_XMM4_2))
-		return crc32c_instruction(crc, buf, len);
+		return vmem_crc32c_insn(crc, buf, len);
 #endif
 	return __crc32c_le(crc, buf, len);
 }

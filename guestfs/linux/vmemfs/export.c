@@ -39,7 +39,7 @@ static struct dentry *vmemfs_get_parent(struct dentry *child)
 	int err;
 
 	inode_lock_shared(dir);
-	err = vmemfs_parent(dir, &ino);
+	err = vmem_parent(vmemfs_core(dir), &ino);
 	inode_unlock_shared(dir);
 	if (err)
 		return ERR_PTR(err);

@@ -5,42 +5,14 @@
 
 #include "vmemfs.h"
 
-/* The directory entry and the inode must agree, whatever the image says. */
-static int check_entry(struct inode *dir, struct inode *inode, unsigned int type)
-{
-	if (fs_umode_to_dtype(inode->i_mode) != type)
-		return vmemfs_corrupt(dir->i_sb, inode->i_ino,
-				      "a directory entry has another type");
-	if (!inode->i_nlink)
-		return vmemfs_corrupt(dir->i_sb, inode->i_ino,
-				      "a directory entry leads to an unlinked inode");
-	return 0;
-}
-
 static struct inode *lookup_inode(struct inode *dir, const struct qstr *name)
 {
-	struct inode *inode;
-	unsigned int type;
 	u64 ino;
-	int err;
+	int err = vmem_lookup(vmemfs_core(dir), vmemfs_name(name), &ino, NULL);
 
-	err = vmem_lookup(vmemfs_core(dir), vmemfs_name(name), &ino, &type);
 	if (err == -ENOENT)
 		return NULL;
-	if (err)
-		return ERR_PTR(err);
-	inode = vmemfs_iget(dir->i_sb, ino);
-	if (inode == ERR_PTR(-ESTALE))
-		return ERR_PTR(vmemfs_corrupt(dir->i_sb, ino,
-					      "a directory entry leads to a free inode"));
-	if (IS_ERR(inode))
-		return inode;
-	err = check_entry(dir, inode, type);
-	if (err) {
-		iput(inode);
-		return ERR_PTR(err);
-	}
-	return inode;
+	return err ? ERR_PTR(err) : vmemfs_iget(dir->i_sb, ino);
 }
 
 static struct dentry *vmemfs_lookup(struct inode *dir, struct dentry *dentry,
@@ -181,7 +153,6 @@ static int vmemfs_rmdir(struct inode *dir, struct dentry *dentry)
 	return 0;
 }
 
-/* The VFS has checked that no directory moves below itself. */
 static int vmemfs_rename(vmemfs_idmap *idmap, struct inode *from_dir, struct dentry *from,
 			 struct inode *to_dir, struct dentry *to, unsigned int flags)
 {

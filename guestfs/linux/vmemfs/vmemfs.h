@@ -150,8 +150,6 @@ extern const struct inode_operations vmemfs_dir_inode_ops;
 extern const struct file_operations vmemfs_dir_ops;
 extern const struct inode_operations vmemfs_symlink_inode_ops;
 extern const struct export_operations vmemfs_export_ops;
-/* Where ".." leads; the caller keeps dir from moving. */
-int vmemfs_parent(struct inode *dir, u64 *ino);
 
 /* ---- file.c, dax.c, ioctl.c ---- */
 

@@ -15,7 +15,7 @@
 #define PAGES	16u
 #define ROUNDS	100u
 
-static char page[PAGE];
+static char page[4 * PAGE];
 static struct vmemos *fs;
 static struct vmemos_file *file;
 static struct vmemos_area area;
@@ -49,6 +49,13 @@ static int store_and_persist(unsigned int i)
 static int append_and_sync(unsigned int i)
 {
 	return vmemos_pwrite(file, page, PAGE, (PAGES + i) * PAGE) == PAGE ?
+		vmemos_fsync(file, true) : -1;
+}
+
+/* More than rides in a record: data, and a log that links it. */
+static int append_16_and_sync(unsigned int i)
+{
+	return vmemos_pwrite(file, page, 4 * PAGE, (PAGES + ROUNDS + 4 * i) * PAGE) == 4 * PAGE ?
 		vmemos_fsync(file, true) : -1;
 }
 
@@ -88,6 +95,7 @@ int vmemos_main(struct vmemos_platform *p, int argc, char **argv)
 	bad |= measure(p, "pwrite of 4 KiB in place", overwrite);
 	bad |= measure(p, "the same and fdatasync", overwrite_and_sync);
 	bad |= measure(p, "4 KiB appended and fdatasync", append_and_sync);
+	bad |= measure(p, "16 KiB appended and fdatasync", append_16_and_sync);
 	bad |= vmemos_acquire(file, 0, PAGES * PAGE, VMEMOS_WHOLE, &area);
 	bad |= measure(p, "4 KiB stored and persist", store_and_persist);
 	bad |= vmemos_release(&area);
