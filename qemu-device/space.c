@@ -264,8 +264,13 @@ int vmemstore_space_provision(int fd, uint64_t offset,
     int err = 0;
 
     for (uint32_t i = 0; i < nr && !err; i++) {
-        err = allocate(fd, FALLOC_FL_KEEP_SIZE, offset + spans[i].offset,
-                       spans[i].length);
+        uint64_t start = offset + spans[i].offset;
+
+        err = allocate(fd, FALLOC_FL_KEEP_SIZE, start, spans[i].length);
+        /* NFS 4.2 can allocate, but not behind the end (RFC 7862, 15.1). */
+        if (err == -EOPNOTSUPP) {
+            err = allocate(fd, 0, start, spans[i].length);
+        }
     }
     return err == -EDQUOT ? -ENOSPC : err;
 }

@@ -1,0 +1,41 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+# hosts-dax.sh - stores on persistent memory (an emulated nvdimm): ext4 and xfs with -o dax
+
+. /tests/hosts-lib.sh
+
+# What `ndctl create-namespace --mode=fsdax --map=mem` does; see tests/guest/fs-main.sh.
+make_fsdax() {
+	cd /sys/bus/nd/devices
+	pfn=$(cat region0/pfn_seed)
+	echo namespace0.0 >../drivers/nd_pmem/unbind
+	echo ram >"$pfn/mode"
+	cat /proc/sys/kernel/random/uuid >"$pfn/uuid"
+	echo namespace0.0 >"$pfn/namespace"
+	echo "$pfn" >../drivers/nd_pmem/bind
+}
+
+# The flag "sf" of a mapping in smaps: MAP_SYNC (Documentation/filesystems/proc.rst).
+mapped_sync() {
+	hold "file=$1/sync.img,size=8M"
+	flags=$(awk '/sync.img/ { ours = 1 } ours && /^VmFlags/ { print; exit }' \
+		"/proc/$(pidof qemu-system-x86_64)/smaps")
+	release
+	case " $flags " in *" sf "*) ;; *) return 1 ;; esac
+}
+
+# on KIND MKFS MOUNT-OPTION: all of it on one file system
+on() {
+	mkdir "/$1"
+	check "$1 with -o $3" eval "$2 /dev/pmem0 && mount -t $1 -o $3 /dev/pmem0 /$1"
+	check "/$1: a store is announced as dax" says dax "file=/$1/a.img,size=8M" \
+		"qom-get /machine/peripheral/v backing"
+	check "/$1: it is mapped with MAP_SYNC" mapped_sync "/$1"
+	device_tests "/$1" access-test flush-test
+	umount "/$1"
+}
+
+check "an nvdimm in mode fsdax" make_fsdax
+on ext4 "mkfs.ext4 -q -F -b 4096" dax
+on xfs "mkfs.xfs -q -f -m reflink=0" dax=always
+finish
