@@ -3,10 +3,15 @@
 #
 # apply-overlay.sh QEMU_SRC - put the device into a QEMU source tree
 #
-# Copies the device to hw/vmemstore and its test to tests/qtest, and adds one
-# line each to hw/Kconfig, hw/meson.build, meson.build (trace events) and
-# tests/qtest/meson.build.  May be repeated: it then only updates the copies.
+# Copies the device to hw/vmemstore and its tests to tests/qtest, and adds lines to
+# hw/Kconfig, hw/meson.build, meson.build (trace events) and tests/qtest/meson.build.
+# May be repeated: it then only updates the copies.
+#
+# Not there: tests/spans-test.c and tests/engine-test.c, which need no QEMU and run
+# under sanitizers of their own (make -C qemu-device test).
 set -eu
+
+qtests="vmemstore-test access-test space-test flush-test insight-test compat-test growth-test"
 
 die() {
     echo "apply-overlay: $*" >&2
@@ -33,17 +38,38 @@ add_after() {
     mv "$src/$1.new" "$src/$1"
 }
 
+# put FILE DEST: what did not change keeps its time, and is not built again
+put() {
+    cmp -s "$1" "$2" || cp "$1" "$2"
+}
+
 mkdir -p "$src/hw/vmemstore"
-cp "$here"/*.c "$here"/*.h "$here/trace-events" "$here"/overlay/hw/vmemstore/* "$src/hw/vmemstore/"
-for file in vmemstore-test.c access-test.c space-test.c compat-test.c; do
-    cp "$here/tests/$file" "$src/tests/qtest/vmemstore-${file#vmemstore-}"
+for file in "$here"/*.c "$here"/*.h "$here/trace-events" "$here"/overlay/hw/vmemstore/*; do
+    put "$file" "$src/hw/vmemstore/${file##*/}"
 done
-cp "$here/tests/testdriver.c" "$here/tests/testdriver.h" "$src/tests/qtest/"
+put "$here/tests/testdriver.c" "$src/tests/qtest/testdriver.c"
+put "$here/tests/testdriver.h" "$src/tests/qtest/testdriver.h"
 
 add_after hw/Kconfig '^source virtio/Kconfig' 'source vmemstore/Kconfig'
 add_after hw/meson.build "^subdir[(]'virtio'[)]" "subdir('vmemstore')"
 add_after meson.build "^ *'hw/virtio'," "    'hw/vmemstore',"
+
+# What an earlier version of this script added may name other tests.
+qtest_meson=$src/tests/qtest/meson.build
+cp -p "$qtest_meson" "$qtest_meson.before"
+sed -i '/vmemstore/d' "$qtest_meson"
+list=
+for test in $qtests; do
+    name=vmemstore-${test#vmemstore-}
+    put "$here/tests/$test.c" "$src/tests/qtest/$name.c"
+    add_after tests/qtest/meson.build '^qtests = [{]' "  '$name': files('testdriver.c'),"
+    list="$list'$name', "
+done
 add_after tests/qtest/meson.build '^qtests_i386 = ' \
-    "  (config_all_devices.has_key('CONFIG_VMEMSTORE') ? ['vmemstore-test', 'vmemstore-access-test', 'vmemstore-space-test', 'vmemstore-compat-test'] : []) + \\"
-add_after tests/qtest/meson.build '^qtests = [{]' "  'vmemstore-test': files('testdriver.c'),"
+    "  (config_all_devices.has_key('CONFIG_VMEMSTORE') ? [${list%, }] : []) + \\"
+if cmp -s "$qtest_meson" "$qtest_meson.before"; then
+    mv "$qtest_meson.before" "$qtest_meson"
+else
+    rm "$qtest_meson.before"
+fi
 echo "apply-overlay: vmemstore is in $src (QEMU $version); configure and build it as usual"

@@ -12,6 +12,10 @@
 #
 # The source comes through apt from the sources the system already has: a
 # private copy of them, inside OUTDIR, with "deb" turned into "deb-src".
+#
+# For a QEMU that is not installed as a Debian package: QEMU=its binary (which must
+# export its symbols: configured with --enable-modules --enable-plugins) and
+# QEMU_SRC=its source tree, from which all is taken.
 set -eu
 
 qemu=${QEMU:-qemu-system-x86_64}
@@ -33,8 +37,14 @@ out=$(cd "$1" && pwd)
 command -v "$qemu" >/dev/null || die "$qemu is missing: apt-get install $package"
 version=$("$qemu" --version | sed -n 's/^QEMU emulator version \([0-9.]*\).*/\1/p')
 [ -n "$version" ] || die "cannot read the version of $qemu"
-wanted=$(dpkg-query -W -f '${source:Version}' "$package" 2>/dev/null) ||
-    die "$package is not installed as a Debian package: use apply-overlay.sh instead"
+if [ -n "${QEMU_SRC:-}" ]; then
+    [ "$(cat "$QEMU_SRC/VERSION" 2>/dev/null)" = "$version" ] ||
+        die "QEMU_SRC=$QEMU_SRC is not the source of QEMU $version"
+    wanted="$version from $QEMU_SRC"
+else
+    wanted=$(dpkg-query -W -f '${source:Version}' "$package" 2>/dev/null) ||
+        die "$package is not installed as a Debian package: give its source by QEMU_SRC=, or use apply-overlay.sh"
+fi
 
 if [ -f "$out/version" ] && [ "$(cat "$out/version") $(cat "$out/wanted")" = "$version $wanted" ]; then
     exit 0
@@ -114,6 +124,15 @@ fetch_source() {
         die "unpacking failed (see $out/unpack.log)"
 }
 
+copy_source() {
+    say "copying from the source of QEMU $wanted"
+    chosen=$wanted
+    mkdir -p "$out/src"
+    for part in include scripts trace linux-headers qapi VERSION COPYING; do
+        cp -R "$QEMU_SRC/$part" "$out/src/"
+    done
+}
+
 # --- what QEMU's own configure step would make, as far as headers need it ---
 
 # Only settings that a header outside target/ looks at.  plugin.c compares the
@@ -161,7 +180,11 @@ trim_source() {
         ! -name COPYING -exec rm -rf {} +
 }
 
-fetch_source
+if [ -n "${QEMU_SRC:-}" ]; then
+    copy_source
+else
+    fetch_source
+fi
 make_config
 make_generated
 [ -n "${KEEP_SOURCE:-}" ] || trim_source

@@ -223,7 +223,7 @@ static void test_readonly(void)
 /* Bytes of the image's mapping whose VmFlags (proc(5)) have @flag. */
 static uint64_t mapped_with(Driver *d, const char *flag)
 {
-    g_autofree char *path = g_strdup_printf("/proc/%d/smaps", qtest_pid(d->qts));
+    g_autofree char *path = g_strdup_printf("/proc/%d/smaps", d->pid);
     g_autofree char *text = NULL;
     g_auto(GStrv) lines = NULL;
     bool ours = false;
@@ -360,7 +360,7 @@ static void test_power_cut(void)
             }
         }
         if (cut % 2) {
-            qtest_kill(d.qts);
+            driver_kill(&d);
         } else {
             driver_stop(&d);
         }
@@ -380,7 +380,7 @@ static void test_mark_in_shadow(void)
     start(&d, more);
     fill_page(&d, 0, 3);
     g_assert_cmpuint(run_commit(&d, &good, 3), ==, VMEMSTORE_S_OK);
-    qtest_kill(d.qts);
+    driver_kill(&d);
     is = read_file(shadow);
     g_assert(is_all(is, 3, 4096));
     g_assert(memcmp(is + good.head.mark_offset, &good.head.mark_value, 8) == 0);

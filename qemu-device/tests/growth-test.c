@@ -307,7 +307,7 @@ static void test_power_cut(void)
     g_assert_cmpuint(file_size(shadow), ==, 2 * SIZE);
     qtest_writeq(d.qts, d.store + 2 * SIZE - 8, 0x7777);
     g_assert_cmpuint(flush_at(&d, 2 * SIZE - 4096), ==, VMEMSTORE_S_OK);
-    qtest_kill(d.qts);
+    driver_kill(&d);
     g_assert_cmphex(file_word(shadow, 2 * SIZE - 8), ==, 0x7777);
     g_unlink(shadow);
 }

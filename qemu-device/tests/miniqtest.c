@@ -112,11 +112,6 @@ QTestState *qtest_init(const char *args)
     return s;
 }
 
-int qtest_pid(QTestState *s)
-{
-    return s->pid;
-}
-
 static int end_by_signal(QTestState *s, int signal)
 {
     int status;

@@ -18,7 +18,6 @@ typedef struct QTestState QTestState;
 QTestState *qtest_init(const char *args);
 /* End it; the test fails when it ended by a signal of its own. */
 void qtest_quit(QTestState *s);
-int qtest_pid(QTestState *s);
 /* End it by SIGKILL. */
 void qtest_kill(QTestState *s);
 

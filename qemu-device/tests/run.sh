@@ -93,6 +93,9 @@ else
     not_ok "an object built for another QEMU version is refused"
 fi
 
+# shellcheck source=tests/overlay.sh
+. "$here/overlay.sh"
+
 # --- files and sizes ---
 
 refused "file= is required" "" "file= is missing"

@@ -4,11 +4,14 @@
  */
 #ifdef VMEMSTORE_STANDALONE
 #include <glib.h>
+#include <glib/gstdio.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #else
 #include "qemu/osdep.h"
+#include <glib/gstdio.h>
 #endif
 
 #include "testdriver.h"
@@ -100,15 +103,29 @@ static void note_capability(Driver *d, uint8_t cap)
     }
 }
 
+/* libqtest has a function for the process id in newer QEMU trees only. */
+static int start_qemu(Driver *d, const char *machine, const char *device_options)
+{
+    g_autofree char *file = NULL;
+    g_autofree char *args = NULL;
+    g_autofree char *pid = NULL;
+
+    g_assert(g_close(g_file_open_tmp("vmemstore-pid-XXXXXX", &file, NULL), NULL));
+    args = g_strdup_printf("-machine %s -nodefaults -m 64M -pidfile %s "
+                           "-device vmemstore,id=store,addr=%d,%s", machine,
+                           file, PCI_SLOT, device_options);
+    d->qts = qtest_init(args);
+    g_assert(g_file_get_contents(file, &pid, NULL, NULL));
+    g_unlink(file);
+    return atoi(pid);
+}
+
 void driver_start(Driver *d, const char *machine, const char *device_options)
 {
-    g_autofree char *args = g_strdup_printf(
-        "-machine %s -nodefaults -m 64M -device vmemstore,id=store,addr=%d,%s",
-        machine, PCI_SLOT, device_options);
     uint8_t cap;
 
     memset(d, 0, sizeof(*d));
-    d->qts = qtest_init(args);
+    d->pid = start_qemu(d, machine, device_options);
     place_bars(d);
     for (cap = pci_read(d, 0x34); cap; cap = pci_read(d, cap + 1)) {
         note_capability(d, cap);
@@ -116,6 +133,18 @@ void driver_start(Driver *d, const char *machine, const char *device_options)
     g_assert(d->common && d->notify && d->isr && d->config && d->store);
     g_assert(d->msix_table);
     driver_init(d);
+}
+
+void driver_kill(Driver *d)
+{
+#ifdef VMEMSTORE_STANDALONE
+    qtest_kill(d->qts);
+#else
+    /* libqtest takes a QEMU that ends by a signal for a broken one: it is not told. */
+    qtest_remove_abrt_handler(d->qts);
+    kill(d->pid, SIGKILL);
+    g_assert(waitpid(d->pid, NULL, 0) == d->pid);
+#endif
 }
 
 void driver_stop(Driver *d)

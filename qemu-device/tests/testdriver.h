@@ -48,6 +48,7 @@
 /* Where each part of the device was found; guest physical addresses. */
 typedef struct Driver {
     QTestState *qts;
+    int pid;                    /* of QEMU */
     uint64_t common, isr, config, notify;
     uint64_t store;             /* the shared memory region */
     uint64_t store_length;
@@ -72,6 +73,8 @@ typedef struct Descriptor {
  */
 void driver_start(Driver *d, const char *machine, const char *device_options);
 void driver_stop(Driver *d);
+/* End QEMU by SIGKILL. */
+void driver_kill(Driver *d);
 
 /* Reset the device and bring it up, queue and interrupts included. */
 void driver_init(Driver *d);
