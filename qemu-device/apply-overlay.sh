@@ -7,8 +7,8 @@
 # hw/Kconfig, hw/meson.build, meson.build (trace events) and tests/qtest/meson.build.
 # May be repeated: it then only updates the copies.
 #
-# Not there: tests/spans-test.c and tests/engine-test.c, which need no QEMU and run
-# under sanitizers of their own (make -C qemu-device test).
+# Not there: tests that need no QEMU (spans-test.c, engine-test.c), and run under
+# sanitizers of their own, or need a host of their own (network-test.c, crash-test.c).
 set -eu
 
 qtests="vmemstore-test access-test space-test flush-test insight-test compat-test growth-test"
