@@ -471,7 +471,8 @@ VMemStoreFlushList vmemstore_engine_cancel(VMemStoreEngine *e)
 
     pthread_mutex_lock(&e->lock);
     e->cancelling = true;
-    while (e->running) {
+    /* A submitting thread that is yet to begin will not ask again. */
+    while (e->running || e->submitting) {
         pthread_cond_wait(&e->idle, &e->lock);
     }
     e->cancelling = false;

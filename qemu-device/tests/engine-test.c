@@ -390,6 +390,37 @@ static void test_cancel(void)
     world_stop(&w);
 }
 
+static void *cancel_all(void *opaque)
+{
+    World *w = opaque;
+    VMemStoreFlushList *list = g_new(VMemStoreFlushList, 1);
+
+    *list = vmemstore_engine_cancel(w->engine);
+    return list;
+}
+
+/* Between taking the lane and using it, nothing runs yet. */
+static void test_cancel_waits_for_submitter(void)
+{
+    g_autofree VMemStoreFlush *flush = new_flush(1, 0);
+    VMemStoreFlushList *list;
+    pthread_t thread;
+    void *result;
+    World w;
+
+    world_start(&w, true);
+    g_assert(vmemstore_engine_reserve(w.engine, true));
+    pthread_create(&thread, NULL, cancel_all, &w);
+    g_usleep(20000);
+    vmemstore_engine_run(w.engine, flush);
+    pthread_join(thread, &result);
+    list = result;
+    g_assert_cmpuint(list->nr, ==, 1);
+    g_assert(list->first == flush);
+    g_free(list);
+    world_stop(&w);
+}
+
 /* ---- random flushes by several threads ---- */
 
 typedef struct Client {
@@ -512,6 +543,8 @@ int main(int argc, char **argv)
                     "second part", test_failed_part_stops);
     g_test_add_func("/vmemstore/cancelling waits for what runs and gives back the "
                     "rest", test_cancel);
+    g_test_add_func("/vmemstore/cancelling waits for a thread that is about to sync",
+                    test_cancel_waits_for_submitter);
     g_test_add_func("/vmemstore/draining syncs all that was queued, in both parts",
                     test_drain);
     g_test_add_func("/vmemstore/whatever eight threads flush at random is durable "
