@@ -89,7 +89,7 @@ static bool show_guest(VMemStore *s, Error **errp)
     int err;
 
     if (s->shadow) {
-        err = vmemstore_shadow_grow(s->shadow, size);
+        err = vmemstore_shadow_lengthen(s->shadow, size);
         if (err) {
             error_setg(errp, "vmemstore: the x-powercut file cannot grow: %s",
                        strerror(-err));
@@ -98,6 +98,9 @@ static bool show_guest(VMemStore *s, Error **errp)
     }
     if (!vmemstore_mapping_extend(&s->mapping, &s->file, size, errp)) {
         return false;
+    }
+    if (s->shadow) {
+        vmemstore_shadow_grow(s->shadow, size);
     }
     if (s->file.size) {
         s->file.size = size;

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +30,10 @@
 /* Flushed spans remembered: what is about to be flushed is often near. */
 #define RECENT 16u
 
+/* ... before and behind it: where a log goes on, for one. */
+#define NEAR_BEFORE 16u
+#define NEAR_BEHIND 32u
+
 /* One flush in so many takes long, up to so long. */
 #define LINGER_ONE_IN 12
 #define LINGER_MOST_NS 40000000
@@ -40,12 +45,14 @@ struct VMemStoreShadow {
     int fd;
     const uint8_t *base;        /* the store */
     const uint8_t *now;         /* the shadow, mapped for comparison */
-    uint64_t size;
+    uint64_t max_size;          /* of the mapping; behind the file is nothing */
 
     pthread_mutex_t lock;       /* the shadow's contents, and all below */
+    uint64_t size;
     pthread_cond_t wake;
     bool stop;
     uint64_t random_state;
+    uint64_t until_cut;         /* flushes; 0: no cut by itself */
     VMemStoreSpan recent[RECENT];
     uint32_t next_recent;
     uint8_t buffer[CHUNK];
@@ -82,10 +89,19 @@ static bool differs(const VMemStoreShadow *s, uint64_t offset, uint32_t length)
     return memcmp(s->base + offset, s->now + offset, length) != 0;
 }
 
-/* The host writes a page back, or was about to: all of it or some sectors. */
-static void write_back(VMemStoreShadow *s, uint64_t page)
+/* Which dirty pages the host writes back, and how. */
+typedef struct Look {
+    uint64_t one_in;
+    bool whole;                 /* none of them is torn */
+    const VMemStoreSpan *but;   /* not these: they are being flushed */
+    uint32_t nr_but;
+} Look;
+
+/* A page is being written back: all of it is on the disk or some sectors. */
+static void write_back(VMemStoreShadow *s, uint64_t page, bool whole)
 {
-    uint64_t sectors = random_below(s, 2) ? ~0ull : random_below(s, 1 << SECTORS);
+    uint64_t sectors = whole || random_below(s, 2) ? ~0ull :
+                       random_below(s, 1 << SECTORS);
 
     if (sectors == ~0ull) {
         copy_bytes(s, page * PAGE, PAGE);
@@ -98,43 +114,80 @@ static void write_back(VMemStoreShadow *s, uint64_t page)
     }
 }
 
-/* Write back one in @one_in of the dirty pages in [first, first + nr). */
+static bool is_left_out(const Look *look, uint64_t page)
+{
+    for (uint32_t i = 0; i < look->nr_but; i++) {
+        if (page * PAGE - look->but[i].offset < look->but[i].length) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* At the pages in [first, first + nr). */
 static void look_at(VMemStoreShadow *s, uint64_t first, uint64_t nr,
-                    uint64_t one_in)
+                    const Look *look)
 {
     for (uint64_t page = first; page < first + nr; page++) {
-        if (differs(s, page * PAGE, PAGE) && random_below(s, one_in) == 0) {
-            write_back(s, page);
+        if (differs(s, page * PAGE, PAGE) &&
+            random_below(s, look->one_in) == 0 && !is_left_out(look, page)) {
+            write_back(s, page, look->whole);
         }
     }
 }
 
-/* A window anywhere, or around what was flushed lately. */
-static void choose_window(VMemStoreShadow *s, uint64_t *first, uint64_t *nr)
+/* At what is near a span that was flushed. */
+static void look_near(VMemStoreShadow *s, const VMemStoreSpan *span,
+                      const Look *look)
 {
-    uint64_t pages = s->size / PAGE;
-    const VMemStoreSpan *span = &s->recent[random_below(s, RECENT)];
+    uint64_t first = span->offset / PAGE, nr = span->length / PAGE;
+    uint64_t before = first < NEAR_BEFORE ? first : NEAR_BEFORE;
+    uint64_t pages = s->size / PAGE - (first - before);
 
-    *nr = WINDOW_PAGES;
-    *first = random_below(s, pages);
-    if (span->length && random_below(s, 2)) {
-        *first = span->offset / PAGE;
-        *first -= *first < 16 ? *first : 16;
-        *nr = span->length / PAGE + 48;
-        *nr = *nr < WINDOW_PAGES ? *nr : WINDOW_PAGES;
-    }
-    if (*nr > pages - *first) {
-        *nr = pages - *first;
-    }
+    nr += before + NEAR_BEHIND;
+    nr = nr < WINDOW_PAGES ? nr : WINDOW_PAGES;
+    look_at(s, first - before, nr < pages ? nr : pages, look);
 }
 
+/* At pages anywhere, or near what was flushed lately. */
 static void look_somewhere(VMemStoreShadow *s)
 {
     static const uint64_t one_in[] = { 1, 4, 16 };
-    uint64_t first, nr;
+    Look look = { .one_in = one_in[random_below(s, 3)] };
+    uint64_t pages = s->size / PAGE, first = random_below(s, pages);
+    const VMemStoreSpan *span = &s->recent[random_below(s, RECENT)];
 
-    choose_window(s, &first, &nr);
-    look_at(s, first, nr, one_in[random_below(s, 3)]);
+    if (span->length && random_below(s, 2)) {
+        look_near(s, span, &look);
+    } else {
+        look_at(s, first, WINDOW_PAGES < pages - first ? WINDOW_PAGES :
+                pages - first, &look);
+    }
+}
+
+/*
+ * A flush, and the host writes other pages before its own: most of them, if what
+ * relies on the order of the two is to be found out.
+ */
+static void run_ahead(VMemStoreShadow *s, const VMemStoreSpan *spans,
+                      uint32_t nr, bool everywhere)
+{
+    Look look = {
+        .one_in = random_below(s, 4) ? 1 : 2,
+        .whole = random_below(s, 8) != 0,
+        .but = spans,
+        .nr_but = nr,
+    };
+
+    if (everywhere) {
+        look_at(s, 0, s->size / PAGE, &look);
+        return;
+    }
+    for (uint32_t i = 0; i < RECENT; i++) {
+        if (s->recent[i].length) {
+            look_near(s, &s->recent[i], &look);
+        }
+    }
 }
 
 static void *write_back_thread(void *opaque)
@@ -162,19 +215,55 @@ static void *write_back_thread(void *opaque)
  * Errors of order show when the power goes in the middle of a flush, while other
  * pages reach the disk: now and then that takes long.
  */
-static void linger(VMemStoreShadow *s)
+static void linger(VMemStoreShadow *s, const VMemStoreSpan *spans, uint32_t nr)
 {
     struct timespec pause = { 0 };
 
     pthread_mutex_lock(&s->lock);
     if (random_below(s, LINGER_ONE_IN) == 0) {
-        for (int i = 0; i < 8; i++) {
-            look_somewhere(s);
+        if (random_below(s, 2)) {
+            run_ahead(s, spans, nr, false);
+        } else {
+            for (int i = 0; i < 8; i++) {
+                look_somewhere(s);
+            }
         }
         pause.tv_nsec = (long)random_below(s, LINGER_MOST_NS);
     }
     pthread_mutex_unlock(&s->lock);
     nanosleep(&pause, NULL);
+}
+
+/*
+ * Lock held: the shadow stays as it is now.  Often the host has written much, but
+ * nothing of this flush yet, sometimes a part of it, or all before it could say so.
+ */
+static void cut_power(VMemStoreShadow *s, const VMemStoreSpan *spans,
+                      uint32_t nr)
+{
+    enum { NOTHING, SPANS = 3, PAGES = 6, ALL, WAYS } own = random_below(s, WAYS);
+    Look look = { .one_in = own == PAGES ? 2 : 1, .whole = own != PAGES };
+
+    if (random_below(s, 16)) {
+        run_ahead(s, spans, nr, random_below(s, 2));
+    }
+    for (uint32_t i = 0; i < nr && own >= SPANS; i++) {
+        if (own >= PAGES || random_below(s, 2)) {
+            look_at(s, spans[i].offset / PAGE, spans[i].length / PAGE, &look);
+        }
+    }
+    kill(getpid(), SIGKILL);
+}
+
+/* A flush begins. */
+static void count_down(VMemStoreShadow *s, const VMemStoreSpan *spans,
+                       uint32_t nr)
+{
+    pthread_mutex_lock(&s->lock);
+    if (s->until_cut && --s->until_cut == 0) {
+        cut_power(s, spans, nr);
+    }
+    pthread_mutex_unlock(&s->lock);
 }
 
 static int copy_span(VMemStoreShadow *s, const VMemStoreSpan *span)
@@ -197,7 +286,8 @@ static int copy_span(VMemStoreShadow *s, const VMemStoreSpan *span)
 int vmemstore_shadow_flushed(VMemStoreShadow *s, const VMemStoreSpan *spans,
                              uint32_t nr)
 {
-    linger(s);
+    count_down(s, spans, nr);
+    linger(s, spans, nr);
     for (uint32_t i = 0; i < nr; i++) {
         int err = copy_span(s, &spans[i]);
 
@@ -266,7 +356,7 @@ static int make_file(VMemStoreShadow *s, const char *path, int fd)
 static int start(VMemStoreShadow *s)
 {
     pthread_condattr_t attr;
-    void *p = mmap(NULL, s->size, PROT_READ, MAP_SHARED, s->fd, 0);
+    void *p = mmap(NULL, s->max_size, PROT_READ, MAP_SHARED, s->fd, 0);
     int err;
 
     if (p == MAP_FAILED) {
@@ -280,14 +370,15 @@ static int start(VMemStoreShadow *s)
     pthread_condattr_destroy(&attr);
     err = pthread_create(&s->thread, NULL, write_back_thread, s);
     if (err) {
-        munmap(p, s->size);
+        munmap(p, s->max_size);
     }
     return -err;
 }
 
 VMemStoreShadow *vmemstore_shadow_open(const char *path, int fd,
                                        const uint8_t *base, uint64_t size,
-                                       uint64_t seed)
+                                       uint64_t max_size, uint64_t seed,
+                                       uint64_t cut_at)
 {
     VMemStoreShadow *s = calloc(1, sizeof(*s));
     int err;
@@ -298,7 +389,9 @@ VMemStoreShadow *vmemstore_shadow_open(const char *path, int fd,
     s->fd = -1;
     s->base = base;
     s->size = size;
+    s->max_size = max_size;
     s->random_state = seed;
+    s->until_cut = cut_at;
     err = make_file(s, path, fd);
     if (!err) {
         err = start(s);
@@ -314,28 +407,22 @@ VMemStoreShadow *vmemstore_shadow_open(const char *path, int fd,
     return s;
 }
 
-int vmemstore_shadow_grow(VMemStoreShadow *s, uint64_t size)
+int vmemstore_shadow_lengthen(VMemStoreShadow *s, uint64_t size)
 {
-    void *p = MAP_FAILED;
-    int err = 0;
+    return ftruncate(s->fd, (off_t)size) < 0 ? -errno : 0;
+}
 
+void vmemstore_shadow_grow(VMemStoreShadow *s, uint64_t size)
+{
     pthread_mutex_lock(&s->lock);
-    if (ftruncate(s->fd, (off_t)size) == 0) {
-        p = mmap(NULL, size, PROT_READ, MAP_SHARED, s->fd, 0);
-    }
-    if (p == MAP_FAILED) {
-        err = -errno;
-    } else {
-        munmap((void *)s->now, s->size);
-        s->now = p;
-        s->size = size;
-    }
+    s->size = size;
     pthread_mutex_unlock(&s->lock);
-    return err;
 }
 
 void vmemstore_shadow_close(VMemStoreShadow *s)
 {
+    static const Look look = { .one_in = 2 };
+
     if (!s) {
         return;
     }
@@ -346,8 +433,8 @@ void vmemstore_shadow_close(VMemStoreShadow *s)
     pthread_join(s->thread, NULL);
 
     /* What the host was writing when the power went. */
-    look_at(s, 0, s->size / PAGE, 2);
-    munmap((void *)s->now, s->size);
+    look_at(s, 0, s->size / PAGE, &look);
+    munmap((void *)s->now, s->max_size);
     close(s->fd);
     pthread_cond_destroy(&s->wake);
     pthread_mutex_destroy(&s->lock);

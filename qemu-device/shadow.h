@@ -28,22 +28,25 @@ typedef struct VMemStoreShadow VMemStoreShadow;
 
 /*
  * Make @path a copy of the file @fd, which is mapped at @base, and begin to
- * write pages of the latter to it at random moments, as @seed decides.  NULL:
- * see errno.
+ * write pages of the latter to it at random moments, as @seed decides.  It may
+ * grow to @max_size bytes.  The @cut_at-th flush is the last: the power goes, and
+ * SIGKILL ends the process; 0: none.  NULL: see errno.
  */
 VMemStoreShadow *vmemstore_shadow_open(const char *path, int fd,
                                        const uint8_t *base, uint64_t size,
-                                       uint64_t seed);
+                                       uint64_t max_size, uint64_t seed,
+                                       uint64_t cut_at);
 
 /* The spans were flushed: they are in the shadow on return.  0 or -errno. */
 int vmemstore_shadow_flushed(VMemStoreShadow *s, const VMemStoreSpan *spans,
                              uint32_t nr);
 
 /*
- * The store has @size bytes from now on, mapped from the same address on.  0 or
- * -errno; then the shadow is as it was.
+ * The store grows: first the file, before memory does, 0 or -errno; then it has
+ * @size bytes that are looked at, mapped from the same address on.
  */
-int vmemstore_shadow_grow(VMemStoreShadow *s, uint64_t size);
+int vmemstore_shadow_lengthen(VMemStoreShadow *s, uint64_t size);
+void vmemstore_shadow_grow(VMemStoreShadow *s, uint64_t size);
 
 /* The power goes.  Harmless with NULL. */
 void vmemstore_shadow_close(VMemStoreShadow *s);

@@ -118,8 +118,13 @@ static bool open_trace_file(VMemStore *s, Error **errp)
 
 static bool open_shadow(VMemStore *s, Error **errp)
 {
-    if (!s->powercut_path) {
+    if (!s->powercut_path && !s->powercut_at) {
         return true;
+    }
+    if (!s->powercut_path) {
+        error_setg(errp, "vmemstore: x-powercut-at= is of no use without "
+                   "x-powercut=, the file for what the power cut leaves");
+        return false;
     }
     if (!vmemstore_mapping_shared(&s->mapping)) {
         error_setg(errp, "vmemstore: x-powercut= is of no use with readonly=on "
@@ -133,7 +138,8 @@ static bool open_shadow(VMemStore *s, Error **errp)
     }
     s->shadow = vmemstore_shadow_open(s->powercut_path, s->mapping.fd,
                                       s->mapping.base, s->mapping.size,
-                                      s->powercut_seed);
+                                      s->mapping.max_size, s->powercut_seed,
+                                      s->powercut_at);
     if (!s->shadow) {
         error_setg(errp, "vmemstore: cannot make the x-powercut file '%s': %s",
                    s->powercut_path, errno == EBUSY ? "it is the store itself" :
@@ -378,6 +384,7 @@ VMEMSTORE_PROPERTIES vmemstore_properties[] = {
     DEFINE_PROP_UINT64("x-fail-flush", VMemStore, fail_flush, 0),
     DEFINE_PROP_STRING("x-powercut", VMemStore, powercut_path),
     DEFINE_PROP_UINT64("x-powercut-seed", VMemStore, powercut_seed, 1),
+    DEFINE_PROP_UINT64("x-powercut-at", VMemStore, powercut_at, 0),
     DEFINE_PROP_ON_OFF_AUTO("flush-in-vcpu", VMemStore, run_in_vcpu,
                             ON_OFF_AUTO_AUTO),
     DEFINE_PROP_STRING("migrate", VMemStore, migrate),

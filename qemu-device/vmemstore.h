@@ -56,6 +56,7 @@ struct VMemStore {
     uint64_t fail_flush;
     char *powercut_path;
     uint64_t powercut_seed;
+    uint64_t powercut_at;
     OnOffAuto run_in_vcpu;
     char *migrate;
     char *compat;

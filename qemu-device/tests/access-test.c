@@ -25,7 +25,6 @@
 #define STORE_SIZE (8ull << 20)
 #define MARK 0x1122334455667788ull
 
-static char *dir;           /* removed at the end */
 static char *image;
 static const char *lost;    /* --lost FILE: what a test is to spoil */
 
@@ -221,54 +220,37 @@ static void test_no_permission_needed(void)
 
 /* ---- */
 
-static void make_files(void)
+static void store_mark(void)
 {
-    const char *parent = getenv("VMEMSTORE_TEST_DIR");
     const uint64_t mark = MARK;
-    int fd;
+    int fd = open(image, O_RDWR);
 
-    dir = g_build_filename(parent ? parent : g_get_tmp_dir(),
-                           "access-test-XXXXXX", NULL);
-    g_assert(g_mkdtemp(dir));
-    image = g_build_filename(dir, "disk.img", NULL);
-    fd = open(image, O_RDWR | O_CREAT | O_EXCL, 0644);
-    g_assert(fd >= 0 && ftruncate(fd, STORE_SIZE) == 0);
-    g_assert(pwrite(fd, &mark, sizeof(mark), 4096) == sizeof(mark));
+    g_assert(fd >= 0 && pwrite(fd, &mark, sizeof(mark), 4096) == sizeof(mark));
     close(fd);
-}
-
-static void remove_files(void)
-{
-    g_unlink(image);
-    g_rmdir(dir);
 }
 
 int main(int argc, char **argv)
 {
-    int failed;
+    static const Test tests[] = {
+        { "a read-only store drops and counts writes",
+          test_readonly_drops_and_counts },
+        { "a read-only store is safe from the device, too",
+          test_readonly_refuses_dma },
+        { "two guests read one file", test_readonly_shared },
+        { "copy-on-write leaves file and neighbour alone",
+          test_cow_is_private },
+        { "copy-on-write is volatile", test_cow_is_volatile },
+        { "readers need no permission to write", test_no_permission_needed },
+        { "a part of a file is a store, the rest is not", test_part_of_a_file },
+        { "a failed flush leaves its mark", test_failed_flush_marks },
+    };
 
-    g_test_init(&argc, &argv, NULL);
+    tests_begin(&argc, &argv);
     for (int i = 1; i + 1 < argc; i++) {
         lost = g_str_equal(argv[i], "--lost") ? argv[i + 1] : lost;
     }
-    make_files();
-    g_test_add_func("/vmemstore/a read-only store drops and counts writes",
-                    test_readonly_drops_and_counts);
-    g_test_add_func("/vmemstore/a read-only store is safe from the device, too",
-                    test_readonly_refuses_dma);
-    g_test_add_func("/vmemstore/two guests read one file",
-                    test_readonly_shared);
-    g_test_add_func("/vmemstore/copy-on-write leaves file and neighbour alone",
-                    test_cow_is_private);
-    g_test_add_func("/vmemstore/copy-on-write is volatile",
-                    test_cow_is_volatile);
-    g_test_add_func("/vmemstore/readers need no permission to write",
-                    test_no_permission_needed);
-    g_test_add_func("/vmemstore/a part of a file is a store, the rest is not",
-                    test_part_of_a_file);
-    g_test_add_func("/vmemstore/a failed flush leaves its mark",
-                    test_failed_flush_marks);
-    failed = g_test_run();
-    remove_files();
-    return failed;
+    image = test_file("disk.img", STORE_SIZE);
+    store_mark();
+    tests_add(tests, G_N_ELEMENTS(tests));
+    return tests_run();
 }

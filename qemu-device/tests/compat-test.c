@@ -124,34 +124,19 @@ static void test_readonly(void)
 
 int main(int argc, char **argv)
 {
-    const char *parent = getenv("VMEMSTORE_TEST_DIR");
-    g_autofree char *zeros = g_malloc0(STORE_SIZE);
-    g_autofree char *dir = NULL;
-    int status;
+    static const Test tests[] = {
+        { "compat: the guest sees a virtio-pmem, which says where its memory is",
+          test_identity },
+        { "compat: also after the guest moved it", test_moved_bar },
+        { "compat: a flush is one of the whole store", test_flush },
+        { "compat: requests of another kind are errors", test_malformed },
+        { "compat: a failed flush is final", test_sticky_error },
+        { "compat: what was stored into a read-only store in vain fails the next flush",
+          test_readonly },
+    };
 
-    g_test_init(&argc, &argv, NULL);
-    dir = g_build_filename(parent ? parent : g_get_tmp_dir(),
-                           "vmemstore-compat.XXXXXX", NULL);
-    g_assert(g_mkdtemp(dir));
-    image = g_build_filename(dir, "image", NULL);
-    g_assert(g_file_set_contents(image, zeros, STORE_SIZE, NULL));
-
-    g_test_add_func("/vmemstore/compat: the guest sees a virtio-pmem, which says "
-                    "where its memory is", test_identity);
-    g_test_add_func("/vmemstore/compat: also after the guest moved it",
-                    test_moved_bar);
-    g_test_add_func("/vmemstore/compat: a flush is one of the whole store",
-                    test_flush);
-    g_test_add_func("/vmemstore/compat: requests of another kind are errors",
-                    test_malformed);
-    g_test_add_func("/vmemstore/compat: a failed flush is final",
-                    test_sticky_error);
-    g_test_add_func("/vmemstore/compat: what was stored into a read-only store in "
-                    "vain fails the next flush", test_readonly);
-    status = g_test_run();
-
-    g_unlink(image);
-    g_rmdir(dir);
-    g_free(image);
-    return status;
+    tests_begin(&argc, &argv);
+    image = test_file("disk.img", STORE_SIZE);
+    tests_add(tests, G_N_ELEMENTS(tests));
+    return tests_run();
 }

@@ -25,7 +25,6 @@
 #define SIZE (4 * MIB)
 #define STORE "/machine/peripheral/store"
 
-static char *dir;           /* removed at the end */
 static char *image;
 
 static void make_image(uint64_t size)
@@ -476,43 +475,29 @@ static void test_migrates(void)
 
 int main(int argc, char **argv)
 {
-    const char *parent = getenv("VMEMSTORE_TEST_DIR");
-    int failed;
+    static const Test tests[] = {
+        { "the store grows in use, and the guest is told", test_guest_is_told },
+        { "what is behind its end does no harm, and leaves no trace",
+          test_nothing_behind_the_end },
+        { "a file that was lengthened is used when the device is told",
+          test_lengthened_file },
+        { "growth that cannot be is refused, with the reason", test_refusals },
+        { "growth on a full disk is refused, and leaves nothing behind",
+          test_no_room },
+        { "the new part is allocated as the old one", test_prealloc_is_kept },
+        { "a part of a file grows up to its neighbour", test_part_of_a_file },
+        { "a power cut after growth leaves what was flushed", test_power_cut },
+        { "device_del is refused while the store is in use, then done",
+          test_held_while_in_use },
+        { "a reset ends the use", test_reset_releases },
+        { "unplugging with commits in flight", test_unplug_in_flight },
+        { "unplugging while the store grows", test_unplug_while_growing },
+        { "a VM that migrates keeps its size, its room to grow and its hold",
+          test_migrates },
+    };
 
-    g_test_init(&argc, &argv, NULL);
-    dir = g_build_filename(parent ? parent : g_get_tmp_dir(),
-                           "growth-test-XXXXXX", NULL);
-    g_assert(g_mkdtemp(dir));
-    image = g_build_filename(dir, "disk.img", NULL);
-
-    g_test_add_func("/vmemstore/the store grows in use, and the guest is told",
-                    test_guest_is_told);
-    g_test_add_func("/vmemstore/what is behind its end does no harm, and leaves no trace",
-                    test_nothing_behind_the_end);
-    g_test_add_func("/vmemstore/a file that was lengthened is used when the device is told",
-                    test_lengthened_file);
-    g_test_add_func("/vmemstore/growth that cannot be is refused, with the reason",
-                    test_refusals);
-    g_test_add_func("/vmemstore/growth on a full disk is refused, and leaves nothing behind",
-                    test_no_room);
-    g_test_add_func("/vmemstore/the new part is allocated as the old one",
-                    test_prealloc_is_kept);
-    g_test_add_func("/vmemstore/a part of a file grows up to its neighbour",
-                    test_part_of_a_file);
-    g_test_add_func("/vmemstore/a power cut after growth leaves what was flushed",
-                    test_power_cut);
-    g_test_add_func("/vmemstore/device_del is refused while the store is in use, then done",
-                    test_held_while_in_use);
-    g_test_add_func("/vmemstore/a reset ends the use",
-                    test_reset_releases);
-    g_test_add_func("/vmemstore/unplugging with commits in flight",
-                    test_unplug_in_flight);
-    g_test_add_func("/vmemstore/unplugging while the store grows",
-                    test_unplug_while_growing);
-    g_test_add_func("/vmemstore/a VM that migrates keeps its size, its room to grow and its hold",
-                    test_migrates);
-    failed = g_test_run();
-    g_unlink(image);
-    g_rmdir(dir);
-    return failed;
+    tests_begin(&argc, &argv);
+    image = test_file("disk.img", 0);
+    tests_add(tests, G_N_ELEMENTS(tests));
+    return tests_run();
 }

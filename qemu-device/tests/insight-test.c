@@ -19,7 +19,6 @@
 #define STORE_SIZE (8ull << 20)
 #define PAGES (STORE_SIZE / 4096)
 
-static char *dir;           /* removed at the end */
 static char *image;
 
 static void start(Driver *d, const char *more)
@@ -130,26 +129,9 @@ static void test_resident_limit(void)
     driver_stop(&d);
 }
 
-static void make_files(void)
-{
-    const char *parent = getenv("VMEMSTORE_TEST_DIR");
-    int fd;
-
-    dir = g_build_filename(parent ? parent : g_get_tmp_dir(),
-                           "vmemstore-test-XXXXXX", NULL);
-    g_assert(g_mkdtemp(dir));
-    image = g_build_filename(dir, "disk.img", NULL);
-    fd = open(image, O_RDWR | O_CREAT | O_EXCL, 0644);
-    g_assert(fd >= 0 && ftruncate(fd, STORE_SIZE) == 0);
-    close(fd);
-}
-
 int main(int argc, char **argv)
 {
-    static const struct {
-        const char *path;
-        void (*run)(void);
-    } tests[] = {
+    static const Test tests[] = {
         { "flushes, ranges, bytes and errors are counted",
           test_flushes_are_counted },
         { "each flush is in one class of latency", test_latencies_are_counted },
@@ -158,17 +140,9 @@ int main(int argc, char **argv)
         { "pages beyond resident-limit leave memory, and nothing is lost",
           test_resident_limit },
     };
-    int failed;
 
-    g_test_init(&argc, &argv, NULL);
-    make_files();
-    for (size_t i = 0; i < G_N_ELEMENTS(tests); i++) {
-        g_autofree char *path = g_strconcat("/vmemstore/", tests[i].path, NULL);
-
-        g_test_add_func(path, tests[i].run);
-    }
-    failed = g_test_run();
-    g_unlink(image);
-    g_rmdir(dir);
-    return failed;
+    tests_begin(&argc, &argv);
+    image = test_file("disk.img", STORE_SIZE);
+    tests_add(tests, G_N_ELEMENTS(tests));
+    return tests_run();
 }

@@ -26,7 +26,6 @@
 #define STORE_SIZE (32 * MIB)
 #define CHUNK (2 * MIB)
 
-static char *dir;           /* removed at the end */
 static char *image;
 static char *filler;
 
@@ -318,41 +317,31 @@ static void test_truncated(void)
 
 int main(int argc, char **argv)
 {
-    const char *parent = getenv("VMEMSTORE_TEST_DIR");
-    int failed;
+    static const Test tests[] = {
+        { "only a thin store offers to provision and discard",
+          test_only_thin_stores_offer },
+        { "provisioning allocates, discarding gives back",
+          test_provision_and_discard },
+        { "malformed requests for space are refused", test_malformed },
+        { "reset while space is provisioned", test_reset_in_flight },
+        { "a truncated file is an error, not the end", test_truncated },
+        { "prealloc=full writes every block", test_full_is_written },
+        { "prealloc=full keeps what is in the file", test_full_keeps_contents },
+    };
+    static const Test small[] = {
+        { "a full disk is a status", test_no_space_is_a_status },
+        { "growth on a full disk is refused, and works when there is room",
+          test_growth_on_a_full_disk },
+        { "a store into a hole of a full disk is an error, not the end",
+          test_store_into_a_hole },
+    };
 
-    g_test_init(&argc, &argv, NULL);
-    dir = g_build_filename(parent ? parent : g_get_tmp_dir(),
-                           "space-test-XXXXXX", NULL);
-    g_assert(g_mkdtemp(dir));
-    image = g_build_filename(dir, "disk.img", NULL);
-    filler = g_build_filename(dir, "filler", NULL);
-
-    g_test_add_func("/vmemstore/only a thin store offers to provision and discard",
-                    test_only_thin_stores_offer);
-    g_test_add_func("/vmemstore/provisioning allocates, discarding gives back",
-                    test_provision_and_discard);
-    g_test_add_func("/vmemstore/malformed requests for space are refused",
-                    test_malformed);
-    g_test_add_func("/vmemstore/reset while space is provisioned",
-                    test_reset_in_flight);
-    g_test_add_func("/vmemstore/a truncated file is an error, not the end",
-                    test_truncated);
-    g_test_add_func("/vmemstore/prealloc=full writes every block",
-                    test_full_is_written);
-    g_test_add_func("/vmemstore/prealloc=full keeps what is in the file",
-                    test_full_keeps_contents);
+    tests_begin(&argc, &argv);
+    image = test_file("disk.img", 0);
+    filler = test_file("filler", 0);
+    tests_add(tests, G_N_ELEMENTS(tests));
     if (getenv("VMEMSTORE_TEST_SMALL")) {
-        g_test_add_func("/vmemstore/a full disk is a status",
-                        test_no_space_is_a_status);
-        g_test_add_func("/vmemstore/growth on a full disk is refused, and works when there is room",
-                        test_growth_on_a_full_disk);
-        g_test_add_func("/vmemstore/a store into a hole of a full disk is an error, not the end",
-                        test_store_into_a_hole);
+        tests_add(small, G_N_ELEMENTS(small));
     }
-    failed = g_test_run();
-    g_unlink(image);
-    g_unlink(filler);
-    g_rmdir(dir);
-    return failed;
+    return tests_run();
 }

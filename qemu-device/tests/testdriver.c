@@ -3,11 +3,13 @@
  * testdriver.c - a small polled driver of the device (see testdriver.h)
  */
 #ifdef VMEMSTORE_STANDALONE
+#include <fcntl.h>
 #include <glib.h>
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #else
 #include "qemu/osdep.h"
@@ -145,6 +147,27 @@ void driver_kill(Driver *d)
     kill(d->pid, SIGKILL);
     g_assert(waitpid(d->pid, NULL, 0) == d->pid);
 #endif
+}
+
+void driver_last_doorbell(Driver *d)
+{
+    siginfo_t end = { 0 };
+    pid_t child = fork();
+
+    g_assert(child >= 0);
+    if (child == 0) {
+        /* Without an answer a test fails; here that may be, and nobody is told. */
+        int null = open("/dev/null", O_WRONLY);
+
+        dup2(null, STDOUT_FILENO);
+        dup2(null, STDERR_FILENO);
+        doorbell(d);
+        _exit(0);
+    }
+    g_assert(waitpid(child, NULL, 0) == child);
+    g_assert(waitid(P_PID, d->pid, &end, WEXITED | WNOWAIT) == 0);
+    g_assert(end.si_code == CLD_KILLED && end.si_status == SIGKILL);
+    driver_kill(d);             /* what is left of it */
 }
 
 void driver_stop(Driver *d)
@@ -339,4 +362,64 @@ uint32_t ranges_request(Driver *d, uint32_t type, uint32_t nr,
 uint32_t flush(Driver *d, uint32_t nr, const uint64_t *ranges)
 {
     return ranges_request(d, VMEMSTORE_REQ_FLUSH, nr, ranges);
+}
+
+/* ---- test programs ---- */
+
+static char *folder;
+
+void tests_begin(int *argc, char ***argv)
+{
+    const char *parent = getenv("VMEMSTORE_TEST_DIR");
+
+    g_test_init(argc, argv, NULL);
+    folder = g_build_filename(parent ? parent : g_get_tmp_dir(),
+                              "vmemstore-test-XXXXXX", NULL);
+    g_assert(g_mkdtemp(folder));
+}
+
+void tests_add(const Test *tests, size_t nr)
+{
+    for (size_t i = 0; i < nr; i++) {
+        g_autofree char *path = g_strconcat("/vmemstore/", tests[i].name, NULL);
+
+        g_test_add_func(path, tests[i].run);
+    }
+}
+
+static void remove_folder(void)
+{
+    GDir *dir = g_dir_open(folder, 0, NULL);
+    const char *name;
+
+    g_assert(dir);
+    while ((name = g_dir_read_name(dir))) {
+        g_autofree char *path = g_build_filename(folder, name, NULL);
+
+        g_unlink(path);
+    }
+    g_dir_close(dir);
+    g_rmdir(folder);
+    g_free(folder);
+}
+
+int tests_run(void)
+{
+    int failed = g_test_run();
+
+    remove_folder();
+    return failed;
+}
+
+char *test_file(const char *name, uint64_t size)
+{
+    char *path = g_build_filename(folder, name, NULL);
+    int fd;
+
+    if (size) {
+        fd = open(path, O_RDWR | O_CREAT | O_EXCL, 0644);
+        g_assert(fd >= 0 && ftruncate(fd, size) == 0);
+        close(fd);
+    }
+    return path;
 }

@@ -75,6 +75,8 @@ void driver_start(Driver *d, const char *machine, const char *device_options);
 void driver_stop(Driver *d);
 /* End QEMU by SIGKILL. */
 void driver_kill(Driver *d);
+/* Ring the doorbell; QEMU is to end itself, by SIGKILL, before it has answered all. */
+void driver_last_doorbell(Driver *d);
 
 /* Reset the device and bring it up, queue and interrupts included. */
 void driver_init(Driver *d);
@@ -113,5 +115,23 @@ uint32_t ranges_request(Driver *d, uint32_t type, uint32_t nr,
                         const uint64_t *ranges);
 /* The same for a flush. */
 uint32_t flush(Driver *d, uint32_t nr, const uint64_t *ranges);
+
+/* ---- test programs ---- */
+
+typedef struct Test {
+    const char *name;           /* a sentence: the property that it shows */
+    void (*run)(void);
+} Test;
+
+/*
+ * Begin a test program, add its tests, run them all; the result is that of the
+ * program.  In between there is a folder for files, in $VMEMSTORE_TEST_DIR if set.
+ */
+void tests_begin(int *argc, char ***argv);
+void tests_add(const Test *tests, size_t nr);
+int tests_run(void);
+
+/* The path of a file in that folder; with a size it is made, all of it a hole. */
+char *test_file(const char *name, uint64_t size);
 
 #endif /* TESTDRIVER_H */

@@ -23,7 +23,6 @@
 
 #define STORE_SIZE (8ull << 20)
 
-static char *dir;           /* removed at the end */
 static char *image;
 static char *trace_file;
 
@@ -648,34 +647,9 @@ static void test_random_queue(void)
 
 /* ---- */
 
-static void make_files(void)
-{
-    const char *parent = getenv("VMEMSTORE_TEST_DIR");
-    int fd;
-
-    dir = g_build_filename(parent ? parent : g_get_tmp_dir(),
-                           "vmemstore-test-XXXXXX", NULL);
-    g_assert(g_mkdtemp(dir));
-    image = g_build_filename(dir, "disk.img", NULL);
-    trace_file = g_build_filename(dir, "trace", NULL);
-    fd = open(image, O_RDWR | O_CREAT | O_EXCL, 0644);
-    g_assert(fd >= 0 && ftruncate(fd, STORE_SIZE) == 0);
-    close(fd);
-}
-
-static void remove_files(void)
-{
-    g_unlink(image);
-    g_unlink(trace_file);
-    g_rmdir(dir);
-}
-
 int main(int argc, char **argv)
 {
-    static const struct {
-        const char *path;
-        void (*run)(void);
-    } tests[] = {
+    static const Test tests[] = {
         { "identity", test_identity },
         { "config space", test_config },
         { "a copy has another generation", test_copy_has_another_generation },
@@ -700,16 +674,10 @@ int main(int argc, char **argv)
         { "random register accesses", test_random_registers },
         { "random queue contents", test_random_queue },
     };
-    int failed;
 
-    g_test_init(&argc, &argv, NULL);
-    make_files();
-    for (size_t i = 0; i < G_N_ELEMENTS(tests); i++) {
-        g_autofree char *path = g_strconcat("/vmemstore/", tests[i].path, NULL);
-
-        g_test_add_func(path, tests[i].run);
-    }
-    failed = g_test_run();
-    remove_files();
-    return failed;
+    tests_begin(&argc, &argv);
+    image = test_file("disk.img", STORE_SIZE);
+    trace_file = test_file("trace", 0);
+    tests_add(tests, G_N_ELEMENTS(tests));
+    return tests_run();
 }
