@@ -796,8 +796,3 @@ bool vmem_is_orphan(struct vmem_fs *fs, uint64_t ino)
 	map = vmem_meta(fs, (inode_bitmap(fs, ag) << VMEM_BLOCK_SHIFT) + VMEM_ORPHAN_BITMAP_OFF);
 	return map[i >> 3] >> (i & 7) & 1;
 }
-
-uint32_t vmem_orphans_in(const struct vmem_fs *fs, uint32_t ag)
-{
-	return vmem_get32(fs->ags[ag].desc.nr_orphans);
-}

@@ -431,7 +431,11 @@ void txn_write_descs(struct vmem_txn *t);
 int txn_alloc_inode(struct vmem_txn *t, uint64_t near_ino, bool dir, uint64_t *ino);
 void txn_free_inode(struct vmem_txn *t, uint64_t ino, bool dir);
 void txn_set_orphan(struct vmem_txn *t, uint64_t ino, bool set);
-uint32_t vmem_orphans_in(const struct vmem_fs *fs, uint32_t ag);
+
+static inline uint32_t vmem_orphans_in(const struct vmem_fs *fs, uint32_t ag)
+{
+	return vmem_get32(fs->ags[ag].desc.nr_orphans);
+}
 bool vmem_is_orphan(struct vmem_fs *fs, uint64_t ino);
 
 /* ---- space.c ---- */
