@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /* dump_vmemfs.c - dump.vmemfs: show what lies in a vmemfs image */
 #define _GNU_SOURCE
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -195,59 +194,50 @@ static int parse_number(const char *text, int64_t *n)
 	return TOOL_EXIT_USAGE;
 }
 
-static int take_option(struct options *o, int c, const char *arg)
+static int take_option(void *ctx, int c, const char *arg)
 {
+	struct options *o = ctx;
+
 	switch (c) {
 	case 's':
 		o->superblock = true;
-		return 0;
+		break;
 	case 'l':
 		o->log = true;
-		return 0;
+		break;
 	case 't':
 		o->tree = true;
-		return 0;
+		break;
 	case 'r':
 		o->recover = true;
-		return 0;
+		break;
 	case 'i':
 		return parse_number(arg, &o->inode);
 	case 'c':
 		return parse_number(arg, &o->contents);
 	case 'b':
 		return parse_number(arg, &o->block);
-	case 'V':
-		puts("dump.vmemfs " TOOL_VERSION);
-		return -1;
-	case 'h':
-		fputs(usage_text, stdout);
-		return -1;
-	default:
-		fputs(usage_text, stderr);
-		return TOOL_EXIT_USAGE;
 	}
+	return 0;
 }
 
 static int parse_options(struct options *o, int argc, char **argv)
 {
-	static const struct option longopts[] = {
+	static const struct option words[] = {
 		{ "superblock", 0, NULL, 's' }, { "log", 0, NULL, 'l' },
 		{ "tree", 0, NULL, 't' }, { "recover", 0, NULL, 'r' },
 		{ "inode", 1, NULL, 'i' }, { "contents", 1, NULL, 'c' },
-		{ "block", 1, NULL, 'b' }, { "version", 0, NULL, 'V' },
-		{ "help", 0, NULL, 'h' }, { NULL, 0, NULL, 0 },
+		{ "block", 1, NULL, 'b' }, TOOL_WORDS
 	};
-	int c, err;
+	static const struct tool_options all = {
+		usage_text, "sltri:c:b:" TOOL_LETTERS, words, take_option,
+	};
+	int err = tool_parse_options(&all, o, argc, argv);
 
-	while ((c = getopt_long(argc, argv, "sltri:c:b:Vh", longopts, NULL)) != -1) {
-		err = take_option(o, c, optarg);
-		if (err)
-			return err;
-	}
-	if (optind + 1 != argc) {
-		fputs(usage_text, stderr);
-		return TOOL_EXIT_USAGE;
-	}
+	if (err)
+		return err;
+	if (optind + 1 != argc)
+		return tool_usage(&all);
 	o->path = argv[optind];
 	if (!o->log && !o->tree && o->inode < 0 && o->contents < 0 && o->block < 0)
 		o->superblock = true;

@@ -11,7 +11,6 @@
  * nothing.
  */
 #define _GNU_SOURCE
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,7 +49,7 @@ static const char usage_text[] =
 
 struct options {
 	const char *path;
-	bool preen, yes, force, quiet, verbose;
+	bool no_changes, preen, yes, force, quiet, verbose;
 };
 
 struct fsck {
@@ -426,57 +425,55 @@ static int correct(struct fsck *f)
 
 /* ---- Options ------------------------------------------------------------- */
 
+static int take_option(void *ctx, int c, const char *arg)
+{
+	struct options *o = ctx;
+
+	(void)arg;
+	switch (c) {
+	case 'n':
+		o->no_changes = true;
+		break;
+	case 'p':
+	case 'a':	/* as fsck(8) calls it */
+		o->preen = true;
+		break;
+	case 'y':
+		o->yes = true;
+		break;
+	case 'C':
+		tool_progress_now();
+		break;
+	case 'f':
+		o->force = true;
+		break;
+	case 'q':
+		o->quiet = true;
+		break;
+	case 'v':
+		o->verbose = true;
+		break;
+	}
+	return 0;
+}
+
 static int parse_options(struct options *o, int argc, char **argv)
 {
-	static const struct option longopts[] = {
+	static const struct option words[] = {
 		{ "no-changes", 0, NULL, 'n' }, { "preen", 0, NULL, 'p' },
 		{ "yes", 0, NULL, 'y' }, { "progress", 0, NULL, 'C' },
 		{ "force", 0, NULL, 'f' }, { "quiet", 0, NULL, 'q' },
-		{ "verbose", 0, NULL, 'v' }, { "version", 0, NULL, 'V' },
-		{ "help", 0, NULL, 'h' }, { NULL, 0, NULL, 0 },
+		{ "verbose", 0, NULL, 'v' }, TOOL_WORDS
 	};
-	bool no_changes = false;
-	int c;
+	static const struct tool_options all = {
+		usage_text, "npayCfqv" TOOL_LETTERS, words, take_option,
+	};
+	int err = tool_parse_options(&all, o, argc, argv);
 
-	while ((c = getopt_long(argc, argv, "npayCfqvVh", longopts, NULL)) != -1) {
-		switch (c) {
-		case 'n':
-			no_changes = true;
-			break;
-		case 'p':
-		case 'a':	/* as fsck(8) calls it */
-			o->preen = true;
-			break;
-		case 'y':
-			o->yes = true;
-			break;
-		case 'C':
-			tool_progress_now();
-			break;
-		case 'f':
-			o->force = true;
-			break;
-		case 'q':
-			o->quiet = true;
-			break;
-		case 'v':
-			o->verbose = true;
-			break;
-		case 'V':
-			puts("fsck.vmemfs " TOOL_VERSION);
-			return -1;
-		case 'h':
-			fputs(usage_text, stdout);
-			return -1;
-		default:
-			fputs(usage_text, stderr);
-			return TOOL_EXIT_USAGE;
-		}
-	}
-	if (optind + 1 != argc || no_changes + o->preen + o->yes > 1) {
-		fputs(usage_text, stderr);
-		return TOOL_EXIT_USAGE;
-	}
+	if (err)
+		return err;
+	if (optind + 1 != argc || o->no_changes + o->preen + o->yes > 1)
+		return tool_usage(&all);
 	o->path = argv[optind];
 	return 0;
 }
@@ -485,8 +482,10 @@ int main(int argc, char **argv)
 {
 	struct options o = { .path = NULL };
 	struct fsck f = { .o = &o, .img = { .fd = -1 } };
-	int status = parse_options(&o, argc, argv);
+	int status;
 
+	tool_init("fsck.vmemfs", false);
+	status = parse_options(&o, argc, argv);
 	if (status)
 		return status < 0 ? 0 : status;
 	f.env = tool_init("fsck.vmemfs", o.verbose);

@@ -4,7 +4,6 @@
 #include <blkid/blkid.h>
 #include <ctype.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,42 +57,36 @@ static bool parse_uuid(const char *text, uint8_t uuid[VMEM_UUID_LEN])
 	return *text == 0;
 }
 
-static int usage_error(const char *what, const char *arg)
+static int take_option(void *ctx, int c, const char *arg)
 {
-	tool_error("%s%s (see mkfs.vmemfs --help)", what, arg);
-	return TOOL_EXIT_USAGE;
-}
-
-/* One option; 0, or an exit status with a sign: help and version end well. */
-static int take_option(struct options *o, int c, const char *arg)
-{
+	struct options *o = ctx;
 	uint64_t bytes;
 
 	switch (c) {
 	case 's':
 		if (!tool_parse_size(arg, &o->size) || !o->size)
-			return usage_error("not a size: ", arg);
+			return tool_usage_error("not a size: ", arg);
 		break;
 	case 'L':
 		o->params.label = arg;
 		break;
 	case 'U':
 		if (!parse_uuid(arg, o->params.uuid))
-			return usage_error("not a UUID: ", arg);
+			return tool_usage_error("not a UUID: ", arg);
 		break;
 	case 'N':
 		if (!tool_parse_size(arg, &o->params.inodes) || !o->params.inodes)
-			return usage_error("not a number of inodes: ", arg);
+			return tool_usage_error("not a number of inodes: ", arg);
 		break;
 	case 'l':
 		if (!tool_parse_size(arg, &bytes) || bytes < VMEM_BLOCK_SIZE)
-			return usage_error("not a size: ", arg);
+			return tool_usage_error("not a size: ", arg);
 		o->params.log_blocks = bytes >> VMEM_BLOCK_SHIFT;
 		break;
 	case 'E':
 		if (strncmp(arg, "resize=", 7) || !tool_parse_size(arg + 7, &o->params.max_size) ||
 		    !o->params.max_size)
-			return usage_error("not resize=SIZE: ", arg);
+			return tool_usage_error("not resize=SIZE: ", arg);
 		break;
 	case 'd':
 		o->directory = arg;
@@ -107,38 +100,28 @@ static int take_option(struct options *o, int c, const char *arg)
 	case 'q':
 		o->quiet = true;
 		break;
-	case 'V':
-		puts("mkfs.vmemfs " TOOL_VERSION);
-		return -1;
-	case 'h':
-		fputs(usage_text, stdout);
-		return -1;
-	default:
-		fputs(usage_text, stderr);
-		return TOOL_EXIT_USAGE;
 	}
 	return 0;
 }
 
 static int parse_options(struct options *o, int argc, char **argv)
 {
-	static const struct option longopts[] = {
+	static const struct option words[] = {
 		{ "size", 1, NULL, 's' }, { "label", 1, NULL, 'L' },
 		{ "uuid", 1, NULL, 'U' }, { "inodes", 1, NULL, 'N' },
 		{ "log-size", 1, NULL, 'l' }, { "extended", 1, NULL, 'E' }, { "directory", 1, NULL, 'd' },
 		{ "force", 0, NULL, 'f' }, { "dry-run", 0, NULL, 'n' },
-		{ "quiet", 0, NULL, 'q' }, { "version", 0, NULL, 'V' },
-		{ "help", 0, NULL, 'h' }, { NULL, 0, NULL, 0 },
+		{ "quiet", 0, NULL, 'q' }, TOOL_WORDS
 	};
-	int c, err;
+	static const struct tool_options all = {
+		usage_text, "s:L:U:N:l:E:d:fnq" TOOL_LETTERS, words, take_option,
+	};
+	int err = tool_parse_options(&all, o, argc, argv);
 
-	while ((c = getopt_long(argc, argv, "s:L:U:N:l:E:d:fnqVh", longopts, NULL)) != -1) {
-		err = take_option(o, c, optarg);
-		if (err)
-			return err;
-	}
+	if (err)
+		return err;
 	if (optind + 1 != argc)
-		return usage_error("exactly one file or device must be given", "");
+		return tool_usage_error("exactly one file or device must be given", "");
 	o->path = argv[optind];
 	return 0;
 }

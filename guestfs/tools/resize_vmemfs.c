@@ -8,7 +8,6 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,66 +47,52 @@ struct options {
 
 /* ---- Options ------------------------------------------------------------- */
 
-static int usage_error(const char *what, const char *arg)
+static int take_option(void *ctx, int c, const char *arg)
 {
-	tool_error("%s%s (see resize.vmemfs --help)", what, arg);
-	return TOOL_EXIT_USAGE;
-}
+	struct options *o = ctx;
 
-static int take_option(struct options *o, int c)
-{
+	(void)arg;
 	switch (c) {
 	case 'M':
 		o->minimum = true;
-		return 0;
+		break;
 	case 'P':
 		o->print = true;
-		return 0;
+		break;
 	case 'f':
 		o->force = true;
-		return 0;
+		break;
 	case 'p':
 		tool_progress_now();
-		return 0;
+		break;
 	case 'q':
 		o->quiet = true;
-		return 0;
-	case 'V':
-		puts("resize.vmemfs " TOOL_VERSION);
-		return -1;
-	case 'h':
-		fputs(usage_text, stdout);
-		return -1;
-	default:
-		fputs(usage_text, stderr);
-		return TOOL_EXIT_USAGE;
+		break;
 	}
+	return 0;
 }
 
 static int parse_options(struct options *o, int argc, char **argv)
 {
-	static const struct option longopts[] = {
+	static const struct option words[] = {
 		{ "minimum", 0, NULL, 'M' }, { "print-minimum", 0, NULL, 'P' },
 		{ "force", 0, NULL, 'f' }, { "progress", 0, NULL, 'p' },
-		{ "quiet", 0, NULL, 'q' }, { "version", 0, NULL, 'V' },
-		{ "help", 0, NULL, 'h' }, { NULL, 0, NULL, 0 },
+		{ "quiet", 0, NULL, 'q' }, TOOL_WORDS
 	};
-	int c, err;
+	static const struct tool_options all = { usage_text, "MPfpq" TOOL_LETTERS, words, take_option };
+	int err = tool_parse_options(&all, o, argc, argv);
 
-	while ((c = getopt_long(argc, argv, "MPfpqVh", longopts, NULL)) != -1) {
-		err = take_option(o, c);
-		if (err)
-			return err;
-	}
+	if (err)
+		return err;
 	if (optind == argc || argc - optind > 2)
-		return usage_error("a mount point, device or file must be given, and at most a size", "");
+		return tool_usage_error("a mount point, device or file must be given, and at most a size", "");
 	o->path = argv[optind];
 	if (argc - optind < 2)
 		return 0;
 	if (o->minimum || o->print)
-		return usage_error("-M and -P find the size by themselves, but it was given: ", argv[optind + 1]);
+		return tool_usage_error("-M and -P find the size by themselves, but it was given: ", argv[optind + 1]);
 	if (!tool_parse_size(argv[optind + 1], &o->size) || o->size < SIZE_STEP)
-		return usage_error("not a size of 2 MiB or more: ", argv[optind + 1]);
+		return tool_usage_error("not a size of 2 MiB or more: ", argv[optind + 1]);
 	o->size &= ~(SIZE_STEP - 1);
 	return 0;
 }

@@ -157,6 +157,39 @@ void tool_progress_end(void)
 	progress_last = 0;
 }
 
+int tool_usage_error(const char *what, const char *arg)
+{
+	tool_error("%s%s (see %s --help)", what, arg, tool_name);
+	return TOOL_EXIT_USAGE;
+}
+
+int tool_usage(const struct tool_options *t)
+{
+	fputs(t->usage, stderr);
+	return TOOL_EXIT_USAGE;
+}
+
+int tool_parse_options(const struct tool_options *t, void *ctx, int argc, char **argv)
+{
+	int c, err = 0;
+
+	while (!err && (c = getopt_long(argc, argv, t->letters, t->words, NULL)) != -1) {
+		switch (c) {
+		case 'V':
+			printf("%s " TOOL_VERSION "\n", tool_name);
+			return -1;
+		case 'h':
+			fputs(t->usage, stdout);
+			return -1;
+		case '?':
+			return tool_usage(t);
+		default:
+			err = t->take(ctx, c, optarg);
+		}
+	}
+	return err;
+}
+
 bool tool_parse_size(const char *text, uint64_t *bytes)
 {
 	static const char units[] = "KMGT";

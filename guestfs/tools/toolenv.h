@@ -8,6 +8,8 @@
 #ifndef VMEM_TOOLENV_H
 #define VMEM_TOOLENV_H
 
+#include <getopt.h>
+
 #include "vmem.h"
 
 #define TOOL_VERSION "1.0"
@@ -29,6 +31,23 @@ void tool_progress(const char *what, uint64_t done, uint64_t total);
 void tool_progress_end(void);
 /* From the start, and every second elsewhere, too: someone asked for it. */
 void tool_progress_now(void);
+
+/* A program's options: each goes to take(), but --version and --help (V, h). */
+struct tool_options {
+	const char *usage, *letters;	/* the latter as for getopt(3) */
+	const struct option *words;	/* for getopt_long(3); TOOL_WORDS are the last */
+	int (*take)(void *ctx, int c, const char *arg);	/* 0 or an exit status, told */
+};
+
+#define TOOL_LETTERS	"Vh"
+#define TOOL_WORDS	{ "version", 0, NULL, 'V' }, { "help", 0, NULL, 'h' }, { NULL, 0, NULL, 0 }
+
+/* 0: go on at argv[optind]; -1: all is done, and well; or an exit status, told. */
+int tool_parse_options(const struct tool_options *t, void *ctx, int argc, char **argv);
+
+/* What is wrong with the command line, or how it should be; both TOOL_EXIT_USAGE. */
+int tool_usage_error(const char *what, const char *arg);
+int tool_usage(const struct tool_options *t);
 
 /* "512", "64K", "1M", "2G", "1T" to bytes; false when it is not a size. */
 bool tool_parse_size(const char *text, uint64_t *bytes);
