@@ -23,18 +23,14 @@ if ! make -s -C "$here" -j2 CC=gcc >"$out/build.log" 2>&1; then
 	exit 2
 fi
 
-n=0
-status=0
-result() {
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		sed 's/^/# /' "$out/$3.log" | head -n 40
-		echo "# again: build/fuzz/$3 -v build/fuzz/$3.last"
-		status=1
-	fi
+. "$top/tests/tap.sh"
+why=$out/why
+
+# judge STATUS SENTENCE: the reason of a failure is at the beginning of its log
+judge() {
+	head -n 40 "$out/$name.log" >"$why"
+	result "$1" "$2"
+	[ "$1" = 0 ] || echo "# again: build/fuzz/$name -v build/fuzz/$name.last"
 }
 
 echo "1..10"
@@ -42,10 +38,10 @@ for name in mount check replay ops repair; do
 	set -- "$here/corpus/$name"/*
 	code=0
 	"$out/$name" -l "$out/$name.last" "$@" >"$out/$name.log" 2>&1 || code=$?
-	result $code "$name: the corpus, seeds and what once broke it" "$name"
+	judge $code "$name: the corpus, seeds and what once broke it"
 	[ $code = 0 ] || continue
 	"$out/$name" -l "$out/$name.last" -t "$seconds" -s "$seed" "$@" >"$out/$name.log" 2>&1 || code=$?
-	result $code "$name: random damage for $seconds s, from seed $seed" "$name"
+	judge $code "$name: random damage for $seconds s, from seed $seed"
 	[ $code != 0 ] || cat "$out/$name.log"
 done
-exit $status
+exit $failed

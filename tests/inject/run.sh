@@ -38,14 +38,7 @@ printf '%s\n' 'calls *_host' 'calls *_pmem' 'calls *_commit' 'calls *_guest' 'to
 		"$OUT/test_$0" "$1" >"$file.tap" 2>"$file.err" || status=$?
 		echo $status >"$file.status"'
 
-n=0
-failed=0
-result() { # status text
-	n=$((n + 1))
-	[ "$1" -eq 0 ] && echo "ok $n - $2" && return
-	failed=1
-	echo "not ok $n - $2"
-}
+. "$top/tests/tap.sh"
 
 for file in "$out"/*.status; do
 	file=${file%.status}
@@ -58,13 +51,14 @@ for file in "$out"/*.status; do
 		esac
 	done <"$file.tap"
 	[ "$(cat "$file.status")" -eq 0 ] && continue
+	why=$file.err
 	result 1 "$(basename "$file") ended with status $(cat "$file.status")"
-	sed 's/^/# /' "$file.err"
+	why=
 done
 
 # A compiler that makes no function inline hides the places.
 if [ "${SITES:-yes}" = no ]; then
-	echo "1..$n"
+	echo "1..$count"
 	exit $failed
 fi
 
@@ -82,5 +76,5 @@ missing=$(comm -23 "$out/places" "$out/reached")
 [ -z "$missing" ] || echo "$missing" | sed 's|^|# no call failed here: guestfs/core/|'
 result "$([ -z "$missing" ] && echo 0 || echo 1)" \
 	"a call failed at each of the $(wc -l <"$out/places") places of the core that make one"
-echo "1..$n"
+echo "1..$count"
 exit $failed

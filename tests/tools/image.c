@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -21,6 +22,14 @@
 static struct vmem_env test_env;
 const struct vmem_env *env = &test_env;
 uint64_t seed;
+
+void test_arguments(int argc, char **argv, uint64_t usual)
+{
+	seed = argc > 2 ? strtoull(argv[2], NULL, 0) : usual ? usual : (uint64_t)time(NULL);
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	print_message("seed %llu\n", (unsigned long long)seed);
+}
 struct vmem_store store = { .size = STORE_SIZE, .backing = VMEM_BACKING_VOLATILE };
 uint8_t *pristine;
 struct vmem_check_result result;

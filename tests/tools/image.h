@@ -21,6 +21,9 @@
 
 extern const struct vmem_env *env;
 extern uint64_t seed;
+
+/* A test program's command line, [FILTER [SEED]]; 0 as the usual seed: the time. */
+void test_arguments(int argc, char **argv, uint64_t usual);
 extern struct vmem_store store;		/* the image that is damaged */
 extern uint8_t *pristine;		/* as it was made */
 extern struct vmem_check_result result;

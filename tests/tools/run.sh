@@ -18,19 +18,8 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM
 cd "$work"
 
-count=0
-failed=0
-
-report() { # status name
-	count=$((count + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $count - $2"
-	else
-		failed=$((failed + 1))
-		echo "not ok $count - $2"
-		sed 's/^/# /' log
-	fi
-}
+. "$top/tests/tap.sh"
+why=log
 
 # A test: a name and a function that must end well under set -e.
 check() {
@@ -38,7 +27,7 @@ check() {
 	(set -e; "$2") >log 2>&1
 	status=$?
 	set -e
-	report "$status" "$1"
+	result "$status" "$1"
 }
 
 # A command that must end with the given status.
@@ -630,12 +619,12 @@ static_programs() {
 unit() { # program
 	"$top/build/tests-tools/$1" >unit.log 2>&1 || true
 	grep -E '^\[ *(OK|FAILED|ERROR) *\] [a-z]' unit.log | sort -u >unit.list || true
-	grep -q '^\[=*\].*run\.$' unit.log || { cp unit.log log; report 1 "$1 ran to its end"; }
+	grep -q '^\[=*\].*run\.$' unit.log || { cp unit.log log; result 1 "$1 ran to its end"; }
 	cp unit.log log
 	while read -r line; do
 		case $line in
-		*OK*) report 0 "$1: ${line##* }" ;;
-		*) report 1 "$1: ${line##* }" ;;
+		*OK*) result 0 "$1: ${line##* }" ;;
+		*) result 1 "$1: ${line##* }" ;;
 		esac
 	done <unit.list
 }

@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #include <cmocka.h>
 
@@ -612,9 +611,6 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup(entries_outside_the_range_of_their_extent_node_are_found, start),
 	};
 
-	seed = argc > 2 ? strtoull(argv[2], NULL, 0) : (uint64_t)time(NULL);
-	if (argc > 1)
-		cmocka_set_test_filter(argv[1]);
-	print_message("seed %llu\n", (unsigned long long)seed);
+	test_arguments(argc, argv, 0);
 	return cmocka_run_group_tests_name("damages", tests, learn_image, free_image);
 }

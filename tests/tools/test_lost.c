@@ -330,9 +330,6 @@ int main(int argc, char **argv)
 	};
 
 	/* With this one names do not fit without a free block. */
-	seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 3;
-	if (argc > 1)
-		cmocka_set_test_filter(argv[1]);
-	print_message("seed %llu\n", (unsigned long long)seed);
+	test_arguments(argc, argv, 3);
 	return cmocka_run_group_tests_name("lost", tests, learn_image, free_image);
 }

@@ -16,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
@@ -574,9 +573,6 @@ int main(int argc, char **argv)
 		cmocka_unit_test(without_memory_the_repair_says_so),
 	};
 
-	seed = argc > 2 ? strtoull(argv[2], NULL, 0) : (uint64_t)time(NULL);
-	if (argc > 1)
-		cmocka_set_test_filter(argv[1]);
-	print_message("seed %llu\n", (unsigned long long)seed);
+	test_arguments(argc, argv, 0);
 	return cmocka_run_group_tests_name("repair", tests, setup, teardown);
 }
