@@ -4,7 +4,7 @@
 # compat-test.sh - compat=virtio-pmem with Debian's own virtio_pmem, in a guest
 #
 # Prints TAP.  Needs build/vmemstore.so (make).
-# VM_KERNEL=build/backports/root tests with the kernel of make check-6.12, which
+# VM_KERNEL=build/backports/unpacked tests with the kernel of make check-6.12, which
 # looks for the memory in another way.
 set -eu
 

@@ -6,7 +6,7 @@
 # usage: tests/driver-test.sh [NAME...]      names of tests, without "driver-"
 #
 # Needs build/vmemstore.so and build/modules/ (make).  Prints TAP.
-# VM_KERNEL=build/backports/root tests under the kernel of make check-6.12.
+# VM_KERNEL=build/backports/unpacked tests under the kernel of make check-6.12.
 set -eu
 
 top=$(cd "$(dirname "$0")/.." && pwd)
