@@ -71,7 +71,7 @@ image() {
 vm() {
 	name=$1
 	shift
-	"$here/vm/run-vm" --accel tcg --timeout 150 --modules "vmemstore nd_pmem vmemfs" \
+	"$here/vm/run-vm" --accel tcg --timeout 150 --modules "vmemstore vmemfs" \
 		--add "$out/$name:/$name" --log "$out/$name.log" "$here/count/guest-$name.sh" \
 		"$@" >"$out/$name.out" || { tail -n 20 "$out/$name.out" >&2 && return 1; }
 }
@@ -85,7 +85,7 @@ test_ops() {
 		rm -f "$out/peer.img"
 		truncate -s 256M "$out/peer.img"
 		/sbin/mke2fs -q -F -t ext4 -b 4096 "$out/peer.img"
-		set -- "$@" --modules "virtio_pmem ext4"
+		set -- "$@" --modules "virtio_pmem nd_pmem ext4"
 	fi
 	set -- "$@" -- -plugin "$top/build/vmemstore.so" -plugin "$out/watch.so" \
 		-device "vmemstore,file=$out/host.img" -device "vmemstore,file=$out/guest.img" \

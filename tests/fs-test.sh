@@ -110,10 +110,10 @@ run_mode() {
 	run_tests=$2
 	image=$out/$mode.img
 	durability=$mode
-	modules="loop nd_pmem vmemstore vmemfs"
+	modules="loop vmemstore vmemfs"
 	case $mode in
-	pmem) modules="nfit $modules" ;;
-	refuse) modules="virtio_pmem $modules" && durability=host ;;
+	pmem) modules="nfit nd_pmem $modules" ;;
+	refuse) modules="virtio_pmem nd_pmem $modules" && durability=host ;;
 	esac
 	set --
 	for file in "$here/guest/lib.sh" "$here"/guest/fs-*.sh; do

@@ -94,7 +94,7 @@ run_session() {
 		"$tools/mkfs.vmemfs" -q -s 64M "$out/$name.img"
 	done
 	cp "$out/host.img" "$out/worst.img"
-	"$here/vm/run-vm" --modules "vmemstore nd_pmem vmemfs" --pidfile "$out/pid" \
+	"$here/vm/run-vm" --modules "vmemstore vmemfs" --pidfile "$out/pid" \
 		--log "$out/session.log" "$here/refuse/guest-session.sh" -- -plugin "$so" \
 		-device "vmemstore,file=$out/host.img,x-trace-file=$out/trace" \
 		-device "vmemstore,file=$out/guest.img" >"$out/session.out" 2>"$out/why" &
@@ -197,7 +197,7 @@ test_mounts() {
 		slot=$((slot + 1))
 	done <"$out/list"
 	status=0
-	"$here/vm/run-vm" --timeout 120 --modules "vmemstore nd_pmem vmemfs" \
+	"$here/vm/run-vm" --timeout 120 --modules "vmemstore vmemfs" \
 		--add "$out/cases:/cases" --add "$out/sums-host:/sums-host" \
 		--add "$out/sums-guest:/sums-guest" --add "$tools/fsck.vmemfs:/sbin/fsck.vmemfs" \
 		--share "$out/share" --log "$out/mounts.log" "$here/refuse/guest-mounts.sh" -- \

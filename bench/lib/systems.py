@@ -59,7 +59,7 @@ SYSTEMS = [
 ]
 
 MODULES = {
-    "vmemstore": "vmemstore nd_pmem",
+    "vmemstore": "vmemstore",
     "virtio-pmem": "virtio_pmem nd_pmem",
     "nvdimm": "nfit nd_pmem",
     "virtio-blk": "virtio_blk",
