@@ -47,8 +47,8 @@ bench: build ## measure against ext4, xfs and virtiofs on their devices (QUICK=1
 bench-flush: ## measure the flush engine against whole-file fsync, without a VM: 2 minutes
 	@qemu-device/bench/run
 
-powercut: build ## cut the power of a simulated host 200 times (CUTS=n): 20 minutes
-	@tests/powercut/run $(or $(CUTS),200)
+powercut: build ## cut the power of a simulated host 200 times (CUTS=n), and with seeded bugs: half an hour
+	@tests/powercut/run $(or $(CUTS),200) $$(date +%s) all
 
 crash: deps ## crash states of the core: the set that `make test` runs, a minute
 	@tests/crash/run.sh

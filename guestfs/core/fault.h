@@ -21,7 +21,9 @@
 	F(APPLIED_EARLY, "home counts as up to date before it is") \
 	F(REPLAY_OLD,	"recovery replays what is home already") \
 	F(REPLAY_TOGGLES, "a replay toggles bits, so that a second one undoes it") \
+	F(FLUSH,	"a flush does nothing") \
 	F(DATA_LATE,	"a record counts before the data that it links is flushed") \
+	F(ONE_FLUSH,	"a group's data and its commit record are flushed together, in any order") \
 	F(MARK_EARLY,	"a commit record counts before its group's data is flushed") \
 	F(HOME_EARLY,	"a checkpoint writes home before the log is flushed") \
 	F(TAIL_EARLY,	"the tail of the log moves on before home is flushed") \

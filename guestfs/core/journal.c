@@ -461,7 +461,7 @@ static int close_by_flushes(struct vmem_fs *fs, const struct group *g, bool lock
 {
 	int err = 0;
 
-	if (g->sets[0]->nr) {
+	if (g->sets[0]->nr && !VMEM_BROKEN(ONE_FLUSH)) {
 		if (!locked)
 			vmem_unlock(fs, fs->lock);
 		err = vmem_flush_sets(fs, g->sets, 2);
@@ -516,7 +516,7 @@ static int close_group(struct vmem_fs *fs, bool locked)
 	if (!locked)
 		vmem_lock(fs, fs->lock);
 	g = take_group(fs);
-	if (g.sets[0]->nr && fs->store->commit)
+	if (g.sets[0]->nr && fs->store->commit && !VMEM_BROKEN(ONE_FLUSH))
 		err = close_by_mark(fs, &g, locked, &end);
 	else
 		err = close_by_flushes(fs, &g, locked, &end);

@@ -118,7 +118,7 @@ int vmem_flush_sets(struct vmem_fs *fs, struct vmem_rangeset *const *sets, unsig
 	if (!all->nr)
 		return vmem_error(fs) == -EIO ? -EIO : 0;
 	count_flush(fs, all->r, all->nr);
-	err = fs->store->flush(fs->store, all->r, all->nr);
+	err = VMEM_BROKEN(FLUSH) ? 0 : fs->store->flush(fs->store, all->r, all->nr);
 	all->nr = 0;
 	return err ? vmem_io_failed(fs) : 0;
 }
@@ -136,7 +136,7 @@ int vmem_commit_sets(struct vmem_fs *fs, struct vmem_rangeset *const *sets, unsi
 	if (!first->nr || parts.nr > VMEM_RANGES_MAX)
 		return -EOPNOTSUPP;
 	memcpy(first->r + first->nr, second->r, second->nr * sizeof(second->r[0]));
-	err = fs->store->commit(fs->store, &parts);
+	err = VMEM_BROKEN(FLUSH) ? 0 : fs->store->commit(fs->store, &parts);
 	if (err == -EOPNOTSUPP)
 		return err;
 	count_flush(fs, parts.ranges, parts.nr);

@@ -2,10 +2,10 @@
 /*
  * ackload - a workload that says what it was promised, and its checker
  *
- *	ackload run DIR SEED [fsync|sync]
+ *	ackload run DIR SEED [fsync|append|sync]
  *					operate on DIR until killed; after each
  *					operation print "ack N" (N = 1, 2, ...)
- *	ackload verify DIR SEED N [sync]
+ *	ackload verify DIR SEED N [append|sync]
  *					DIR must be what N operations made, or some
  *					more: those whose "ack" was still on its way
  *					(1000 at most), and the one that was running
@@ -13,7 +13,8 @@
  *
  * Operation N is a function of SEED and N alone, so the checker makes the
  * same ones in memory.  With `fsync` each is followed by fsync of the file,
- * and of the directory when a name changed.  With `sync` some are followed by
+ * and of the directory when a name changed; with `append` too, and nearly all
+ * give a file some new blocks.  With `sync` some are followed by
  * syncfs(2), and only those are acknowledged; of what was overwritten in place
  * since the last, any byte may then be the old one or a newer one.  Exit status:
  * 0 right, 1 lost or damaged (said in one line), 2 could not run.
@@ -55,6 +56,8 @@ static const char *const kind_name[] = {
 	"create", "append", "overwrite", "truncate", "rename", "unlink",
 };
 
+static bool appends;			/* the operations are those of `append` */
+
 #define die(...)	die_as("ackload", __VA_ARGS__)
 
 /* ---- The model: what the operations make ---- */
@@ -68,12 +71,30 @@ static void fill(uint8_t *buf, uint32_t len, uint64_t pattern)
 	}
 }
 
+/* What an `append` is followed by is what needs its data to be durable before it. */
+static struct op plan_append(const struct file *f, uint64_t r)
+{
+	struct op op = { .file = (unsigned int)(r % FILES), .pattern = mix(r) };
+	const struct file *at = &f[op.file];
+
+	op.len = MAX_IO / 2 + (uint32_t)(r >> 24) % (MAX_IO / 2);
+	op.off = at->size;
+	if (!at->exists)
+		op.kind = CREATE;
+	else
+		op.kind = at->size + op.len <= MAX_SIZE ? APPEND : UNLINK;
+	return op;
+}
+
 static struct op plan(const struct file *f, uint64_t seed, uint64_t n)
 {
 	uint64_t r = mix(seed * 1000003 + n);
 	struct op op = { .file = (unsigned int)(r % FILES), .pattern = mix(r) };
 	const struct file *at = &f[op.file];
 	unsigned int dice = (unsigned int)(r >> 8) % 100;
+
+	if (appends)
+		return plan_append(f, r);
 
 	op.to = (unsigned int)(r >> 16) % FILES;
 	op.len = 1 + (uint32_t)(r >> 24) % (dice % 2 ? 600 : MAX_IO);
@@ -412,16 +433,19 @@ static int clean(void)
 
 int main(int argc, char **argv)
 {
+	bool batches;
+
 	if (argc < 3)
-		die(2, "usage: ackload run DIR SEED [fsync|sync] | verify DIR SEED ACKED [sync] | clean DIR");
+		die(2, "usage: ackload run DIR SEED [fsync|append|sync] | verify DIR SEED ACKED [append|sync] | clean DIR");
 	if (chdir(argv[2]))
 		die(2, "%s: %s", argv[2], strerror(errno));
 	if (!strcmp(argv[1], "clean"))
 		return clean();
+	appends = !strcmp(argv[argc - 1], "append");
+	batches = !strcmp(argv[argc - 1], "sync");
 	if (argc >= 4 && !strcmp(argv[1], "run"))
-		run(strtoull(argv[3], NULL, 10), argc > 4 && !strcmp(argv[4], "fsync"),
-		    argc > 4 && !strcmp(argv[4], "sync"));
+		run(strtoull(argv[3], NULL, 10), appends || !strcmp(argv[argc - 1], "fsync"), batches);
 	if (argc >= 5 && !strcmp(argv[1], "verify"))
-		return verify(strtoull(argv[3], NULL, 10), strtoull(argv[4], NULL, 10), argc > 5);
+		return verify(strtoull(argv[3], NULL, 10), strtoull(argv[4], NULL, 10), batches);
 	die(2, "unknown command %s", argv[1]);
 }

@@ -29,6 +29,7 @@ verify_fio() {
 verify() {
 	case $CHECK_LOAD in
 	fsync) ackload verify $dir "$CHECK_SEED" "$CHECK_ACKED" ;;
+	append) ackload verify $dir "$CHECK_SEED" "$CHECK_ACKED" append ;;
 	syncfs) ackload verify $dir "$CHECK_SEED" "$CHECK_ACKED" sync ;;
 	sqlite) sqliteload verify $dir/db "$CHECK_SEED" "$CHECK_ACKED" ;;
 	fio) verify_fio ;;
@@ -37,9 +38,9 @@ verify() {
 
 run() {
 	case $LOAD in
-	fsync)
+	fsync | append)
 		echo "started"
-		ackload run $dir "$SEED" fsync
+		ackload run $dir "$SEED" "$LOAD"
 		;;
 	syncfs)
 		echo "started"
@@ -61,6 +62,7 @@ run() {
 }
 
 mkdir -p /mnt
+[ -z "$FAULT" ] || echo "$FAULT" >/sys/module/vmemfs/parameters/fault || exit 1
 mount -t vmemfs -o durability=host /dev/pmem0 /mnt || fail "mount"
 dmesg | grep 'vmemfs.*recover' >/tmp/recovery && grep -q host /tmp/recovery && {
 	echo "recovered from a host failure"
