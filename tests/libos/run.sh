@@ -18,19 +18,9 @@ kills=${KILLS:-12}
 work=$(mktemp -d "${TMPDIR:-/tmp}/libos-test.XXXXXX")
 jail=
 trap 'rm -rf "$work" $jail' EXIT
-count=0
-failed=0
-
-result() {
-	count=$((count + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $count - $2"
-	else
-		echo "not ok $count - $2"
-		failed=1
-		[ ! -s "$work/out" ] || tail -n 20 "$work/out" | sed 's/^/# /'
-	fi
-}
+# shellcheck source=tests/tap.sh
+. "$top/tests/tap.sh"
+why=$work/out
 
 # build DIR [WORD...]: make there, or tell why not
 build() {
@@ -200,7 +190,7 @@ same() {
 	ASAN_OPTIONS=detect_leaks=0 "$out/crash" "$store" leave >>"$work/out" 2>&1 || status=$?
 	result $status "same store: a process writes a tree, and is killed"
 	fsck "$store" && status=0 || status=1
-	"$top/tests/vm/run-vm" --store "$store" --modules "vmemstore nd_pmem vmemfs" --add /usr/bin/cksum --mem 256 --append no_timer_check \
+	"$top/tests/vm/run-vm" --store "$store" --modules "vmemstore vmemfs" --add /usr/bin/cksum --mem 256 --append no_timer_check \
 		--timeout 300 --log "$work/console" "$here/guest-same.sh" >"$work/out" 2>&1 || status=$?
 	[ "$(grep -c '^linux: ' "$work/out")" -eq 4 ] || status=1
 	result $status "same store: Linux recovers it, verifies the tree, and writes one of its own"

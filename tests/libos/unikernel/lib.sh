@@ -8,23 +8,12 @@ here=$top/tests/libos/unikernel
 bin=$top/build/unikernel
 run=$top/libos-shim/run
 limit=120		# seconds that no boot takes, however busy the machine is
-count=0
-failed=0
+
+. "$top/tests/tap.sh"
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/unikernel-test.XXXXXX")
 job=
 trap '[ -z "$job" ] || kill $job 2>/dev/null || :; rm -rf "$work"' EXIT
-
-# result STATUS NAME
-result() {
-	count=$((count + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $count - $2"
-	else
-		echo "not ok $count - $2"
-		failed=1
-	fi
-}
 
 # check NAME COMMAND...: it succeeds; its output is shown if it does not
 check() {

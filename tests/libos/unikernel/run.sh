@@ -293,7 +293,7 @@ test_lmdb() {
 # ---- guests: the same store for a unikernel, Linux and the host's tools ----
 
 linux_reads_and_writes() {
-	"$top/tests/vm/run-vm" --store "$store" --modules "vmemstore nd_pmem vmemfs" --timeout $limit \
+	"$top/tests/vm/run-vm" --store "$store" --modules "vmemstore vmemfs" --timeout $limit \
 		--add /usr/bin/cksum --mem 256 "$here/guest.sh"
 }
 
