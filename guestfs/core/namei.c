@@ -35,7 +35,7 @@ static int check_entry(struct vmem_fs *fs, uint64_t ino, unsigned int type)
 {
 	const struct vmem_dinode *n;
 
-	if (!ino || ino >= fs->nr_inodes || !vmem_inode_used(fs, ino))
+	if (ino >= fs->nr_inodes || !vmem_inode_used(fs, ino))
 		return vmem_corrupt(fs, ino, 0, "a directory entry leads to a free inode");
 	n = (const void *)vmem_meta(fs, vmem_inode_off(fs, ino));
 	if (type_of(vmem_get16(n->mode)) != type)

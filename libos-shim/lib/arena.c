@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /*
- * arena.c - the library's memory: buddies in the caller's arena, behind the
- * struct that describes them
+ * arena.c - the library's memory: buddies in the caller's arena, behind struct
+ * vmemos
  *
  * Whoever frees says the size, so chunks need no header, and most of what the
  * core asks for are pages, of which none is wasted.  A tag per 64 bytes tells
@@ -43,27 +43,23 @@ static size_t take(struct vmemos_arena *a, struct vmemos_chunk *c)
 	return unit;
 }
 
-struct vmemos_arena *vmemos_arena_new(struct vmemos_platform *p)
+struct vmemos *vmemos_arena_init(struct vmemos_platform *p)
 {
-	const size_t head = (sizeof(struct vmemos_arena) + UNIT - 1) / UNIT * UNIT;
-	struct vmemos_arena *a = p->arena;
+	const size_t head = (sizeof(struct vmemos) + UNIT - 1) / UNIT * UNIT;
+	struct vmemos *fs = p->arena;
+	struct vmemos_arena *a;
 	unsigned int order;
 	size_t unit;
 
-	if (!a || (uintptr_t)a % UNIT || p->arena_size < VMEMOS_ARENA_MIN)
+	if (!fs || (uintptr_t)fs % UNIT || p->arena_size < VMEMOS_ARENA_MIN)
 		return NULL;
-	memset(a, 0, sizeof(*a));
-	a->platform = p;
+	memset(fs, 0, sizeof(*fs));
+	a = &fs->arena;
 	/* One tag for each unit, in front of them. */
 	a->units = (p->arena_size - head - UNIT) / (UNIT + 1);
-	a->tags = (uint8_t *)a + head;
+	a->tags = (uint8_t *)fs + head;
 	a->base = a->tags + (a->units + UNIT - 1) / UNIT * UNIT;
 	memset(a->tags, 0, a->units);
-	if (p->lock_new) {
-		a->lock = p->lock_new(p);
-		if (!a->lock)
-			return NULL;
-	}
 	/* The largest chunks that lie right and fit. */
 	for (unit = 0; unit < a->units; unit += (size_t)1 << order) {
 		order = unit ? (unsigned int)__builtin_ctzll(unit) : VMEMOS_ORDERS - 1;
@@ -71,13 +67,7 @@ struct vmemos_arena *vmemos_arena_new(struct vmemos_platform *p)
 			order--;
 		push(a, unit, order);
 	}
-	return a;
-}
-
-void vmemos_arena_end(struct vmemos_arena *a)
-{
-	if (a->lock)
-		a->platform->lock_free(a->platform, a->lock);
+	return fs;
 }
 
 static void *alloc_locked(struct vmemos_arena *a, unsigned int order)
@@ -100,29 +90,29 @@ static void *alloc_locked(struct vmemos_arena *a, unsigned int order)
 	return a->base + unit * UNIT;
 }
 
-void *vmemos_arena_alloc(struct vmemos_arena *a, size_t size)
+void *vmemos_alloc(const struct vmem_env *env, size_t size)
 {
+	struct vmemos *fs = env->ctx;
 	void *mem;
 
-	if (!size || size > a->units * UNIT)
+	if (!size || size > fs->arena.units * UNIT)
 		return NULL;
-	if (a->lock)
-		a->platform->lock(a->lock);
-	mem = alloc_locked(a, order_of(size));
-	if (a->lock)
-		a->platform->unlock(a->lock);
+	vmemos_lock_it(fs, fs->arena.lock);
+	mem = alloc_locked(&fs->arena, order_of(size));
+	vmemos_unlock_it(fs, fs->arena.lock);
 	if (mem)
 		memset(mem, 0, size);
 	return mem;
 }
 
-void vmemos_arena_free(struct vmemos_arena *a, void *mem, size_t size)
+void vmemos_free(const struct vmem_env *env, void *mem, size_t size)
 {
+	struct vmemos *fs = env->ctx;
+	struct vmemos_arena *a = &fs->arena;
 	unsigned int order = order_of(size);
 	size_t unit = (size_t)((uint8_t *)mem - a->base) / UNIT;
 
-	if (a->lock)
-		a->platform->lock(a->lock);
+	vmemos_lock_it(fs, a->lock);
 	a->used -= UNIT << order;
 	while (order + 1 < VMEMOS_ORDERS) {
 		size_t buddy = unit ^ ((size_t)1 << order);
@@ -134,6 +124,5 @@ void vmemos_arena_free(struct vmemos_arena *a, void *mem, size_t size)
 		order++;
 	}
 	push(a, unit, order);
-	if (a->lock)
-		a->platform->unlock(a->lock);
+	vmemos_unlock_it(fs, a->lock);
 }

@@ -58,20 +58,6 @@ static void store_drain(struct vmem_store *store)
 
 /* ---- struct vmem_env ---- */
 
-static void *env_alloc(const struct vmem_env *env, size_t size)
-{
-	struct vmemos *fs = env->ctx;
-
-	return vmemos_arena_alloc(fs->arena, size);
-}
-
-static void env_free(const struct vmem_env *env, void *p, size_t size)
-{
-	struct vmemos *fs = env->ctx;
-
-	vmemos_arena_free(fs->arena, p, size);
-}
-
 static int64_t env_now(const struct vmem_env *env)
 {
 	struct vmemos *fs = env->ctx;
@@ -146,7 +132,7 @@ static void set_store(struct vmemos *fs, const struct vmemos_platform *p)
 static void set_env(struct vmemos *fs, const struct vmemos_platform *p)
 {
 	fs->env = (struct vmem_env){
-		.ctx = fs, .alloc = env_alloc, .free = env_free, .now = env_now,
+		.ctx = fs, .alloc = vmemos_alloc, .free = vmemos_free, .now = env_now,
 		.random = env_random, .log = env_log, .crc32c = vmem_best_crc32c(),
 		.overlay_pages = vmem_overlay_pages(p->arena_size),
 		.lock_new = p->lock_new ? env_lock_new : NULL,
@@ -173,44 +159,50 @@ static int mount_core(struct vmemos *fs, const struct vmemos_mount_opts *opts)
 	return err;
 }
 
-static void free_mount(struct vmemos *fs)
+static int make_locks(struct vmemos *fs, struct vmemos_platform *p)
+{
+	if (!p->lock_new)
+		return 0;
+	fs->lock = p->lock_new(p);
+	fs->arena.lock = p->lock_new(p);
+	return fs->lock && fs->arena.lock ? 0 : -ENOMEM;
+}
+
+static void free_locks(struct vmemos *fs, struct vmemos_platform *p)
 {
 	if (fs->lock)
-		fs->platform->lock_free(fs->platform, fs->lock);
-	vmemos_arena_end(fs->arena);
+		p->lock_free(p, fs->lock);
+	if (fs->arena.lock)
+		p->lock_free(p, fs->arena.lock);
 }
 
 int vmemos_mount(struct vmemos_platform *p, const struct vmemos_mount_opts *opts,
 		 struct vmemos **out)
 {
 	static const struct vmemos_mount_opts defaults;
-	struct vmemos_arena *arena;
 	struct vmemos *fs;
 	int err;
 
 	*out = NULL;
 	if (!platform_complete(p))
 		return -EINVAL;
-	arena = vmemos_arena_new(p);
-	if (!arena)
+	fs = vmemos_arena_init(p);
+	if (!fs)
 		return -ENOMEM;
-	/* It fits into the smallest arena. */
-	fs = vmemos_arena_alloc(arena, sizeof(*fs));
-	fs->arena = arena;
 	fs->platform = p;
 	set_store(fs, p);
 	set_env(fs, p);
-	if (p->lock_new)
-		fs->lock = p->lock_new(p);
-	err = p->lock_new && !fs->lock ? -ENOMEM : mount_core(fs, opts ? opts : &defaults);
+	err = make_locks(fs, p);
+	if (!err)
+		err = mount_core(fs, opts ? opts : &defaults);
 	if (!err) {
 		fs->root.flags = VMEMOS_O_DIRECTORY;
-		err = vmemos_iget(fs, VMEMOS_ROOT_INO, &fs->root.inode);
+		err = vmemos_iget(fs, VMEM_ROOT_INO, &fs->root.inode);
 		if (err)
 			vmem_umount(fs->core);
 	}
 	if (err)
-		free_mount(fs);
+		free_locks(fs, p);
 	else
 		*out = fs;
 	return err;
@@ -230,7 +222,7 @@ int vmemos_umount(struct vmemos *fs)
 	vmemos_ishrink(fs, 0);
 	vmemos_unlock(fs);
 	err = vmem_umount(fs->core);
-	free_mount(fs);
+	free_locks(fs, fs->platform);
 	return err;
 }
 
@@ -276,7 +268,7 @@ void vmemos_get_counters(struct vmemos *fs, struct vmemos_counters *c)
 		.records = s.records, .record_bytes = s.record_bytes, .commits = s.commits,
 		.flushes = s.flushes, .flush_ranges = s.flush_ranges,
 		.flush_bytes = s.flush_bytes, .checkpoints = s.checkpoints,
-		.arena_used = fs->arena->used, .arena_peak = fs->arena->peak,
+		.arena_used = fs->arena.used, .arena_peak = fs->arena.peak,
 	};
 }
 

@@ -8,7 +8,7 @@ static int new_file(struct vmemos_inode *inode, unsigned int flags, struct vmemo
 {
 	struct vmemos *fs = inode->fs;
 
-	*file = vmemos_arena_alloc(fs->arena, sizeof(**file));
+	*file = vmemos_alloc(&fs->env, sizeof(**file));
 	if (!*file)
 		return -ENOMEM;
 	(*file)->inode = inode;
@@ -112,7 +112,7 @@ int vmemos_close(struct vmemos_file *file)
 	vmemos_lock(fs);
 	fs->nr_files--;
 	vmemos_iput(file->inode);
-	vmemos_arena_free(fs->arena, file, sizeof(*file));
+	vmemos_free(&fs->env, file, sizeof(*file));
 	vmemos_unlock(fs);
 	return 0;
 }

@@ -42,11 +42,11 @@ void vmemos_ishrink(struct vmemos *fs, unsigned int keep)
 
 struct vmemos_inode *vmemos_inew(struct vmemos *fs)
 {
-	struct vmemos_inode *inode = vmemos_arena_alloc(fs->arena, sizeof(*inode));
+	struct vmemos_inode *inode = vmemos_alloc(&fs->env, sizeof(*inode));
 
 	if (!inode) {
 		vmemos_ishrink(fs, 0);
-		inode = vmemos_arena_alloc(fs->arena, sizeof(*inode));
+		inode = vmemos_alloc(&fs->env, sizeof(*inode));
 	}
 	if (inode) {
 		inode->fs = fs;
@@ -65,7 +65,7 @@ void vmemos_imade(struct vmemos_inode *inode)
 
 void vmemos_idrop(struct vmemos_inode *inode)
 {
-	vmemos_arena_free(inode->fs->arena, inode, sizeof(*inode));
+	vmemos_free(&inode->fs->env, inode, sizeof(*inode));
 }
 
 int vmemos_iget(struct vmemos *fs, uint64_t ino, struct vmemos_inode **out)

@@ -19,7 +19,6 @@
 #define VMEMOS_BUCKETS		256u
 #define VMEMOS_IDLE_MAX		64u	/* inodes that are kept although nobody uses them */
 #define VMEMOS_PATH_MAX		4096u
-#define VMEMOS_ROOT_INO		1u
 #define VMEMOS_MAX_LINKS	40u
 
 /* A buddy allocator in the caller's arena. */
@@ -28,7 +27,6 @@ struct vmemos_chunk {
 };
 
 struct vmemos_arena {
-	struct vmemos_platform *platform;
 	void *lock;
 	uint8_t *base;			/* units of 64 bytes follow */
 	uint8_t *tags;			/* per unit: order + 1 of the free chunk that starts there */
@@ -59,7 +57,7 @@ struct vmemos {
 	struct vmem_store store;
 	struct vmem_env env;
 	struct vmem_fs *core;
-	struct vmemos_arena *arena;
+	struct vmemos_arena arena;
 	void *lock;
 	struct vmemos_inode *hash[VMEMOS_BUCKETS];
 	unsigned int nr_idle, hand;	/* hand: the bucket that gives one up next */
@@ -68,16 +66,26 @@ struct vmemos {
 	struct vmemos_file root;
 };
 
+static inline void vmemos_lock_it(struct vmemos *fs, void *lock)
+{
+	if (lock)
+		fs->platform->lock(lock);
+}
+
+static inline void vmemos_unlock_it(struct vmemos *fs, void *lock)
+{
+	if (lock)
+		fs->platform->unlock(lock);
+}
+
 static inline void vmemos_lock(struct vmemos *fs)
 {
-	if (fs->lock)
-		fs->platform->lock(fs->lock);
+	vmemos_lock_it(fs, fs->lock);
 }
 
 static inline void vmemos_unlock(struct vmemos *fs)
 {
-	if (fs->lock)
-		fs->platform->unlock(fs->lock);
+	vmemos_unlock_it(fs, fs->lock);
 }
 
 static inline void vmemos_lock_shared(struct vmemos *fs)
@@ -109,11 +117,11 @@ static inline bool vmemos_is_dir(const struct vmemos_inode *inode)
 
 /* ---- arena.c ---- */
 
-/* NULL: it is too small. */
-struct vmemos_arena *vmemos_arena_new(struct vmemos_platform *p);
-void vmemos_arena_end(struct vmemos_arena *a);
-void *vmemos_arena_alloc(struct vmemos_arena *a, size_t size);	/* zeroed */
-void vmemos_arena_free(struct vmemos_arena *a, void *mem, size_t size);
+/* The arena's memory, with struct vmemos in front; NULL: it is too small. */
+struct vmemos *vmemos_arena_init(struct vmemos_platform *p);
+/* As struct vmem_env has them.  Memory is zeroed. */
+void *vmemos_alloc(const struct vmem_env *env, size_t size);
+void vmemos_free(const struct vmem_env *env, void *mem, size_t size);
 
 /* ---- inode.c: fs->lock is held exclusively ---- */
 

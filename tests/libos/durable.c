@@ -16,21 +16,49 @@ static uint8_t cache[STORE] __attribute__((aligned(4096)));
 static uint8_t disk[STORE], arena[4 * MiB] __attribute__((aligned(64)));
 static uint8_t buf[64 * 1024], got[64 * 1024];
 static struct vmemos_platform machine;
-static unsigned int flushes;
-static bool broken;
+static unsigned int flushes, commits;
+static bool broken, fails_before_the_mark;
+static uint64_t room;		/* bytes that the host can still give */
 
-static int flush_to_disk(struct vmemos_platform *p, const struct vmemos_range *r, unsigned int nr)
+static void copy_to_disk(const struct vmemos_range *r, unsigned int nr)
 {
 	unsigned int i;
 
-	(void)p;
-	flushes++;
 	for (i = 0; i < nr && !broken; i++) {
 		uint64_t from = r[i].offset & ~4095ull;
 		uint64_t to = (r[i].offset + r[i].length + 4095) & ~4095ull;
 
 		memcpy(disk + from, cache + from, to - from);
 	}
+}
+
+static int flush_to_disk(struct vmemos_platform *p, const struct vmemos_range *r, unsigned int nr)
+{
+	(void)p;
+	flushes++;
+	copy_to_disk(r, nr);
+	return 0;
+}
+
+/* Two flushes and the store between them, as a device does it. */
+static int commit_to_disk(struct vmemos_platform *p, const struct vmemos_commit *c)
+{
+	(void)p;
+	commits++;
+	copy_to_disk(c->ranges, c->nr_first);
+	if (fails_before_the_mark)
+		return -EIO;
+	memcpy(cache + c->mark_offset, &c->mark_value, sizeof(c->mark_value));
+	copy_to_disk(c->ranges + c->nr_first, c->nr - c->nr_first);
+	return 0;
+}
+
+static int give_room(struct vmemos_platform *p, const struct vmemos_range *range)
+{
+	(void)p;
+	if (range->length > room)
+		return -ENOSPC;
+	room -= range->length;
 	return 0;
 }
 
@@ -241,6 +269,69 @@ static void durability_costs_as_many_flushes_as_said(void)
 	OK(vmemos_umount(fs));
 }
 
+static void one_request_commits_data_and_log(void)
+{
+	struct vmemos_file *f;
+	int fails;
+
+	for (fails = 0; fails < 2; fails++) {
+		CHECK(power_on());
+		machine.commit = commit_to_disk;
+		fails_before_the_mark = false;
+		OK(mount_machine());
+		f = make_file("a");
+		CHECK(f);
+		pattern(buf, 40000, 1);
+		EXPECT(vmemos_pwrite(f, buf, 40000, 0), 40000);
+		flushes = commits = 0;
+		fails_before_the_mark = fails;
+		EXPECT(vmemos_fsync(f, false), fails ? -EIO : 0);
+		EXPECT(commits, 1);
+		CHECK(fails || !flushes);
+		/* The data is on the disk; whether it counts says the mark. */
+		OK(host_fails());
+		EXPECT(vmemos_open(root, "a", VMEMOS_O_RDONLY, 0, &f), fails ? -ENOENT : 0);
+		if (!fails) {
+			EXPECT(vmemos_pread(f, got, sizeof(got), 0), 40000);
+			CHECK(!memcmp(got, buf, 40000));
+			OK(vmemos_close(f));
+		}
+		fails_before_the_mark = false;
+		OK(vmemos_umount(fs));
+	}
+}
+
+static void a_full_host_is_an_error_and_nothing_else(void)
+{
+	struct vmemos_file *f;
+	uint64_t done = 0;
+	int64_t n;
+
+	CHECK(power_on());
+	machine.provision = give_room;
+	room = 0;
+	EXPECT(mount_machine(), -ENOSPC);
+	room = STORE / 2;
+	OK(mount_machine());
+	f = make_file("a");
+	CHECK(f);
+	pattern(buf, sizeof(buf), 3);
+	while ((n = vmemos_pwrite(f, buf, sizeof(buf), done)) > 0)
+		done += (uint64_t)n;
+	EXPECT(n, -ENOSPC);
+	CHECK(done && done < STORE / 2);
+	/* What has room goes on. */
+	EXPECT(vmemos_pwrite(f, buf, 100, 0), 100);
+	OK(vmemos_fsync(f, false));
+	EXPECT(vmemos_pread(f, got, sizeof(got), 0), (int64_t)sizeof(got));
+	CHECK(!memcmp(got, buf, sizeof(got)));
+	/* And so does all when there is room again. */
+	room = STORE;
+	EXPECT(vmemos_pwrite(f, buf, sizeof(buf), done), (int64_t)sizeof(buf));
+	OK(vmemos_close(f));
+	OK(vmemos_umount(fs));
+}
+
 int vmemos_main(struct vmemos_platform *p, int argc, char **argv)
 {
 	static const struct property list[] = {
@@ -249,6 +340,8 @@ int vmemos_main(struct vmemos_platform *p, int argc, char **argv)
 		{ "fsync, sync and release take areas along", fsync_takes_areas_along, true },
 		{ "a call that returned survives the guest", a_call_that_returned_survives_the_guest, true },
 		{ "durability costs as many flushes as said", durability_costs_as_many_flushes_as_said, true },
+		{ "one request commits data and log, in order", one_request_commits_data_and_log, true },
+		{ "a full host is ENOSPC, and nothing else", a_full_host_is_an_error_and_nothing_else, true },
 	};
 
 	broken = argc > 0 && !strcmp(argv[0], "noflush");
