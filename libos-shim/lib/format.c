@@ -9,7 +9,7 @@ struct out {
 
 struct spec {
 	unsigned int width;
-	bool zero, left;
+	bool zero;
 	unsigned int longs;		/* l, ll, z */
 };
 
@@ -24,12 +24,10 @@ static void put_padded(struct out *o, const struct spec *s, const char *text, si
 {
 	size_t pad = s->width > len ? s->width - len : 0;
 
-	for (; pad && !s->left; pad--)
+	while (pad--)
 		put(o, s->zero ? '0' : ' ');
 	while (len--)
 		put(o, *text++);
-	for (; pad; pad--)
-		put(o, ' ');
 }
 
 static void put_number(struct out *o, const struct spec *s, uint64_t v, unsigned int base,
@@ -50,10 +48,7 @@ static void put_number(struct out *o, const struct spec *s, uint64_t v, unsigned
 static const char *parse(const char *f, struct spec *s)
 {
 	memset(s, 0, sizeof(*s));
-	for (; *f == '0' || *f == '-'; f++) {
-		s->zero |= *f == '0';
-		s->left |= *f == '-';
-	}
+	s->zero = *f == '0';
 	for (; *f >= '0' && *f <= '9'; f++)
 		s->width = s->width * 10 + (unsigned int)(*f - '0');
 	for (; *f == 'l' || *f == 'z'; f++)

@@ -106,8 +106,8 @@ SYSCALL(uname)
 SYSCALL(sysinfo)
 {
 	const struct sysinfo s = {
-		.uptime = (long)(clock_monotonic() / SECOND), .totalram = memory_total(),
-		.freeram = memory_free(), .procs = 1, .mem_unit = 1,
+		.uptime = (long)(clock_monotonic() / SECOND), .totalram = pages_total,
+		.freeram = pages_free, .procs = 1, .mem_unit = PAGE_SIZE,
 	};
 
 	return put(a[0], &s, sizeof(s));

@@ -227,7 +227,7 @@ static uint64_t pte_bits(const struct vma *v)
 {
 	/* Without any permission the entry keeps its page, but not for the CPU. */
 	return (v->prot ? PTE_PRESENT : 0) | (v->prot & PROT_WRITE ? PTE_WRITE : 0) |
-	       (v->prot & PROT_EXEC || !cpu.nx ? 0 : PTE_NX);
+	       (v->prot & PROT_EXEC ? 0 : cpu.nx);
 }
 
 static void protect_page(uint64_t *pte, uint64_t va, void *ctx)

@@ -44,7 +44,7 @@ void cpu_init(void)
 		cpu.clwb = b >> 24 & 1;
 	}
 	__cpuid(0x80000001, a, b, c, d);
-	cpu.nx = d >> 20 & 1;
+	cpu.nx = d >> 20 & 1 ? PTE_NX : 0;
 	cpu.phys_bits = 36;
 	if (__get_cpuid(0x80000008, &a, &b, &c, &d))
 		cpu.phys_bits = a & 0xff;

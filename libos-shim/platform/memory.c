@@ -19,7 +19,7 @@ extern char image_start[], image_writable[], image_end[], boot_stack_guard[];
 static struct region regions[MAX_REGIONS];
 static unsigned int nr_regions;
 static uint64_t free_list;	/* of pages given back: each holds the next one's address */
-static uint64_t pages_total, pages_free;
+uint64_t pages_total, pages_free;
 
 static void add_region(uint64_t start, uint64_t end)
 {
@@ -44,16 +44,6 @@ static void add_ram(uint64_t start, uint64_t end)
 		start = ALIGN_UP(module_end, PAGE_SIZE);
 	}
 	add_region(start, end);
-}
-
-uint64_t memory_total(void)
-{
-	return pages_total * PAGE_SIZE;
-}
-
-uint64_t memory_free(void)
-{
-	return pages_free * PAGE_SIZE;
 }
 
 uint64_t page_alloc(void)
@@ -137,7 +127,7 @@ volatile void *map_mmio(uint64_t phys, uint64_t size)
 	uint64_t va = next, start = ALIGN_DOWN(phys, LARGE_PAGE);
 	uint64_t length = ALIGN_UP(phys + size, LARGE_PAGE) - start;
 
-	map_large(va, start, length, PTE_WRITE | PTE_UNCACHED | (cpu.nx ? PTE_NX : 0));
+	map_large(va, start, length, PTE_WRITE | PTE_UNCACHED | cpu.nx);
 	next += length;
 	return (volatile void *)(va + phys - start);
 }
@@ -145,7 +135,7 @@ volatile void *map_mmio(uint64_t phys, uint64_t size)
 /* The image in 4 KiB pages: code is not writable, data not executable. */
 static void protect_image(void)
 {
-	uint64_t va = KERNEL_BASE, *table, phys, nx = cpu.nx ? PTE_NX : 0;
+	uint64_t va = KERNEL_BASE, *table, phys;
 	unsigned int i, k;
 
 	for (i = 0; i < 512; i++) {
@@ -160,7 +150,7 @@ static void protect_image(void)
 		for (k = 0; k < 512; k++, va += PAGE_SIZE)
 			if (va >= (uint64_t)image_start && va < (uint64_t)image_end)
 				table[k] = (va - KERNEL_BASE) | PTE_PRESENT |
-					   (va < (uint64_t)image_writable ? 0 : PTE_WRITE | nx);
+					   (va < (uint64_t)image_writable ? 0 : PTE_WRITE | cpu.nx);
 		boot_pd_high[i] = phys | PTE_PRESENT | PTE_WRITE;
 	}
 }
@@ -173,7 +163,7 @@ void guard_page(const void *page)
 
 static void map_ram(const struct hvm_memmap *map, unsigned int nr)
 {
-	uint64_t base, end, low_end = 0, nx = cpu.nx ? PTE_NX : 0;
+	uint64_t base, end, low_end = 0;
 	unsigned int i, high;
 
 	/* First what boot.S has mapped: the page tables of the rest come from there. */
@@ -184,7 +174,7 @@ static void map_ram(const struct hvm_memmap *map, unsigned int nr)
 			base = ALIGN_DOWN(map[i].address, LARGE_PAGE);
 			end = map[i].address + map[i].size;
 			if (high)
-				map_large(DIRECT_BASE + base, base, end - base, PTE_WRITE | nx);
+				map_large(DIRECT_BASE + base, base, end - base, PTE_WRITE | cpu.nx);
 			else
 				low_end = MAX(low_end, end);
 			pages_total += map[i].size / PAGE_SIZE;
@@ -194,7 +184,7 @@ static void map_ram(const struct hvm_memmap *map, unsigned int nr)
 	/* Holes below 4 GiB may be devices: no cached mapping of them. */
 	for (base = 0; base < LOW_LIMIT; base += LARGE_PAGE)
 		boot_pd[base / LARGE_PAGE] = base < ALIGN_UP(low_end, LARGE_PAGE) ?
-			base | PTE_PRESENT | PTE_WRITE | PTE_LARGE | nx : 0;
+			base | PTE_PRESENT | PTE_WRITE | PTE_LARGE | cpu.nx : 0;
 }
 
 void memory_init(const struct hvm_start_info *info)

@@ -51,7 +51,8 @@ const char *platform_option(const char *name, unsigned int *at);
 
 /* Features of CPUID that matter here. */
 struct cpu {
-	bool nx, rdrand, clwb, clflushopt;
+	uint64_t nx;			/* PTE_NX or 0 */
+	bool rdrand, clwb, clflushopt;
 	unsigned int phys_bits;
 	uint32_t features_edx;		/* CPUID 1, for AT_HWCAP */
 };
@@ -117,8 +118,7 @@ extern const char *(*symbol_hook)(uint64_t address, uint64_t *offset);
 
 struct hvm_start_info;
 void memory_init(const struct hvm_start_info *info);
-uint64_t memory_total(void);
-uint64_t memory_free(void);
+extern uint64_t pages_total, pages_free;
 
 /* A zeroed page's physical address; 0: none left. */
 uint64_t page_alloc(void);

@@ -98,13 +98,13 @@ static void take_start_info(const struct hvm_start_info *info)
  */
 static void give_arena(void)
 {
-	uint64_t size = ALIGN_DOWN(memory_total() / 4, LARGE_PAGE);
+	uint64_t size = ALIGN_DOWN(pages_total * PAGE_SIZE / 4, LARGE_PAGE);
 
 	machine.arena_size = MIN(MAX(size, VMEMOS_ARENA_MIN), 2 * VMEMOS_ARENA_GOOD);
 	machine.arena = memory_take(machine.arena_size);
 	if (!machine.arena)
-		fatal("%lu MiB of memory are too little: give the machine more (-m)",
-		      memory_total() >> 20);
+		fatal("%llu MiB of memory are too little: give the machine more (-m)",
+		      pages_total * PAGE_SIZE >> 20);
 }
 
 void platform_start(void);

@@ -53,8 +53,10 @@ static uint64_t phys_of(const volatile void *p)
 	return (uint64_t)p - KERNEL_BASE;
 }
 
-static void take_capability(const union capability *c, uint64_t address)
+static void take_capability(int pci, const union capability *c)
 {
+	uint64_t address = pci_bar_address(pci, c->at.cap.bar) + c->at.cap.offset;
+
 	switch (c->at.cap.cfg_type) {
 	case VIRTIO_PCI_CAP_COMMON_CFG:
 		dev.common = map_mmio(address, sizeof(*dev.common));
@@ -77,17 +79,15 @@ static void take_capability(const union capability *c, uint64_t address)
 
 static void find_registers(int pci)
 {
-	const unsigned int wanted = 1u << VIRTIO_PCI_CAP_COMMON_CFG | 1u << VIRTIO_PCI_CAP_NOTIFY_CFG |
-				    1u << VIRTIO_PCI_CAP_DEVICE_CFG | 1u << CAP_SHM;
 	unsigned int cap, i;
 	union capability c;
 
 	for (cap = pci_read(pci, PCI_CAPABILITY_LIST) & 0xfc; cap; cap = c.at.cap.cap_next & 0xfc) {
 		for (i = 0; i < 6; i++)
 			c.words[i] = pci_read(pci, cap + 4 * i);
-		if (c.at.cap.cap_vndr == PCI_CAP_ID_VNDR && c.at.cap.cfg_type < 32 &&
-		    wanted >> c.at.cap.cfg_type & 1)
-			take_capability(&c, pci_bar_address(pci, c.at.cap.bar) + c.at.cap.offset);
+		/* The way through configuration space has no BAR. */
+		if (c.at.cap.cap_vndr == PCI_CAP_ID_VNDR && c.at.cap.cfg_type != VIRTIO_PCI_CAP_PCI_CFG)
+			take_capability(pci, &c);
 	}
 	if (!dev.common || !dev.notify || !dev.config || !dev.store)
 		fatal("the vmemstore device lacks a virtio capability");
@@ -220,7 +220,6 @@ static void store_drain(struct vmemos_platform *p)
 
 int store_init(void)
 {
-	const uint64_t nx = cpu.nx ? PTE_NX : 0;
 	int pci = pci_find(DEVICE_ID);
 	unsigned int i;
 
@@ -235,7 +234,7 @@ int store_init(void)
 		fatal("the vmemstore device's store is larger than its BAR");
 	if (dev.store < 1ull << 32)
 		say("vmemos: the store lies below 4 GiB: the firmware may have made it uncached\n");
-	map_large(VMEMOS_BASE, dev.store, machine.size, PTE_WRITE | nx);
+	map_large(VMEMOS_BASE, dev.store, machine.size, PTE_WRITE | cpu.nx);
 	for (i = 0; i < VMEMOS_GENERATION_LEN; i++)
 		machine.generation[i] = dev.config->generation[i];
 	dev.max_ranges = dev.config->max_ranges;

@@ -167,8 +167,8 @@ static bool measure(const struct operation *op, bool check)
 			      good ? "ok" : "not ok", op->name, counted[ROUNDS / 2], op->most,
 			      flushed[ROUNDS / 2]);
 	else
-		vmemos_printf(platform, "%-40s %6ld instructions, %ld host flushes\n", op->name,
-			      counted[ROUNDS / 2], flushed[ROUNDS / 2]);
+		vmemos_printf(platform, "%6ld instructions, %ld host flushes: %s\n",
+			      counted[ROUNDS / 2], flushed[ROUNDS / 2], op->name);
 	return good;
 }
 
