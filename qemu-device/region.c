@@ -4,6 +4,7 @@
  */
 #include "qemu/osdep.h"
 #include "qemu/atomic.h"
+#include "qemu/bswap.h"
 #include "exec/ramblock.h"
 #include "hw/core/cpu.h"
 
@@ -16,10 +17,8 @@ static uint64_t read_store(void *opaque, hwaddr offset, unsigned size)
 {
     VMemStoreRegion *r = opaque;
     const uint8_t *bytes = memory_region_get_ram_ptr(&r->mr);
-    uint64_t value = 0;
 
-    memcpy(&value, bytes + offset, size);
-    return value;
+    return ldn_le_p(bytes + offset, size);
 }
 
 static void refuse_write(void *opaque, hwaddr offset, uint64_t value,

@@ -21,6 +21,7 @@ typedef struct VMemStoreRequest {
     VirtQueueElement elem;
     uint32_t type;              /* VMEMSTORE_REQ_* */
     uint32_t status;            /* of what is not a flush */
+    bool lost;                  /* it met a write-back that failed */
     VMemStoreFlush flush;       /* its spans are those of any request */
     VMemStoreJob job;           /* unless it is a flush */
 } VMemStoreRequest;
@@ -142,6 +143,7 @@ static uint32_t parse_request(const VMemStore *s, VMemStoreRequest *req)
     uint32_t type, nr_ranges, status;
 
     req->flush = (VMemStoreFlush) { 0 };
+    req->lost = false;
     iov_to_buf(req->elem.out_sg, req->elem.out_num, 0, &header, sizeof(header));
     req->type = type = le32_to_cpu(header.type);
     nr_ranges = le32_to_cpu(header.nr_ranges);
@@ -374,6 +376,7 @@ static void space_run(void *opaque, VMemStoreJob *job)
                                         spans, nr);
     } else if (req->type == VMEMSTORE_REQ_SMALL_PAGES) {
         err = keep_small(s, spans, nr);
+        req->lost = err != 0;
     } else {
         nr = vmemstore_space_narrow(spans, nr, block);
         qatomic_inc(&s->space.discards);
@@ -390,8 +393,14 @@ static void space_run(void *opaque, VMemStoreJob *job)
 static void space_complete(void *opaque, VMemStoreJob *job, bool cancelled)
 {
     VMemStoreRequest *req = container_of(job, VMemStoreRequest, job);
+    VMemStore *s = opaque;
     uint32_t status = req->status;
 
+    if (req->lost && s->flusher) {
+        /* The kernel has told, and marked the pages clean: as a failed flush. */
+        vmemstore_flusher_fail(s->flusher);
+        vmemstore_report_loss(s, "a write-back failed");
+    }
     finish_request(opaque, req, cancelled, status);
     if (!cancelled) {
         interrupt_guest(opaque);
