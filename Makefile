@@ -62,6 +62,12 @@ fuzz: deps ## damaged images for the core, SECONDS=60 for each harness
 fuzz-long: deps ## an hour of libFuzzer for each harness, going on where the last run ended; report
 	@tests/fuzz/long.sh
 
+fuzz-device: deps ## the device in a QEMU built with ASan, under libFuzzer for SECONDS=60
+	@qemu-device/fuzz/run.sh $(or $(SECONDS),60)
+
+fuzz-device-long: deps ## an hour of CPU time of it, going on where the last run ended; report
+	@qemu-device/fuzz/run.sh -l
+
 libos: deps ## build the library for processes and unikernels, with its examples
 	@tests/step "library     build/libos/" $(MAKE) -j$(JOBS) -C libos-shim
 	@tests/step "unikernel   build/libos/bare/" $(MAKE) -j$(JOBS) -C libos-shim bare
@@ -89,5 +95,5 @@ clean: ## remove what was built, keep what was downloaded
 distclean: ## remove build/
 	@rm -rf build
 
-.PHONY: help demo test build deps test-programs unikernel unikernel-programs unikernel-demo unikernel-kill bench bench-flush powercut crash crash-long fuzz coverage fuzz-long migrate libos libos-kill check-6.12 lint clean distclean
+.PHONY: help demo test build deps test-programs unikernel unikernel-programs unikernel-demo unikernel-kill bench bench-flush powercut crash crash-long fuzz coverage fuzz-long fuzz-device fuzz-device-long migrate libos libos-kill check-6.12 lint clean distclean
 .NOTPARALLEL:

@@ -3,12 +3,14 @@
 #
 # apply-overlay.sh QEMU_SRC - put the device into a QEMU source tree
 #
-# Copies the device to hw/vmemstore and its tests to tests/qtest, and adds lines to
-# hw/Kconfig, hw/meson.build, meson.build (trace events) and tests/qtest/meson.build.
-# May be repeated: it then only updates the copies.
+# Copies the device to hw/vmemstore, its tests to tests/qtest and its fuzzer to
+# tests/qtest/fuzz, and adds lines to hw/Kconfig, hw/meson.build, meson.build (trace
+# events) and the meson.build of the tests and of the fuzzers.  May be repeated: it then
+# only updates the copies.
 #
 # Not there: tests that need no QEMU (spans-test.c, engine-test.c), and run under
-# sanitizers of their own, or need a host of their own (network-test.c, crash-test.c).
+# sanitizers of their own, or need a host of their own (network-test.c, crash-test.c,
+# inflight-test.c).
 set -eu
 
 qtests="vmemstore-test access-test space-test flush-test insight-test compat-test growth-test"
@@ -49,6 +51,9 @@ for file in "$here"/*.c "$here"/*.h "$here/trace-events" "$here"/overlay/hw/vmem
 done
 put "$here/tests/testdriver.c" "$src/tests/qtest/testdriver.c"
 put "$here/tests/testdriver.h" "$src/tests/qtest/testdriver.h"
+for file in "$here"/fuzz/*.c "$here"/fuzz/*.h; do
+    put "$file" "$src/tests/qtest/fuzz/${file##*/}"
+done
 
 add_after hw/Kconfig '^source virtio/Kconfig' 'source vmemstore/Kconfig'
 add_after hw/meson.build "^subdir[(]'virtio'[)]" "subdir('vmemstore')"
@@ -72,4 +77,6 @@ if cmp -s "$qtest_meson" "$qtest_meson.before"; then
 else
     rm "$qtest_meson.before"
 fi
+add_after tests/qtest/fuzz/meson.build '^# Targets' \
+    "specific_fuzz_ss.add(when: 'CONFIG_VMEMSTORE', if_true: [files('vmemstore_fuzz.c', 'fuzz_device.c', 'fuzz_request.c', '../testdriver.c'), declare_dependency(include_directories: include_directories('../../../target/i386'))])"
 echo "apply-overlay: vmemstore is in $src (QEMU $version); configure and build it as usual"

@@ -22,7 +22,9 @@ void vmemstore_region_grow(VMemStoreRegion *r, const VMemStoreMapping *mapping);
 /*
  * Make the mapping guest memory that belongs to @owner: plain RAM, or, when it
  * is read-only, memory that is read like RAM while writes are dropped and
- * counted.
+ * counted.  Whoever uses it keeps @owner, hence @r must be part of that: it must
+ * not be an object that is part of another one, which does not live longer for
+ * being used.
  */
 void vmemstore_region_init(VMemStoreRegion *r, Object *owner,
                            const VMemStoreMapping *mapping);

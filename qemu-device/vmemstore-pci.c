@@ -89,6 +89,9 @@ static void vmemstore_pci_realize(VirtIOPCIProxy *proxy, Error **errp)
     dev->vdev.may_run_in_vcpu = vmemstore_allow_reentry(&proxy->notify.mr);
 
     size = dev->vdev.mapping.max_size;
+    if (!add_shm_capability(pci, size, errp)) {
+        return;
+    }
     memory_region_init(&dev->bar, OBJECT(dev), "vmemstore.bar",
                        MAX(pow2ceil(size), VMEMSTORE_ROOM_MIN));
     memory_region_add_subregion(&dev->bar, 0, &dev->vdev.region.mr);
@@ -96,7 +99,25 @@ static void vmemstore_pci_realize(VirtIOPCIProxy *proxy, Error **errp)
                      PCI_BASE_ADDRESS_SPACE_MEMORY |
                      PCI_BASE_ADDRESS_MEM_TYPE_64 |
                      PCI_BASE_ADDRESS_MEM_PREFETCH, &dev->bar);
-    add_shm_capability(pci, size, errp);
+}
+
+/* While the store is in the BAR, it keeps the device that both belong to. */
+static void vmemstore_pci_exit(PCIDevice *pci)
+{
+    VMemStorePCI *dev = VMEMSTORE_PCI(pci);
+    ObjectClass *parent = object_class_by_name(TYPE_VIRTIO_PCI);
+
+    memory_region_del_subregion(&dev->bar, &dev->vdev.region.mr);
+    PCI_DEVICE_CLASS(parent)->exit(pci);
+}
+
+/*
+ * Only here is it certain that no vCPU and no DMA uses the memory any more:
+ * they hold a reference to the owner of the region, which is this.
+ */
+static void vmemstore_pci_instance_finalize(Object *obj)
+{
+    vmemstore_close(&VMEMSTORE_PCI(obj)->vdev);
 }
 
 static char *get_backing(Object *obj, Error **errp)
@@ -202,6 +223,7 @@ static void vmemstore_pci_class_init(ObjectClass *klass,
     object_class_property_add_str(klass, "backing", get_backing, NULL);
     object_class_property_add_str(klass, "generation", get_generation, NULL);
     vpc->realize = vmemstore_pci_realize;
+    pc->exit = vmemstore_pci_exit;
     pc->class_id = PCI_CLASS_OTHERS;
     pc->revision = 1;
 }
@@ -211,6 +233,7 @@ static const TypeInfo vmemstore_pci_info = {
     .parent = TYPE_VIRTIO_PCI,
     .instance_size = sizeof(VMemStorePCI),
     .instance_init = vmemstore_pci_instance_init,
+    .instance_finalize = vmemstore_pci_instance_finalize,
     .class_init = vmemstore_pci_class_init,
     .interfaces = VMEMSTORE_INTERFACES {
         { INTERFACE_PCIE_DEVICE },

@@ -214,7 +214,9 @@ static void start_device(VMemStore *s)
 {
     VirtIODevice *vdev = VIRTIO_DEVICE(s);
 
-    vmemstore_region_init(&s->region, OBJECT(s), &s->mapping);
+    /* The memory of this object is part of the user's, which must outlive it. */
+    vmemstore_region_init(&s->region, OBJECT(vmemstore_user_device(s)),
+                          &s->mapping);
     if (vmemstore_faults_watch(&s->faults, s->mapping.base,
                                s->mapping.max_size, s->mapping.granule)) {
         event_notifier_set_handler(&s->faults.notifier, vmemstore_page_lost);
@@ -253,7 +255,7 @@ static void stop_device(VMemStore *s)
     close_trace_file(s);
 }
 
-static void close_store(VMemStore *s)
+void vmemstore_close(VMemStore *s)
 {
     vmemstore_shadow_close(s->shadow);
     s->shadow = NULL;
@@ -296,7 +298,7 @@ static void vmemstore_realize(DeviceState *dev, Error **errp)
         return;
     }
     if (!open_shadow(s, errp)) {
-        close_store(s);
+        vmemstore_close(s);
         close_trace_file(s);
         return;
     }
@@ -359,15 +361,6 @@ static void vmemstore_instance_init(Object *obj)
     s->trace_fd = -1;
 }
 
-/*
- * Only here is it certain that no vCPU and no DMA uses the memory any more:
- * they hold a reference to the owner of the region.
- */
-static void vmemstore_instance_finalize(Object *obj)
-{
-    close_store(VMEMSTORE(obj));
-}
-
 VMEMSTORE_PROPERTIES vmemstore_properties[] = {
     DEFINE_PROP_STRING("file", VMemStore, path),
     { .name = "size", .info = &size_info },
@@ -415,7 +408,6 @@ static const TypeInfo vmemstore_info = {
     .parent = TYPE_VIRTIO_DEVICE,
     .instance_size = sizeof(VMemStore),
     .instance_init = vmemstore_instance_init,
-    .instance_finalize = vmemstore_instance_finalize,
     .class_init = vmemstore_class_init,
 };
 

@@ -91,6 +91,9 @@ struct VMemStore {
 void vmemstore_engine_start(VMemStore *s);
 void vmemstore_engine_stop(VMemStore *s);
 
+/* Let go of the file and the memory: nobody may use them any more. */
+void vmemstore_close(VMemStore *s);
+
 /* What the user made: the device on its bus. */
 static inline DeviceState *vmemstore_user_device(VMemStore *s)
 {

@@ -333,7 +333,7 @@ static void assert_held(Driver *d)
 static void eject(Driver *d)
 {
     qtest_outl(d->qts, ACPI_BUS, 0);
-    qtest_outl(d->qts, ACPI_EJECT, 1u << PCI_SLOT);
+    qtest_outl(d->qts, ACPI_EJECT, 1u << DEVICE_SLOT);
 }
 
 static void unplug(Driver *d)
@@ -446,7 +446,7 @@ static void test_migrates(void)
     g_autofree char *other = g_strconcat(image, ".other", NULL);
     g_autofree char *args = g_strdup_printf(
         "-machine pc -nodefaults -m 64M -incoming 'exec:cat <%s' -device vmemstore,"
-        "id=store,addr=%d,file=%s,size=8M,migrate=copy", stream, PCI_SLOT, other);
+        "id=store,addr=%d,file=%s,size=8M,migrate=copy", stream, DEVICE_SLOT, other);
     g_autofree char *begun = NULL, *size = NULL;
     Driver d;
 

@@ -126,7 +126,7 @@ static void start_target(Driver *d, const char *socket)
 {
     g_autofree char *args = g_strdup_printf(
         "-machine q35 -nodefaults -m 64M -device vmemstore,id=store,addr=%d,file=%s,"
-        "migrate=shared -incoming defer -bios %s", PCI_SLOT, there, halt);
+        "migrate=shared -incoming defer -bios %s", DEVICE_SLOT, there, halt);
     g_autofree char *command = g_strdup_printf("migrate_incoming unix:%s", socket);
     g_autofree char *qemu = g_strdup(getenv("QTEST_QEMU_BINARY"));
 

@@ -18,7 +18,6 @@
 
 #include "testdriver.h"
 
-#define PCI_ADDRESS (0x80000000u | PCI_SLOT << 11)
 #define PCI_CONFIG_ADDRESS 0xcf8
 #define PCI_CONFIG_DATA 0xcfc
 
@@ -42,15 +41,20 @@ enum { CAP_COMMON = 1, CAP_NOTIFY = 2, CAP_ISR = 3, CAP_DEVICE = 4, CAP_SHM = 8 
 
 #define FEATURE_VERSION_1 (1ull << 32)
 
+static uint32_t pci_address(const Driver *d, uint8_t offset)
+{
+    return 0x80000000u | d->slot << 11 | offset;
+}
+
 uint32_t pci_read(Driver *d, uint8_t offset)
 {
-    qtest_outl(d->qts, PCI_CONFIG_ADDRESS, PCI_ADDRESS | (offset & ~3u));
+    qtest_outl(d->qts, PCI_CONFIG_ADDRESS, pci_address(d, offset & ~3u));
     return qtest_inl(d->qts, PCI_CONFIG_DATA) >> (8 * (offset & 3));
 }
 
 void pci_write(Driver *d, uint8_t offset, uint32_t value)
 {
-    qtest_outl(d->qts, PCI_CONFIG_ADDRESS, PCI_ADDRESS | offset);
+    qtest_outl(d->qts, PCI_CONFIG_ADDRESS, pci_address(d, offset));
     qtest_outl(d->qts, PCI_CONFIG_DATA, value);
 }
 
@@ -115,24 +119,30 @@ static int start_qemu(Driver *d, const char *machine, const char *device_options
     g_assert(g_close(g_file_open_tmp("vmemstore-pid-XXXXXX", &file, NULL), NULL));
     args = g_strdup_printf("-machine %s -nodefaults -m 64M -pidfile %s "
                            "-device vmemstore,id=store,addr=%d,%s", machine,
-                           file, PCI_SLOT, device_options);
+                           file, DEVICE_SLOT, device_options);
     d->qts = qtest_init(args);
     g_assert(g_file_get_contents(file, &pid, NULL, NULL));
     g_unlink(file);
     return atoi(pid);
 }
 
-void driver_start(Driver *d, const char *machine, const char *device_options)
+void driver_find(Driver *d)
 {
     uint8_t cap;
 
-    memset(d, 0, sizeof(*d));
-    d->pid = start_qemu(d, machine, device_options);
     place_bars(d);
     for (cap = pci_read(d, 0x34); cap; cap = pci_read(d, cap + 1)) {
         note_capability(d, cap);
     }
     g_assert(d->common && d->notify && d->isr && d->config && d->store);
+}
+
+void driver_start(Driver *d, const char *machine, const char *device_options)
+{
+    memset(d, 0, sizeof(*d));
+    d->slot = DEVICE_SLOT;
+    d->pid = start_qemu(d, machine, device_options);
+    driver_find(d);
     g_assert(d->msix_table);
     driver_init(d);
 }
@@ -250,9 +260,11 @@ void driver_init(Driver *d)
     negotiate(d);
     set_status(d, status |= STATUS_FEATURES_OK);
     g_assert(device_status(d) & STATUS_FEATURES_OK);
-    set_vector(d, 0, MSI_CONFIG, 0xc0);
-    set_vector(d, 1, MSI_QUEUE, 0xf1);
-    qtest_writew(d->qts, d->common + COMMON_MSIX_CONFIG, 0);
+    if (d->msix_table) {
+        set_vector(d, 0, MSI_CONFIG, 0xc0);
+        set_vector(d, 1, MSI_QUEUE, 0xf1);
+        qtest_writew(d->qts, d->common + COMMON_MSIX_CONFIG, 0);
+    }
     set_up_queue(d);
     set_status(d, status | STATUS_DRIVER_OK);
 }
@@ -305,7 +317,11 @@ bool wait_used(Driver *d, unsigned nr)
         if (d->used_idx == wanted) {
             return true;
         }
-        g_usleep(100);
+        if (d->idle) {
+            d->idle();
+        } else {
+            g_usleep(100);
+        }
     } while (g_get_monotonic_time() < end);
     return false;
 }
@@ -373,6 +389,8 @@ void tests_begin(int *argc, char ***argv)
     const char *parent = getenv("VMEMSTORE_TEST_DIR");
 
     g_test_init(argc, argv, NULL);
+    /* What QEMU uses after it was freed is wrong then (mallopt(3)). */
+    g_setenv("MALLOC_PERTURB_", "165", FALSE);
     folder = g_build_filename(parent ? parent : g_get_tmp_dir(),
                               "vmemstore-test-XXXXXX", NULL);
     g_assert(g_mkdtemp(folder));

@@ -23,8 +23,8 @@
 
 #define QUEUE_SIZE 128
 
-/* The device number on bus 0. */
-#define PCI_SLOT 4
+/* The device number on bus 0, in a QEMU that driver_start() starts. */
+#define DEVICE_SLOT 4
 
 /* Guest memory that the tests use. */
 #define DESC_ADDR   0x100000
@@ -49,12 +49,14 @@
 typedef struct Driver {
     QTestState *qts;
     int pid;                    /* of QEMU */
+    unsigned slot;              /* the device number on bus 0 */
+    void (*idle)(void);         /* in the process of QEMU: let it work; or NULL */
     uint64_t common, isr, config, notify;
     uint64_t store;             /* the shared memory region */
     uint64_t store_length;
     int store_bar;
     uint64_t store_bar_size;
-    uint64_t msix_table;
+    uint64_t msix_table;        /* 0: none (vectors=0) */
     uint64_t features;          /* offered by the device */
     uint16_t avail_idx;
     uint16_t used_idx;
@@ -77,6 +79,9 @@ void driver_stop(Driver *d);
 void driver_kill(Driver *d);
 /* Ring the doorbell; QEMU is to end itself, by SIGKILL, before it has answered all. */
 void driver_last_doorbell(Driver *d);
+
+/* Of a device that is there, at qts and slot: place its BARs, find its parts. */
+void driver_find(Driver *d);
 
 /* Reset the device and bring it up, queue and interrupts included. */
 void driver_init(Driver *d);

@@ -309,7 +309,7 @@ static void test_unplug_in_flight(void)
     for (unsigned nr = 0; nr <= QUEUE_SIZE / 2; nr += 16) {
         start_on(&d, "pc", "");
         submit_many(&d, nr);
-        qtest_outl(d.qts, ACPI_PCI_EJECT, 1 << PCI_SLOT);
+        qtest_outl(d.qts, ACPI_PCI_EJECT, 1 << DEVICE_SLOT);
         g_assert_cmphex(pci_read(&d, 0), ==, UINT32_MAX);
         /* The file becomes free although the first QEMU still runs. */
         wait_until_unlocked();
@@ -318,6 +318,28 @@ static void test_unplug_in_flight(void)
         driver_stop(&second);
         driver_stop(&d);
     }
+}
+
+/*
+ * The memory that the guest sees must keep all of the device, not only the part
+ * that it belongs to: QEMU goes on using it for a moment.
+ */
+static void test_unplug_with_store_mapped_alone(void)
+{
+    Driver d;
+
+    start_on(&d, "pc", "");
+    assert_alive(&d);
+    pci_write(&d, 0x14, UINT32_MAX);
+    pci_write(&d, 0x20, UINT32_MAX);
+    pci_write(&d, 0x24, UINT32_MAX);
+    g_assert_cmpuint(device_status(&d), ==, 0);
+    qtest_writeq(d.qts, d.store, 1);
+    qtest_outl(d.qts, ACPI_PCI_EJECT, 1 << DEVICE_SLOT);
+    wait_until_unlocked();
+    g_usleep(300000);
+    g_assert_cmphex(pci_read(&d, 0), ==, UINT32_MAX);
+    driver_stop(&d);
 }
 
 static void test_readonly(void)
@@ -660,6 +682,8 @@ int main(int argc, char **argv)
         { "many flushes in flight", test_many_in_flight },
         { "reset with flushes in flight", test_reset_in_flight },
         { "unplug with flushes in flight", test_unplug_in_flight },
+        { "unplug with nothing mapped but the store",
+          test_unplug_with_store_mapped_alone },
         { "readonly", test_readonly },
         { "flush errors stick", test_errors_stick },
         { "ranges outside the store are refused", test_bad_ranges },

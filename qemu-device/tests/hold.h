@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * hold.h - what hold.so, in QEMU, and a test tell each other
+ *
+ * A file that both have mapped: the test says which call of msync() is to wait,
+ * and hold.so which has come.  All fields are atomic.
+ */
+#ifndef HOLD_H
+#define HOLD_H
+
+#include <stdint.h>
+
+/* The environment variable with the name of the file. */
+#define HOLD_FILE "VMEMSTORE_TEST_HOLD"
+
+typedef struct Hold {
+    uint32_t calls;         /* so far */
+    uint32_t at;            /* this one waits, 1 is the first; 0: none */
+    uint32_t held;          /* it does */
+    uint32_t release;       /* it may go on */
+    uint32_t map_us;        /* to map a file at a fixed place takes so long */
+} Hold;
+
+#endif /* HOLD_H */

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * inflight-test.c - reset, unplug and growth while the host takes its time
+ *
+ * The disk is busy for as long as the test wants: hold.so makes one msync() of
+ * QEMU wait.  Meanwhile the test asks for the reset, or takes the device away,
+ * which has to wait, too; another thread then lets the disk go on.
+ */
+#include <fcntl.h>
+#include <glib.h>
+#include <glib/gstdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "hold.h"
+#include "testdriver.h"
+
+#define STORE_SIZE (8ull << 20)
+
+/* Registers of ACPI PCI hotplug (docs/specs/acpi_pci_hotplug). */
+#define ACPI_PCI_EJECT 0xae08
+#define ACPI_PCI_BUS   0xae10
+
+/* How long the disk goes on after the test has begun to wait for it. */
+#define BUSY_US 200000
+
+#define MARK_OFFSET (65536 + 8)
+#define MARK        0x1122334455667788ull
+
+typedef struct Commit {
+    struct vmemstore_commit head;
+    struct vmemstore_range ranges[2];
+} Commit;
+
+static const Commit commit = {
+    .head = {
+        .type = VMEMSTORE_REQ_COMMIT, .nr_ranges = 2, .nr_first = 1,
+        .flags = VMEMSTORE_COMMIT_MARK,
+        .mark_offset = MARK_OFFSET, .mark_value = MARK,
+    },
+    .ranges = { { 0, 4096 }, { 65536, 4096 } },
+};
+
+static char *image, *trace_file;
+static Hold *hold;
+
+static uint32_t get(const uint32_t *field)
+{
+    return __atomic_load_n(field, __ATOMIC_SEQ_CST);
+}
+
+/* ---- helpers ---- */
+
+static void start(Driver *d, const char *more)
+{
+    g_autofree char *options = g_strdup_printf(
+        "file=%s,x-trace-file=%s,flush-in-vcpu=off%s", image, trace_file, more);
+
+    memset(hold, 0, sizeof(*hold));
+    g_unlink(trace_file);
+    driver_start(d, "pc", options);
+    qtest_writeq(d->qts, d->store + MARK_OFFSET, 0);
+}
+
+static void assert_trace(const char *expected)
+{
+    g_autofree char *text = NULL;
+
+    if (g_file_test(trace_file, G_FILE_TEST_EXISTS)) {
+        g_assert(g_file_get_contents(trace_file, &text, NULL, NULL));
+    }
+    g_assert_cmpstr(text ? text : "", ==, expected);
+}
+
+static void hold_call(uint32_t nr)
+{
+    __atomic_store_n(&hold->at, get(&hold->calls) + nr, __ATOMIC_SEQ_CST);
+}
+
+static void wait_held(void)
+{
+    int64_t end = g_get_monotonic_time() + 60 * G_TIME_SPAN_SECOND;
+
+    while (!get(&hold->held)) {
+        g_assert(g_get_monotonic_time() < end);
+        g_usleep(1000);
+    }
+}
+
+static void *release(void *opaque)
+{
+    Hold *h = opaque;
+
+    g_usleep(BUSY_US);
+    __atomic_store_n(&h->release, 1, __ATOMIC_SEQ_CST);
+    return NULL;
+}
+
+/* What comes next has to wait for the disk. */
+static GThread *release_soon(void)
+{
+    return g_thread_new("release", release, hold);
+}
+
+static void assert_has_waited(GThread *thread)
+{
+    g_assert(get(&hold->release));
+    g_thread_join(thread);
+}
+
+static void submit(Driver *d, unsigned slot, const void *request, size_t length)
+{
+    put_request(d, slot, request, length);
+    offer(d, slot);
+}
+
+/* A commit whose part @part the disk is busy with, and flushes behind it. */
+static void start_commit(Driver *d, unsigned part)
+{
+    const struct {
+        struct vmemstore_req head;
+        struct vmemstore_range range;
+    } flush = {
+        { .type = VMEMSTORE_REQ_FLUSH, .nr_ranges = 1 },
+        { .offset = part == 1 ? 0 : 65536, .length = 4096 },
+    };
+
+    hold_call(part);
+    submit(d, 0, &commit, sizeof(commit));
+    doorbell(d);
+    wait_held();
+    /* They need the page that the disk is busy with. */
+    for (unsigned slot = 2; slot < 20; slot += 2) {
+        submit(d, slot, &flush, sizeof(flush));
+    }
+    doorbell(d);
+    g_assert_cmphex(qtest_readq(d->qts, d->store + MARK_OFFSET), ==,
+                    part == 1 ? 0 : MARK);
+}
+
+static void start_flush(Driver *d)
+{
+    const struct {
+        struct vmemstore_req head;
+        struct vmemstore_range ranges[2];
+    } request = {
+        { .type = VMEMSTORE_REQ_FLUSH, .nr_ranges = 2 },
+        { { 0, 4096 }, { 1 << 20, 4096 } },
+    };
+
+    hold_call(1);
+    for (unsigned slot = 0; slot < 20; slot += 2) {
+        submit(d, slot, &request, sizeof(request));
+    }
+    doorbell(d);
+    wait_held();
+}
+
+static uint16_t answers(Driver *d)
+{
+    return qtest_readw(d->qts, USED_ADDR + 2);
+}
+
+/* ---- reset ---- */
+
+static void reset_and_go_on(Driver *d)
+{
+    const uint64_t range[] = { 4096, 4096 };
+    uint32_t calls = get(&hold->calls);
+    GThread *thread;
+
+    g_assert_cmpuint(answers(d), ==, 0);
+    thread = release_soon();
+    driver_init(d);
+    assert_has_waited(thread);
+    /* Nothing was begun any more, and nothing is answered. */
+    g_assert_cmpuint(get(&hold->calls), ==, calls);
+    g_assert_cmpuint(answers(d), ==, 0);
+    g_assert_cmpuint(flush(d, 1, range), ==, VMEMSTORE_S_OK);
+    g_assert_cmpuint(answers(d), ==, 1);
+    assert_trace("flush ok 4096+4096\n");
+}
+
+static void reset_in_part(unsigned part)
+{
+    Driver d;
+
+    start(&d, "");
+    start_commit(&d, part);
+    reset_and_go_on(&d);
+    driver_stop(&d);
+}
+
+static void test_reset_in_first_part(void)
+{
+    reset_in_part(1);
+}
+
+static void test_reset_in_second_part(void)
+{
+    reset_in_part(2);
+}
+
+static void test_reset_in_flush(void)
+{
+    GThread *thread;
+    Driver d;
+
+    start(&d, "");
+    start_flush(&d);
+    g_assert_cmpuint(answers(&d), ==, 0);
+    thread = release_soon();
+    driver_init(&d);
+    assert_has_waited(thread);
+    g_assert_cmpuint(answers(&d), ==, 0);
+    assert_trace("");
+    driver_stop(&d);
+}
+
+/* ---- unplug ---- */
+
+static bool is_locked(void)
+{
+    struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+    int fd = open(image, O_RDWR);
+
+    g_assert(fd >= 0 && fcntl(fd, F_OFD_GETLK, &lock) == 0);
+    close(fd);
+    return lock.l_type != F_UNLCK;
+}
+
+static void eject(Driver *d)
+{
+    qtest_outl(d->qts, ACPI_PCI_BUS, 0);
+    qtest_outl(d->qts, ACPI_PCI_EJECT, 1u << DEVICE_SLOT);
+}
+
+static void unplug_and_look(Driver *d)
+{
+    g_autofree char *answer = qtest_hmp(d->qts, "device_del store");
+    int64_t end = g_get_monotonic_time() + 60 * G_TIME_SPAN_SECOND;
+    uint32_t calls = get(&hold->calls);
+    GThread *thread;
+
+    g_assert_cmpstr(answer, ==, "");
+    g_assert(is_locked());
+    thread = release_soon();
+    eject(d);
+    assert_has_waited(thread);
+    qtest_qmp_eventwait(d->qts, "DEVICE_DELETED");
+    g_assert_cmphex(pci_read(d, 0), ==, UINT32_MAX);
+    while (is_locked()) {
+        g_assert(g_get_monotonic_time() < end);
+        g_usleep(1000);
+    }
+    /* The ranges of one flush are one sync, by one call or two. */
+    g_assert_cmpuint(get(&hold->calls), <=, calls + 1);
+    g_assert_cmpuint(answers(d), ==, 0);
+    assert_trace("");
+    driver_stop(d);
+}
+
+static void unplug_in_part(unsigned part)
+{
+    Driver d;
+
+    start(&d, "");
+    start_commit(&d, part);
+    unplug_and_look(&d);
+}
+
+static void test_unplug_in_first_part(void)
+{
+    unplug_in_part(1);
+}
+
+static void test_unplug_in_second_part(void)
+{
+    unplug_in_part(2);
+}
+
+static void test_unplug_in_flush(void)
+{
+    Driver d;
+
+    start(&d, "");
+    start_flush(&d);
+    unplug_and_look(&d);
+}
+
+static void test_in_use(void)
+{
+    g_autofree char *answer = NULL;
+    GThread *thread;
+    Driver d;
+
+    start(&d, "");
+    qtest_writel(d.qts, d.config + offsetof(struct vmemstore_config, in_use), 1);
+    start_commit(&d, 1);
+    answer = qtest_hmp(d.qts, "device_del store");
+    g_assert(strstr(answer, "is in use in the guest"));
+    thread = release_soon();
+    g_assert(wait_used(&d, 10));
+    g_thread_join(thread);
+    for (unsigned slot = 0; slot < 20; slot += 2) {
+        g_assert_cmpuint(response_status(&d, slot), ==, VMEMSTORE_S_OK);
+    }
+    g_assert_cmphex(qtest_readq(d.qts, d.store + MARK_OFFSET), ==, MARK);
+    driver_stop(&d);
+}
+
+/* ---- growth ---- */
+
+/* The thread that plays the power cut looks at the store all the time. */
+static void test_nobody_looks_too_early(void)
+{
+    g_autofree char *shadow = test_file("shadow", 0);
+    g_autofree char *options = g_strconcat(",x-powercut=", shadow, NULL);
+    g_autofree char *answer = NULL;
+    Driver d;
+
+    start(&d, options);
+    __atomic_store_n(&hold->map_us, BUSY_US, __ATOMIC_SEQ_CST);
+    answer = qtest_hmp(d.qts, "qom-set /machine/peripheral/store size 64M");
+    g_assert_cmpstr(answer, ==, "");
+    qtest_qmp_eventwait(d.qts, "VMEMSTORE_GROWN");
+    driver_stop(&d);
+    g_assert(truncate(image, STORE_SIZE) == 0);
+}
+
+/* ---- */
+
+static void preload(const char *program)
+{
+    g_autofree char *folder = g_path_get_dirname(program);
+    g_autofree char *path = test_file("hold", sizeof(*hold));
+    g_autofree char *command = NULL;
+    int fd = open(path, O_RDWR);
+
+    hold = mmap(NULL, sizeof(*hold), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    g_assert(hold != MAP_FAILED);
+    close(fd);
+    g_setenv(HOLD_FILE, path, TRUE);
+    command = g_strdup_printf("env LD_PRELOAD=%s/hold.so %s", folder,
+                              getenv("QTEST_QEMU_BINARY"));
+    g_setenv("QTEST_QEMU_BINARY", command, TRUE);
+}
+
+int main(int argc, char **argv)
+{
+    static const Test tests[] = {
+        { "a reset waits for the flush that runs, and answers none",
+          test_reset_in_flush },
+        { "a reset in the first part of a commit: the second is not begun",
+          test_reset_in_first_part },
+        { "a reset in the second part of a commit", test_reset_in_second_part },
+        { "unplug waits for the flush that runs", test_unplug_in_flush },
+        { "unplug in the first part of a commit", test_unplug_in_first_part },
+        { "unplug in the second part of a commit", test_unplug_in_second_part },
+        { "device_del is refused while in use, and what is in flight is answered",
+          test_in_use },
+        { "growth: nobody looks at what is not there yet",
+          test_nobody_looks_too_early },
+    };
+
+    tests_begin(&argc, &argv);
+    image = test_file("disk.img", STORE_SIZE);
+    trace_file = test_file("trace", 0);
+    preload(argv[0]);
+    tests_add(tests, G_N_ELEMENTS(tests));
+    return tests_run();
+}
