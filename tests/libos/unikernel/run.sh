@@ -45,13 +45,14 @@ reads_standard_input() {
 		[ "$(tr -d '\r' <"$work/out")" = "$(printf 'two\nlines')" ]
 }
 
-# A store of 64 MiB on a disk of 24, which nobody else sees: the host runs full, the machine goes on.
+# A store of 64 MiB on a disk of 24: the host runs full, the machine goes on.
 thin_store_on_a_full_host() {
 	mkdir -p "$work/thin"
 	# The variables are those of the shell in there.
 	# shellcheck disable=SC2016
-	unshare -m sh -euc '
+	sh -euc '
 		mount -t tmpfs -o size=24m thin "$3"
+		trap "umount $3" EXIT
 		store=$3/store.img run="$1 --timeout $4 -d prealloc=off"
 		truncate -s 64M "$store"
 		"$2/mkfs.vmemfs" -q "$store"
