@@ -84,6 +84,10 @@ coverage: deps ## lines and branches of the core that the tests reach, and those
 check-6.12: build ## build the modules against the backports kernel, too
 	@+$(MAKE) -C guestfs/linux check-6.12
 
+check-qemu10: build ## the device with QEMU 10.0, Debian 13's own and one built with it: half an hour; resumable
+	@tests/deps tests/qemu10/packages.txt
+	@tests/qemu10/run
+
 lint: ## sparse on the modules, shell and C checks
 	@+tests/lint
 
@@ -95,5 +99,5 @@ clean: ## remove what was built, keep what was downloaded
 distclean: ## remove build/
 	@rm -rf build
 
-.PHONY: help demo test build deps test-programs unikernel unikernel-programs unikernel-demo unikernel-kill bench bench-flush powercut crash crash-long fuzz coverage fuzz-long fuzz-device fuzz-device-long migrate libos libos-kill check-6.12 lint clean distclean
+.PHONY: help demo test build deps test-programs unikernel unikernel-programs unikernel-demo unikernel-kill bench bench-flush powercut crash crash-long fuzz coverage fuzz-long fuzz-device fuzz-device-long migrate libos libos-kill check-6.12 check-qemu10 lint clean distclean
 .NOTPARALLEL:

@@ -12,6 +12,7 @@
 #include "migration/blocker.h"
 #include "hw/qdev-properties.h"
 #include "hw/pci/pci.h"
+#include "hw/pci/pci_bridge.h"
 #include "hw/virtio/virtio-pci.h"
 
 #define VMEMSTORE_QEMU_AT_LEAST(major, minor) \

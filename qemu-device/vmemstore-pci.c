@@ -66,11 +66,68 @@ static void vmemstore_config_write(PCIDevice *pci, uint32_t address,
     dev->vdev.may_run_in_vcpu = may_run;
 }
 
+/*
+ * A BAR lies at a multiple of its size, and firmware keeps to a part of the address
+ * space: OVMF to the last eighth of it, microvm to the last quarter.
+ */
+static bool check_address_space(VMemStorePCI *dev, uint64_t window, Error **errp)
+{
+    Object *cpu = first_cpu ? OBJECT(first_cpu) : NULL;
+    const char *file = dev->vdev.file.path;
+    uint64_t bits;
+
+    /* Of x86 only; 0 when the CPU does not know either. */
+    if (!cpu || !object_property_find(cpu, "phys-bits")) {
+        return true;
+    }
+    bits = object_property_get_uint(cpu, "phys-bits", NULL);
+    if (bits == 0 || bits > 62) {
+        return true;
+    }
+    if (window >> bits) {
+        error_setg(errp, "vmemstore: '%s' needs %" PRIu64 " GiB of address space, "
+                   "but the CPU's addresses have %" PRIu64 " bits: give the CPU "
+                   "more (with KVM: host-phys-bits=on), or a smaller max-size=",
+                   file, window / GiB, bits);
+        return false;
+    }
+    if (window >> (bits - 3) > 1) {
+        warn_report("vmemstore: '%s' needs %" PRIu64 " GiB of address space, which "
+                    "firmware may not find with addresses of %" PRIu64 " bits: give "
+                    "the CPU more (with KVM: host-phys-bits=on), or a smaller "
+                    "max-size=", file, window / GiB, bits);
+    }
+    return true;
+}
+
+/*
+ * Firmware gives a port that is empty a small window, and a guest can seldom make it
+ * larger.
+ */
+static void check_port(VMemStorePCI *dev, uint64_t window)
+{
+    PCIDevice *port = pci_bridge_get_device(pci_get_bus(PCI_DEVICE(dev)));
+    uint64_t base, limit;
+
+    if (!port || !DEVICE(dev)->hotplugged) {
+        return;
+    }
+    base = pci_bridge_get_base(port, PCI_BASE_ADDRESS_MEM_PREFETCH);
+    limit = pci_bridge_get_limit(port, PCI_BASE_ADDRESS_MEM_PREFETCH);
+    if (limit < base || limit - base < window) {
+        warn_report("vmemstore: '%s' needs %" PRIu64 " GiB of address space, but "
+                    "firmware has set aside less for this port: if the guest finds "
+                    "no place for it, start the VM with pref64-reserve=%" PRIu64 "G "
+                    "for the port", dev->vdev.file.path, window / GiB,
+                    2 * window / GiB);
+    }
+}
+
 static void vmemstore_pci_realize(VirtIOPCIProxy *proxy, Error **errp)
 {
     VMemStorePCI *dev = VMEMSTORE_PCI(proxy);
     PCIDevice *pci = PCI_DEVICE(proxy);
-    uint64_t size;
+    uint64_t size, window;
 
     if (proxy->flags & VIRTIO_PCI_FLAG_MODERN_PIO_NOTIFY) {
         error_setg(errp, "vmemstore: modern-pio-notify=on is not supported: its "
@@ -89,11 +146,15 @@ static void vmemstore_pci_realize(VirtIOPCIProxy *proxy, Error **errp)
     dev->vdev.may_run_in_vcpu = vmemstore_allow_reentry(&proxy->notify.mr);
 
     size = dev->vdev.mapping.max_size;
-    if (!add_shm_capability(pci, size, errp)) {
+    window = MAX(pow2ceil(size), VMEMSTORE_ROOM_MIN);
+    if (!check_address_space(dev, window, errp) ||
+        !add_shm_capability(pci, size, errp)) {
+        qdev_unrealize(DEVICE(&dev->vdev));
+        vmemstore_close(&dev->vdev);
         return;
     }
-    memory_region_init(&dev->bar, OBJECT(dev), "vmemstore.bar",
-                       MAX(pow2ceil(size), VMEMSTORE_ROOM_MIN));
+    check_port(dev, window);
+    memory_region_init(&dev->bar, OBJECT(dev), "vmemstore.bar", window);
     memory_region_add_subregion(&dev->bar, 0, &dev->vdev.region.mr);
     pci_register_bar(pci, VMEMSTORE_BAR,
                      PCI_BASE_ADDRESS_SPACE_MEMORY |

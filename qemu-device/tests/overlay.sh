@@ -23,11 +23,12 @@ same_lists "and every test that is written for a QEMU tree" tests overlaid
 
 # The lines of a QEMU tree that the script looks for.
 tree=$dir/tree
-mkdir -p "$tree/hw/virtio" "$tree/tests/qtest"
+mkdir -p "$tree/hw/virtio" "$tree/tests/qtest/fuzz"
 : > "$tree/hw/virtio/virtio-pci.c"
 echo 10.0.0 > "$tree/VERSION"
 echo "source virtio/Kconfig" > "$tree/hw/Kconfig"
 echo "subdir('virtio')" > "$tree/hw/meson.build"
+echo "# Targets" > "$tree/tests/qtest/fuzz/meson.build"
 echo "    'hw/virtio'," > "$tree/meson.build"
 printf '%s\n' 'qtests_i386 = \' '  []' 'qtests = {' '}' > "$tree/tests/qtest/meson.build"
 if "$device/apply-overlay.sh" "$tree" > out 2>&1; then

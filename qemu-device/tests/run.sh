@@ -126,6 +126,22 @@ else
 fi
 refused "a size beyond the disk is refused" "file=huge.img,size=4096G" "no room"
 [ ! -e huge.img ] && ok "and leaves no file behind" || not_ok "and leaves no file behind"
+# The CPU of this machine has addresses of 40 bits.
+refused "a store that has no place in the address space is refused" "file=new.img,max-size=1T" \
+    "needs 1024 GiB of address space, but the CPU's addresses have 40 bits"
+says "one that firmware may find no place for is warned of" \
+    "needs 256 GiB of address space, which firmware may not find" "file=new.img,max-size=256G" "info status"
+if { printf 'device_add vmemstore,id=v,file=new.img,max-size=%s,bus=rp\n' 1T 8G; echo info qtree; echo quit; } |
+    start -device pcie-root-port,id=rp && grep -q 'needs 1024 GiB' out && grep -q 'vmemstore, id "v"' out; then
+    ok "plugged in and refused, it leaves the file to the next"
+else
+    not_ok "plugged in and refused, it leaves the file to the next"
+fi
+if echo quit | start -device "vmemstore,file=new.img,max-size=128G" && ! grep -q "address space" out; then
+    ok "one with an eighth of the address space is not"
+else
+    not_ok "one with an eighth of the address space is not"
+fi
 if [ "$(id -u)" = 0 ] || [ -w /dev/shm ]; then
     says "a file on tmpfs is announced as volatile" volatile \
         "file=/dev/shm/vmemstore-test.$$,size=2M" "qom-get /machine/peripheral/v backing"

@@ -131,7 +131,11 @@ static int take_memory(struct vmemstore *store)
 /* For /proc/iomem, as long as the device is there. */
 static int show_memory(struct vmemstore *store)
 {
-	return request_mem_region(store->start, store->window, "vmemstore") ? 0 : -EBUSY;
+	if (request_mem_region(store->start, store->window, "vmemstore"))
+		return 0;
+	dev_err(&store->vdev->dev, "its place in the address space (%pa) is reserved for something else: give the device a smaller max-size=\n",
+		&store->start);
+	return -EBUSY;
 }
 
 static void hide_memory(struct vmemstore *store)

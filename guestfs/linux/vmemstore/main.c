@@ -99,7 +99,7 @@ static int read_config(struct vmemstore *store)
 	u32 state;
 
 	if (!virtio_get_shm_region(vdev, &shm, VMEMSTORE_SHM_ID)) {
-		dev_err(&vdev->dev, "the device has no shared-memory region\n");
+		dev_err(&vdev->dev, "the store has no place in the address space: give the CPU more address bits, the firmware a larger 64-bit PCI window, or the device a smaller max-size=\n");
 		return -ENXIO;
 	}
 	virtio_cread_le(vdev, struct vmemstore_config, size, &store->size);
