@@ -27,6 +27,14 @@
 /* Written back by one look, at most. */
 #define WINDOW_PAGES 512u
 
+/*
+ * Microseconds between two looks, at most, as powers of two.  A host that writes
+ * back soon shows what relies on an order, one that seldom does what was never
+ * flushed.
+ */
+#define EAGER 16
+#define LAZY 22
+
 /* Flushed spans remembered: what is about to be flushed is often near. */
 #define RECENT 16u
 
@@ -52,6 +60,7 @@ struct VMemStoreShadow {
     pthread_cond_t wake;
     bool stop;
     uint64_t random_state;
+    unsigned pace;              /* EAGER or LAZY */
     uint64_t until_cut;         /* flushes; 0: no cut by itself */
     VMemStoreSpan recent[RECENT];
     uint32_t next_recent;
@@ -196,7 +205,7 @@ static void *write_back_thread(void *opaque)
 
     pthread_mutex_lock(&s->lock);
     while (!s->stop) {
-        uint64_t us = random_below(s, 1ull << random_below(s, 16));
+        uint64_t us = random_below(s, 1ull << random_below(s, s->pace));
         struct timespec until;
 
         clock_gettime(CLOCK_MONOTONIC, &until);
@@ -244,7 +253,7 @@ static void cut_power(VMemStoreShadow *s, const VMemStoreSpan *spans,
     enum { NOTHING, SPANS = 3, PAGES = 6, ALL, WAYS } own = random_below(s, WAYS);
     Look look = { .one_in = own == PAGES ? 2 : 1, .whole = own != PAGES };
 
-    if (random_below(s, 16)) {
+    if (random_below(s, 5)) {
         run_ahead(s, spans, nr, random_below(s, 2));
     }
     for (uint32_t i = 0; i < nr && own >= SPANS; i++) {
@@ -391,6 +400,7 @@ VMemStoreShadow *vmemstore_shadow_open(const char *path, int fd,
     s->size = size;
     s->max_size = max_size;
     s->random_state = seed;
+    s->pace = random_below(s, 2) ? LAZY : EAGER;
     s->until_cut = cut_at;
     err = make_file(s, path, fd);
     if (!err) {
