@@ -289,13 +289,22 @@ static void *map_at(const VMemStoreMapping *m, uint64_t start, uint64_t end,
 }
 
 /*
+ * Some accesses of QEMU's own to a read-only store are not cut at its end, and
+ * read up to 7 bytes more (address_space_read() of a ROM device): they find zeros.
+ */
+static size_t tail_size(void)
+{
+    return qemu_real_host_page_size();
+}
+
+/*
  * Take an aligned place in memory, with room to grow: guest and host addresses
  * congruent modulo 2 MiB permit huge mappings.
  */
 static bool take_place(VMemStoreMapping *m, const char *path, Error **errp)
 {
     size_t align = MAX(VMEMSTORE_ALIGN, m->granule);
-    size_t reserved = m->max_size + align;
+    size_t reserved = m->max_size + align + tail_size();
     uint8_t *area, *end;
 
     area = mmap(NULL, reserved, PROT_NONE,
@@ -306,7 +315,8 @@ static bool take_place(VMemStoreMapping *m, const char *path, Error **errp)
         return false;
     }
     m->base = (uint8_t *)ROUND_UP((uintptr_t)area, align);
-    end = m->base + m->max_size;
+    end = m->base + m->max_size + tail_size();
+    mprotect(end - tail_size(), tail_size(), PROT_READ);
     if (m->base > area) {
         munmap(area, m->base - area);
     }
@@ -432,7 +442,7 @@ void vmemstore_mapping_close(VMemStoreMapping *m)
 {
     vmemstore_cache_stop(&m->cache);
     if (m->base) {
-        munmap(m->base, m->max_size);
+        munmap(m->base, m->max_size + tail_size());
         m->base = NULL;
     }
     if (m->fd >= 0) {

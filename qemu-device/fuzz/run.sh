@@ -77,6 +77,7 @@ build() {
 		tail -n 40 "$out/build.log" >&2
 		die "the fuzzer does not build: see build/fuzz-device/build.log"
 	}
+	built=$(sources)
 	rm -rf "$out/seeds"
 	python3 "$here/seeds.py" "$out/seeds"
 }
@@ -111,7 +112,7 @@ total() {
 	awk -v c="$1" '{ sum += $c } END { printf "%d\n", sum }' "$out/total.tsv"
 }
 
-# Which device and harness a slice ran.
+# Which device and harness were built.
 sources() {
 	cat "$here"/../*.[ch] "$here"/*.[ch] "$here"/../tests/testdriver.[ch] | md5sum | cut -c 1-12
 }
@@ -124,7 +125,7 @@ run_slice() { # seconds
 	runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
 	# A slice that was killed without a word counts for nothing.
 	[ -z "$runs" ] || printf '%s\t%s\t%s\t%s\n' "$(date -u +%FT%TZ)" "$(cat "$log.cpu")" "$runs" \
-		"$(sources)" >>"$out/total.tsv"
+		"$built" >>"$out/total.tsv"
 	[ $code = 0 ] || tell "$log"
 	return $code
 }

@@ -88,6 +88,19 @@ static void test_readonly_drops_and_counts(void)
     assert_unchanged(&before);
 }
 
+/* QEMU reads beyond the end of such memory, where the process may have none. */
+static void test_readonly_ends(void)
+{
+    Driver d;
+
+    start(&d, ",readonly=on");
+    for (unsigned i = 0; i <= 8; i++) {
+        qtest_readq(d.qts, d.store + STORE_SIZE - i);
+    }
+    g_assert_cmpuint(device_status(&d) & STATUS_NEEDS_RESET, ==, 0);
+    driver_stop(&d);
+}
+
 /* The device itself is a writer, too, when the guest says where. */
 static void test_readonly_refuses_dma(void)
 {
@@ -234,6 +247,8 @@ int main(int argc, char **argv)
     static const Test tests[] = {
         { "a read-only store drops and counts writes",
           test_readonly_drops_and_counts },
+        { "a read across the end of a read-only store does no harm",
+          test_readonly_ends },
         { "a read-only store is safe from the device, too",
           test_readonly_refuses_dma },
         { "two guests read one file", test_readonly_shared },
