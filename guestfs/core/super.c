@@ -348,8 +348,10 @@ static int choose_domain(struct vmem_fs *fs, enum vmem_domain want)
 		fs->domain = VMEM_DOMAIN_GUEST;
 		break;
 	default:
-		fs->domain = want == VMEM_DOMAIN_GUEST || (!want && !fs->store->flush) ?
-			     VMEM_DOMAIN_GUEST : VMEM_DOMAIN_HOST;
+		/* Where nothing can be stored, nothing needs a flush. */
+		if (!want && !fs->store->flush && !fs->store->read_only)
+			want = VMEM_DOMAIN_GUEST;
+		fs->domain = want == VMEM_DOMAIN_GUEST ? VMEM_DOMAIN_GUEST : VMEM_DOMAIN_HOST;
 	}
 	if (want && want != fs->domain)
 		return BAD_SB(fs->env, -ENOTSUP, want == VMEM_DOMAIN_HOST ?

@@ -331,11 +331,11 @@ static void finish_damaged(struct ctx *c)
 }
 
 /* Five, one in the other, and the numbers of more. */
-enum { DEPTH = 5, A_FILE = DEPTH, UNLINKED, FREE, PARENTS };
+enum { DEPTH = 5, A_FILE = DEPTH, UNLINKED, FREE, BROKEN, PARENTS };
 
 static void make_deep(struct ctx *c, uint64_t *ino)
 {
-	struct vmem_inode dirs[DEPTH], file, other;
+	struct vmem_inode dirs[DEPTH], file, other, broken;
 	unsigned int i;
 
 	for (i = 0; i < DEPTH; i++) {
@@ -347,8 +347,11 @@ static void make_deep(struct ctx *c, uint64_t *ino)
 	ino[A_FILE] = file.ino;
 	ino[UNLINKED] = other.ino;
 	ino[FREE] = other.ino + 1000;
+	make(&c->root, "broken", S_DIR, &broken);
+	ino[BROKEN] = broken.ino;
 	put(&file);
 	put(&other);
+	put(&broken);
 	for (i = 0; i < DEPTH; i++)
 		put(&dirs[i]);
 }
@@ -371,6 +374,7 @@ static void a_directory_that_no_way_leads_up_from_is_damage(void **state)
 		medium_inode(&c, ino[0])->parent = vmem_le32_of(ino[to]);
 		set_links(&c, ino[0], 3);
 		set_links(&c, ino[UNLINKED], 0);
+		medium_inode(&c, ino[BROKEN])->csum = vmem_le32_of(1);
 		again(&c);
 		assert_int_equal(vmem_iget(c.fs, ino[DEPTH - 1], &deep), 0);
 		open_name(&c.root, "moved", &moved);
@@ -630,10 +634,12 @@ static void without_memory_a_run_is_not_laid_out_and_nothing_is_kept(void **stat
 	up(&c, domain_of(state), 4 * MiB, 0);
 	make(&c.root, "file", S_FILE, &vi);
 	write_pattern(&vi, 0, 3 * BLOCK, 1);
-	assert_int_equal(vmem_truncate(&vi, 60 * BLOCK), 0);
 	put(&vi);
 	for (n = 1; err; n++) {
-		/* Nothing is in memory that it needs. */
+		/* Nothing is in memory that it needs; the file has to grow. */
+		open_name(&c.root, "file", &vi);
+		assert_int_equal(vmem_truncate(&vi, 3 * BLOCK), 0);
+		put(&vi);
 		down(&c);
 		again(&c);
 		open_name(&c.root, "file", &vi);

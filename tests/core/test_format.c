@@ -418,8 +418,30 @@ static void a_domain_that_the_backing_cannot_give_is_refused(void **state)
 	c.sim->store.flush = NULL;
 	opts.domain = VMEM_DOMAIN_HOST;
 	assert_int_equal(try_mount(&c, &opts), -ENOTSUP);
+	opts.domain = 0;
+	assert_int_equal(try_mount(&c, &opts), 0);
+	assert_int_equal(vmem_get_domain(c.fs), VMEM_DOMAIN_GUEST);
+	assert_int_equal(vmem_umount(c.fs), 0);
+	c.sim->store.read_only = true;
+	assert_int_equal(try_mount(&c, &opts), 0);
+	assert_int_equal(vmem_get_domain(c.fs), VMEM_DOMAIN_HOST);
+	assert_int_equal(vmem_umount(c.fs), 0);
 	assert_int_equal(c.sim->live, 0);
 	sim_free(c.sim);
+}
+
+static void an_overlay_for_so_much_memory_fits_into_it(void **state)
+{
+	size_t memory;
+
+	(void)state;
+	for (memory = 2 * MiB; memory <= 1024 * MiB; memory *= 2) {
+		uint64_t pages = vmem_overlay_pages(memory);
+
+		assert_true(pages >= 64);
+		/* As many again are kept for speed. */
+		assert_true(2 * pages * (BLOCK + 64) < memory);
+	}
 }
 
 static void every_crc32c_gives_the_same(void **state)
@@ -445,6 +467,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_crc32c_gives_the_same),
+		cmocka_unit_test(an_overlay_for_so_much_memory_fits_into_it),
 		cmocka_unit_test(a_store_of_any_size_is_formatted_or_refused),
 		cmocka_unit_test(groups_of_every_size_are_consistent),
 		cmocka_unit_test(a_format_is_durable_when_it_returns),

@@ -14,6 +14,7 @@ static void runs_are_laid_out_whole_or_not_at_all(void **state)
 	assert_int_equal(vmem_layout(&a, 0, 0), -EINVAL);
 	assert_int_equal(vmem_layout(&a, 1, BLOCK), -EINVAL);
 	assert_int_equal(vmem_layout(&a, 0, UINT64_MAX), -EFBIG);
+	assert_int_equal(vmem_layout(&a, VMEM_MAX_FILE_SIZE + 1, BLOCK), -EFBIG);
 	/* What cannot be does not change the size. */
 	assert_int_equal(vmem_layout(&a, 0, 9000 * BLOCK), -ENOSPC);
 	assert_int_equal(vmem_size(&a), 0);
@@ -28,10 +29,12 @@ static void runs_are_laid_out_whole_or_not_at_all(void **state)
 	assert_int_equal(vmem_truncate(&a, 705 * BLOCK + 1), 0);
 	assert_int_equal(vmem_layout(&a, 7 * BLOCK, 600 * BLOCK), 0);
 	assert_int_equal(vmem_size(&a), 705 * BLOCK + 1);
+	assert_int_equal(vmem_layout(&a, 705 * BLOCK, 2), 0);
+	assert_int_equal(vmem_size(&a), 705 * BLOCK + 2);
 	make(&c.root, "filler", S_FILE, &vi);
 	fill_store(&vi, 0);
 	assert_int_equal(vmem_layout(&a, 800 * BLOCK, 200 * BLOCK), -ENOSPC);
-	assert_int_equal(vmem_size(&a), 705 * BLOCK + 1);
+	assert_int_equal(vmem_size(&a), 705 * BLOCK + 2);
 	put(&vi);
 	assert_int_equal(vmem_remount(c.fs, true), 0);
 	assert_int_equal(vmem_layout(&a, 800 * BLOCK, BLOCK), -EROFS);
@@ -83,8 +86,37 @@ static void spans_end_where_addresses_do(void **state)
 	assert_int_equal(vmem_find_span(&a, 20 * BLOCK, 1, true, &hole), -EINVAL);
 	assert_int_equal(vmem_find_span(&a, 0, 0, true, &hole), -EINVAL);
 	assert_int_equal(vmem_find_span(&a, BLOCK, UINT64_MAX, true, &hole), -EINVAL);
+	assert_int_equal(vmem_find_span(&a, BLOCK, VMEM_MAX_FILE_SIZE, true, &hole), -EINVAL);
 	put(&a);
 	put(&b);
+	finish(&c);
+}
+
+static void a_span_ends_where_the_store_is_full(void **state)
+{
+	struct vmem_inode a, few, filler;
+	struct vmem_span span;
+	struct ctx c;
+
+	up(&c, domain_of(state), 16 * MiB, 0);
+	make(&c.root, "a", S_FILE, &a);
+	assert_int_equal(vmem_truncate(&a, 100 * BLOCK), 0);
+	make(&c.root, "few", S_FILE, &few);
+	write_pattern(&few, 0, 7 * BLOCK, 1);
+	make(&c.root, "filler", S_FILE, &filler);
+	fill_store(&filler, 0);
+	assert_int_equal(vmem_find_span(&a, 0, 100 * BLOCK, true, &span), -ENOSPC);
+	assert_int_equal(span.len, 0);
+	assert_null(span.addr);
+	unlink_name(&c.root, "few");
+	put(&few);
+	assert_int_equal(vmem_sync(c.fs), 0);
+	assert_int_equal(vmem_checkpoint(c.fs), 0);
+	assert_int_equal(vmem_find_span(&a, 0, 100 * BLOCK, true, &span), -ENOSPC);
+	assert_true(span.len >= BLOCK && span.len < 100 * BLOCK);
+	assert_int_equal((uint64_t)(span.addr - c.sim->store.base), where(&a, 0));
+	put(&a);
+	put(&filler);
 	finish(&c);
 }
 
@@ -117,6 +149,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		EACH_DOMAIN(runs_are_laid_out_whole_or_not_at_all),
 		EACH_DOMAIN(spans_end_where_addresses_do),
+		EACH_DOMAIN(a_span_ends_where_the_store_is_full),
 		EACH_DOMAIN(a_truncate_moves_no_byte_that_it_keeps),
 	};
 
