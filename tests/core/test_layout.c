@@ -78,6 +78,14 @@ static void spans_end_where_addresses_do(void **state)
 	assert_int_equal(vmem_find_span(&a, 12 * BLOCK + 5, 7 * BLOCK, true, &hole), 0);
 	assert_non_null(hole.addr);
 	expect_zeros(&a, 12 * BLOCK, 8 * BLOCK);
+	/* A hole ends where data begins; a large one, filled piece by piece, is one span. */
+	assert_int_equal(vmem_layout(&b, 10 * BLOCK, 3 * BLOCK), 0);
+	assert_int_equal(vmem_find_span(&b, 4 * BLOCK, 9 * BLOCK, false, &hole), 0);
+	assert_null(hole.addr);
+	assert_int_equal(hole.len, 6 * BLOCK);
+	assert_int_equal(vmem_truncate(&b, 720 * BLOCK), 0);
+	assert_int_equal(vmem_find_span(&b, 20 * BLOCK, 700 * BLOCK, true, &hole), 0);
+	assert_int_equal(hole.len, 700 * BLOCK);
 	/* To the end of the last block, and no further. */
 	assert_int_equal(vmem_truncate(&a, 19 * BLOCK + 1), 0);
 	assert_int_equal(vmem_find_span(&a, 19 * BLOCK, BLOCK, true, &hole), 0);

@@ -168,6 +168,17 @@ static int remove_name(const char *name)
 	return err ? err : vmem_iput(&vi);
 }
 
+/* The same of one that the caller has looked up before it was damaged. */
+static int unlink_known(const char *name, uint64_t ino)
+{
+	struct vmem_inode root, vi;
+	int err = vmem_iget(fs, VMEM_ROOT_INO, &root);
+
+	if (!err)
+		err = vmem_iget(fs, ino, &vi);
+	return err ? err : vmem_unlink(&root, name_of(name), &vi);
+}
+
 /* ---- Inodes -------------------------------------------------------------- */
 
 static struct vmem_dinode *sealed(uint64_t ino)
@@ -314,6 +325,9 @@ static void counters_that_contradict_what_is_freed_are_found(void **state)
 	uint8_t *orphans;
 
 	(void)state;
+	inode(ino_dense)->nlink = vmem_le32_of(0);
+	fix_inode(ino_dense);
+	MEETS(-EUCLEAN, unlink_known("dense", ino_dense));
 	inode(ino_dense)->nlink = vmem_le32_of(0);
 	fix_inode(ino_dense);
 	MEETS(-EUCLEAN, remove_name("dense"));
