@@ -157,10 +157,12 @@ hold() {
         -device "vmemstore,$1" < hold > hold.out 2>&1 &
     holder=$!
     exec 9> hold
-    # The prompt comes after the devices.
-    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-        grep -q '(qemu)' hold.out 2>/dev/null && break
+    # Commands are read when all devices are there.
+    echo "info status" >&9
+    tries=0
+    until grep -q 'VM status' hold.out 2>/dev/null || [ $tries -eq 300 ]; do
         sleep 0.2
+        tries=$((tries + 1))
     done
 }
 

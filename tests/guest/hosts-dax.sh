@@ -20,6 +20,7 @@ mapped_sync() {
 	hold "file=$1/sync.img,size=8M"
 	flags=$(awk '/sync.img/ { ours = 1 } ours && /^VmFlags/ { print; exit }' \
 		"/proc/$(pidof qemu-system-x86_64)/smaps")
+	echo "$1/sync.img: ${flags:-not mapped by $(pidof qemu-system-x86_64)}"
 	release
 	case " $flags " in *" sf "*) ;; *) return 1 ;; esac
 }

@@ -22,7 +22,7 @@ says() {
 	text=$1 options=$2
 	shift 2
 	{ printf '%s\n' "$@" && echo quit; } | start -device "vmemstore,id=v,$options" >/tmp/said 2>&1
-	tr -cd '[:print:]\n' </tmp/said
+	tr -d '\033\b\r' </tmp/said
 	grep -qF -e "$text" /tmp/said
 }
 
@@ -33,18 +33,21 @@ accepts() {
 # refuses TEXT OPTIONS: it does not start, and says why
 refuses() {
 	! echo quit | start -device "vmemstore,$2" >/tmp/said 2>&1 || return 1
-	tr -cd '[:print:]\n' </tmp/said
+	tr -d '\033\b\r' </tmp/said
 	grep -qF -e "$1" /tmp/said
 }
 
 # hold OPTIONS: until release
 hold() {
+	rm -f /tmp/hold.out
 	mkfifo /tmp/hold
 	start -device "vmemstore,id=v,$1" </tmp/hold >/tmp/hold.out 2>&1 &
 	holder=$!
 	exec 9>/tmp/hold
+	# Commands are read when all devices are there.
+	echo "info status" >&9
 	tries=0
-	while ! grep -q '(qemu)' /tmp/hold.out; do
+	while ! grep -q 'VM status' /tmp/hold.out; do
 		sleep 0.2
 		tries=$((tries + 1))
 		[ $tries -lt 300 ] || return 1
