@@ -491,6 +491,7 @@ static void calls_that_make_no_sense_are_refused(void **state)
 	assert_int_equal(vmem_rmdir(&c.root, N("gone"), &gone), 0);
 	assert_int_equal(vmem_unlink(&gone, N("a"), &a), -ENOENT);
 	assert_int_equal(vmem_rmdir(&gone, N("a"), &gone), -ENOENT);
+	assert_int_equal(vmem_symlink(&gone, N("a"), "target", 6, &attr, &vi), -ENOENT);
 	assert_int_equal(vmem_rename(&gone, N("a"), &a, &c.root, N("x"), NULL, 0), -ENOENT);
 	assert_int_equal(vmem_rename(&c.root, N("a"), &a, &gone, N("x"), NULL, 0), -ENOENT);
 	/* Behind all that a file can have. */
