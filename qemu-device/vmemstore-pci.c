@@ -21,6 +21,9 @@ struct VMemStorePCI {
     VMemStore vdev;
     MemoryRegion bar;       /* container: the store, then nothing */
     PCIConfigWriteFunc *config_write;   /* virtio-pci's */
+    MemoryRegionOps common_ops;         /* virtio-pci's, but for write */
+    void (*common_write)(void *opaque, hwaddr address, uint64_t value,
+                         unsigned length);      /* virtio-pci's */
 };
 
 /* Virtio v1.2, 4.1.2.1: PCI device id = 0x1040 + virtio device id. */
@@ -64,6 +67,34 @@ static void vmemstore_config_write(PCIDevice *pci, uint32_t address,
     dev->vdev.may_run_in_vcpu = false;
     dev->config_write(pci, address, value, length);
     dev->vdev.may_run_in_vcpu = may_run;
+}
+
+/*
+ * A queue keeps its size while it is enabled, as the specification has it (virtio
+ * v1.2, 4.1.4.3.2: queue_size is written before).  QEMU's virtio maps the rings when
+ * the queue is enabled, but would take a later size for that of the mapping, and end
+ * by an assertion.
+ */
+static void vmemstore_common_write(void *opaque, hwaddr address, uint64_t value,
+                                   unsigned length)
+{
+    VirtIOPCIProxy *proxy = opaque;
+    uint16_t queue = VIRTIO_DEVICE(&VMEMSTORE_PCI(proxy)->vdev)->queue_sel;
+
+    if (address != VIRTIO_PCI_COMMON_Q_SIZE || queue >= VIRTIO_QUEUE_MAX ||
+        !proxy->vqs[queue].enabled) {
+        VMEMSTORE_PCI(proxy)->common_write(opaque, address, value, length);
+    }
+}
+
+static void keep_queue_sizes(VMemStorePCI *dev)
+{
+    MemoryRegion *registers = &VIRTIO_PCI(dev)->common.mr;
+
+    dev->common_ops = *registers->ops;
+    dev->common_write = dev->common_ops.write;
+    dev->common_ops.write = vmemstore_common_write;
+    registers->ops = &dev->common_ops;
 }
 
 /*
@@ -143,6 +174,7 @@ static void vmemstore_pci_realize(VirtIOPCIProxy *proxy, Error **errp)
     }
     dev->config_write = pci->config_write;
     pci->config_write = vmemstore_config_write;
+    keep_queue_sizes(dev);
     dev->vdev.may_run_in_vcpu = vmemstore_allow_reentry(&proxy->notify.mr);
 
     size = dev->vdev.mapping.max_size;

@@ -578,6 +578,20 @@ static void test_buffers_in_the_store(void)
     driver_stop(&d);
 }
 
+/* Rings beyond what QEMU has mapped of them would be its end. */
+static void test_queue_keeps_its_size(void)
+{
+    Driver d;
+
+    start(&d, "");
+    qtest_writew(d.qts, d.common + 24, 1024);
+    g_assert_cmpuint(qtest_readw(d.qts, d.common + 24), ==, QUEUE_SIZE);
+    for (unsigned i = 0; i < 2 * QUEUE_SIZE; i++) {
+        assert_alive(&d);
+    }
+    driver_stop(&d);
+}
+
 /* ---- random input, from a seed ---- */
 
 static void test_random_registers(void)
@@ -695,6 +709,7 @@ int main(int argc, char **argv)
         { "bad descriptors stop the queue", test_bad_descriptors },
         { "bad rings stop the queue", test_bad_rings },
         { "requests may lie in the store", test_buffers_in_the_store },
+        { "an enabled queue keeps its size", test_queue_keeps_its_size },
         { "random register accesses", test_random_registers },
         { "random queue contents", test_random_queue },
     };
