@@ -306,7 +306,7 @@ int main(int argc, char **argv)
     }
     open_file(argv[1]);
     samples = malloc(MAX_SAMPLES * sizeof(samples[0]));
-    vmemstore_sync_init(&syncer, fd, base, true, config.threads + 1);
+    vmemstore_sync_init(&syncer, fd, 0, base, true, config.threads + 1);
     config.lanes = syncer.nr_lanes;
     engine = vmemstore_engine_new(&config);
     must(samples && engine, "memory");

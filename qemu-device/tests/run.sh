@@ -306,5 +306,11 @@ case " $flags " in
 *) not_ok "faults are not asked to bring huge pages (no mapping found)" ;;
 esac
 
+if "$here/../bench/run" --build > out 2>&1; then
+    ok "the benchmark of the flush engine builds"
+else
+    not_ok "the benchmark of the flush engine builds"
+fi
+
 echo "1..$count"
 [ "$failed" = 0 ]
