@@ -56,14 +56,7 @@ host() {
 		--add "$top/build/qemu-device/generation-of:/tests/generation-of" \
 		--add "$here/guest/lib.sh:/tests/lib.sh" \
 		--add "$here/guest/hosts-lib.sh:/tests/hosts-lib.sh" "$@" >"$out/$name.out" 2>&1 || status=$?
-	grep -avE '^(ok|not ok) [0-9]+ - ' "$out/$name.out" >"$why" || :
-	grep -aE '^(ok|not ok) [0-9]+ - ' "$out/$name.out" >"$out/lines" || :
-	while IFS= read -r line; do
-		case $line in
-		ok*) result 0 "$name: ${line#* - }" ;;
-		*) result 1 "$name: ${line#* - }" ;;
-		esac
-	done <"$out/lines"
+	take_over "$out/$name.out" "$name: "
 }
 
 # disk FILE SIZE ID: QEMU's arguments for a disk of the host

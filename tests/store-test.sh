@@ -66,16 +66,7 @@ guest() {
 		--add "$here/guest/lib.sh:/tests/lib.sh" \
 		--add "$here/guest/store-lib.sh:/tests/store-lib.sh" --timeout 300 \
 		"$here/guest/store-$name.sh" "$@" >"$out/$name.out" 2>&1 || status=$?
-	lines=$(mktemp "$out/tap.XXXXXX")
-	grep -E '^(ok|not ok) [0-9]+ - ' "$out/$name.out" >"$lines" || :
-	grep -vE '^(ok|not ok) [0-9]+ - ' "$out/$name.out" >"$out/why" || :
-	while IFS= read -r line; do
-		case $line in
-		ok*) result 0 "${line#* - }" ;;
-		*) result 1 "${line#* - }" ;;
-		esac
-	done <"$lines"
-	rm "$lines"
+	take_over "$out/$name.out"
 	result $status "the guest of '$name' ends well"
 }
 

@@ -20,3 +20,17 @@ result() {
 	[ ! -s "$why" ] || tail -n 40 "$why" | sed 's/^/# /'
 	failed=1
 }
+
+# take_over FILE [PREFIX]: the results that are in what a guest said become ours; the
+# rest of it is the reason of a failure
+take_over() {
+	grep -avE '^(ok|not ok) [0-9]+ - ' "$1" >"$why" || :
+	grep -aE '^(ok|not ok) [0-9]+ - ' "$1" >"$1.tap" || :
+	while IFS= read -r line; do
+		case $line in
+		ok*) result 0 "${2:-}${line#* - }" ;;
+		*) result 1 "${2:-}${line#* - }" ;;
+		esac
+	done <"$1.tap"
+	rm "$1.tap"
+}

@@ -4,17 +4,6 @@
 
 . /tests/hosts-lib.sh
 
-# What `ndctl create-namespace --mode=fsdax --map=mem` does; see tests/guest/fs-main.sh.
-make_fsdax() {
-	cd /sys/bus/nd/devices
-	pfn=$(cat region0/pfn_seed)
-	echo namespace0.0 >../drivers/nd_pmem/unbind
-	echo ram >"$pfn/mode"
-	cat /proc/sys/kernel/random/uuid >"$pfn/uuid"
-	echo namespace0.0 >"$pfn/namespace"
-	echo "$pfn" >../drivers/nd_pmem/bind
-}
-
 # The flag "sf" of a mapping in smaps: MAP_SYNC (Documentation/filesystems/proc.rst).
 mapped_sync() {
 	hold "file=$1/sync.img,size=8M"

@@ -43,3 +43,17 @@ same() {
 		return 1
 	}
 }
+
+# An nvdimm has DAX only once its namespace says where its struct pages are; by
+# sysfs (Documentation/ABI/testing/sysfs-bus-nvdimm), what `ndctl create-namespace
+# --mode=fsdax --map=mem` does.
+make_fsdax() {
+	cd /sys/bus/nd/devices
+	pfn=$(cat region0/pfn_seed)
+	echo namespace0.0 >../drivers/nd_pmem/unbind
+	echo ram >"$pfn/mode"
+	cat /proc/sys/kernel/random/uuid >"$pfn/uuid"
+	echo namespace0.0 >"$pfn/namespace"
+	echo "$pfn" >../drivers/nd_pmem/bind
+	cd /
+}
