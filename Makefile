@@ -63,9 +63,11 @@ fuzz-long: deps ## an hour of libFuzzer for each harness, going on where the las
 	@tests/fuzz/long.sh
 
 fuzz-device: deps ## the device in a QEMU built with ASan, under libFuzzer for SECONDS=60
+	@tests/deps qemu-device/fuzz/packages.txt
 	@qemu-device/fuzz/run.sh $(or $(SECONDS),60)
 
 fuzz-device-long: deps ## an hour of CPU time of it, going on where the last run ended; report
+	@tests/deps qemu-device/fuzz/packages.txt
 	@qemu-device/fuzz/run.sh -l
 
 libos: deps ## build the library for processes and unikernels, with its examples

@@ -105,14 +105,7 @@ guest() {
 		"$here/guest/$script.sh" "$@" >"$out/$name.out" 2>&1 || status=$?
 	: >"$out/ended"
 	[ ! -e "$out/no-clock" ] || [ $tries -ge 4 ] || return 0
-	grep -E '^(ok|not ok) [0-9]+ - ' "$out/$name.out" >"$out/lines" || :
-	grep -vE '^(ok|not ok) [0-9]+ - ' "$out/$name.out" >"$why" || :
-	while IFS= read -r line; do
-		case $line in
-		ok*) result 0 "$name: ${line#* - }" ;;
-		*) result 1 "$name: ${line#* - }" ;;
-		esac
-	done <"$out/lines"
+	take_over "$out/$name.out" "$name: "
 	result $status "$name: the guest ends well"
 }
 

@@ -38,8 +38,7 @@ is_number() {
 
 check_tools() {
 	missing=
-	for package in clang dpkg-dev libclang-rt-14-dev libglib2.0-dev libpixman-1-dev llvm meson \
-		ninja-build pkg-config python3 zlib1g-dev; do
+	for package in $(cat "$here/packages.txt"); do
 		dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' ||
 			missing="$missing $package"
 	done

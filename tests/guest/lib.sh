@@ -44,6 +44,16 @@ same() {
 	}
 }
 
+# wait_until COMMAND...: half a minute at most
+wait_until() {
+	tries=0
+	until "$@"; do
+		tries=$((tries + 1))
+		[ $tries -lt 300 ] || return 1
+		sleep 0.1
+	done
+}
+
 # An nvdimm has DAX only once its namespace says where its struct pages are; by
 # sysfs (Documentation/ABI/testing/sysfs-bus-nvdimm), what `ndctl create-namespace
 # --mode=fsdax --map=mem` does.

@@ -27,16 +27,6 @@ has_window() {
 	[ $((start)) -ge $((4 << 30)) ]
 }
 
-# Half a minute at most.
-wait_until() {
-	tries=0
-	until "$@"; do
-		tries=$((tries + 1))
-		[ $tries -lt 300 ] || return 1
-		sleep 0.1
-	done
-}
-
 # use DISK DIR: mount it there, write a file, make it durable
 use() {
 	mkdir -p "$2"

@@ -7,16 +7,6 @@
 
 small=$((32 << 20)) large=$((96 << 20))
 
-# wait_until COMMAND...: half a minute at most
-wait_until() {
-	tries=0
-	until "$@"; do
-		tries=$((tries + 1))
-		[ $tries -lt 300 ] || return 1
-		sleep 0.1
-	done
-}
-
 has_size() {
 	[ "$(blockdev --getsize64 /dev/pmem0)" = "$1" ]
 }
