@@ -93,6 +93,7 @@ echo unmounted
 
 gone() {
 	wait_until [ ! -e /sys/block/pmem0 ]
+	wait_until [ ! -e /dev/pmem0 ]
 }
 check "the unplugged disk is gone" gone
 echo gone
