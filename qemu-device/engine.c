@@ -38,6 +38,7 @@ struct VMemStoreEngine {
     uint32_t running;       /* batches */
     uint32_t syncing;       /* flushes in them */
     uint64_t started;       /* parts whose sync has begun */
+    bool startable;         /* something was queued that need not wait */
     bool quit;
     bool cancelling;        /* no sync may begin */
     bool submitting;        /* a thread uses lane 0, or is about to */
@@ -183,6 +184,20 @@ static bool is_being_synced(VMemStoreEngine *e, const VMemStoreFlush *flush,
 }
 
 /*
+ * Where one sync can serve for all that waits, a second one beside it only takes
+ * them apart: each would have the disk empty its cache.
+ */
+static bool is_gathering(const VMemStoreEngine *e)
+{
+    for (uint32_t i = 0; e->config.gather && i < e->config.lanes; i++) {
+        if (e->lanes[i].busy && !e->lanes[i].large) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
  * Does it wait behind an older flush that waits?  Else a stream of small
  * flushes could keep one that touches all of their pages waiting for ever.
  */
@@ -250,22 +265,24 @@ static bool fill_batch(VMemStoreEngine *e, Batch *b)
 {
     VMemStoreFlushList rest = { 0 };
     VMemStoreFlush *blocked[64], *flush;
+    bool gathering = is_gathering(e), more = false;
     uint32_t nr_blocked = 0;
-    bool more = false;
 
     b->nr = 0;
     b->flushes = (VMemStoreFlushList) { 0 };
     while (nr_blocked < 64 && (flush = vmemstore_list_take(&e->waiting))) {
         bool large = is_large(flush);
 
-        if (is_being_synced(e, flush, large) ||
-            is_behind(flush, blocked, nr_blocked, large)) {
+        if (gathering && !large) {
+            vmemstore_list_add(&rest, flush);
+        } else if (is_being_synced(e, flush, large) ||
+                   is_behind(flush, blocked, nr_blocked, large)) {
             blocked[nr_blocked++] = flush;
             vmemstore_list_add(&rest, flush);
         } else if (fits(e, b, flush, large)) {
             batch_add(e, b, flush);
         } else {
-            more = true;
+            more = more || large || b->large || !e->config.gather;
             blocked[nr_blocked++] = flush;
             vmemstore_list_add(&rest, flush);
         }
@@ -396,13 +413,19 @@ void vmemstore_engine_submit(VMemStoreEngine *e, VMemStoreFlush *flush)
     prepare(e, flush);
     pthread_mutex_lock(&e->lock);
     vmemstore_list_add(&e->waiting, flush);
+    if (is_large(flush) || !is_gathering(e)) {
+        e->startable = true;
+    }
     pthread_mutex_unlock(&e->lock);
 }
 
 void vmemstore_engine_kick(VMemStoreEngine *e)
 {
     pthread_mutex_lock(&e->lock);
-    wake(e);
+    if (e->startable) {
+        e->startable = false;
+        wake(e);
+    }
     pthread_mutex_unlock(&e->lock);
 }
 

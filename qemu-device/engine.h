@@ -11,7 +11,8 @@
  *  - what waits when a worker becomes free is synced as one, sorted and merged;
  *  - a flush of pages that are just being synced waits for that sync to end,
  *    and then shares the next with all that have come meanwhile;
- *  - flushes of other pages run beside it, up to one per worker;
+ *  - so does a flush of other pages where one sync can serve both (gather); else
+ *    it runs beside, up to one per worker;
  *  - large flushes (a whole store) and small ones neither share nor wait for
  *    each other: a commit is not held up by a checkpoint.
  *

@@ -187,6 +187,14 @@ static void submit(World *w, VMemStoreFlush *flush)
     vmemstore_engine_kick(w->engine);
 }
 
+static void submit_whole(World *w)
+{
+    VMemStoreFlush *whole = new_flush(0);
+
+    whole->spans[0] = (VMemStoreSpan) { 0, 1 << 20 };
+    submit(w, whole);
+}
+
 /* Lock held. */
 static void wait_a_little(World *w)
 {
@@ -266,40 +274,54 @@ static void test_waiters_share(void)
     world_stop(&w);
 }
 
-static void test_others_run_beside(void)
+static void test_others_gather(void)
 {
     World w;
 
     world_start(&w, true);
+    set_hold(&w, true);
+    submit(&w, new_flush(1, 0));
+    wait_holding(&w, 1);
+    for (unsigned i = 0; i < 100; i++) {
+        submit(&w, new_flush(1, 2 + 2 * (i % 30)));
+    }
+    /* What is not one of them does not wait. */
+    submit_whole(&w);
+    wait_holding(&w, 2);
+    set_hold(&w, false);
+    wait_done(&w, 102);
+    g_assert_cmpuint(w.syncs, ==, 3);
+    world_stop(&w);
+}
+
+static void test_others_run_beside(void)
+{
+    World w;
+
+    world_start(&w, false);
     set_hold(&w, true);
     for (unsigned i = 0; i < THREADS; i++) {
         submit(&w, new_flush(1, 2 * i));
         wait_holding(&w, i + 1);
     }
     g_assert_cmpuint(w.most_running, ==, THREADS);
-    /* More than there are workers wait, and are then one sync. */
-    for (unsigned i = 0; i < 16; i++) {
-        submit(&w, new_flush(1, 20 + 2 * i));
-    }
     set_hold(&w, false);
-    wait_done(&w, THREADS + 16);
-    g_assert_cmpuint(w.syncs, <=, 2 * THREADS);
+    wait_done(&w, THREADS);
+    g_assert_cmpuint(w.syncs, ==, THREADS);
     world_stop(&w);
 }
 
 static void test_large_does_not_hold_up(void)
 {
-    VMemStoreFlush *whole = new_flush(0), *again = new_flush(0);
     World w;
 
     world_start(&w, true);
     set_hold(&w, true);
-    whole->spans[0] = again->spans[0] = (VMemStoreSpan) { 0, 1 << 20 };
-    submit(&w, whole);
+    submit_whole(&w);
     wait_holding(&w, 1);
     submit(&w, new_flush(1, 3));
     wait_holding(&w, 2);
-    submit(&w, again);              /* shares no sync that has begun */
+    submit_whole(&w);               /* shares no sync that has begun */
     set_hold(&w, false);
     wait_done(&w, 3);
     g_assert_cmpuint(w.syncs, ==, 3);
@@ -533,8 +555,10 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/vmemstore/waiters for the same pages share one sync, not "
                     "one that had begun", test_waiters_share);
-    g_test_add_func("/vmemstore/flushes of other pages run beside each other, as "
-                    "many as there are workers", test_others_run_beside);
+    g_test_add_func("/vmemstore/where one sync serves for all, flushes wait for the "
+                    "one that runs", test_others_gather);
+    g_test_add_func("/vmemstore/elsewhere flushes of other pages run beside each other, "
+                    "as many as there are workers", test_others_run_beside);
     g_test_add_func("/vmemstore/a flush of the whole store holds up no small one",
                     test_large_does_not_hold_up);
     g_test_add_func("/vmemstore/the second part and the mark come after the first "
