@@ -316,12 +316,16 @@ static bool take_place(VMemStoreMapping *m, const char *path, Error **errp)
     }
     m->base = (uint8_t *)ROUND_UP((uintptr_t)area, align);
     end = m->base + m->max_size + tail_size();
-    mprotect(end - tail_size(), tail_size(), PROT_READ);
     if (m->base > area) {
         munmap(area, m->base - area);
     }
     if (area + reserved > end) {
         munmap(end, area + reserved - end);
+    }
+    if (mprotect(end - tail_size(), tail_size(), PROT_READ) < 0) {
+        error_setg(errp, "vmemstore: cannot map the page behind '%s': %s", path,
+                   strerror(errno));
+        return false;           /* the caller closes the mapping */
     }
     return true;
 }

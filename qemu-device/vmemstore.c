@@ -157,6 +157,30 @@ static void close_trace_file(VMemStore *s)
     }
 }
 
+/* Physical addresses of x86-64 have 52 bits at most (Intel SDM, volume 3, 4.1.4). */
+#define MAX_ROOM (UINT64_C(1) << 52)
+
+static bool check_numbers(const VMemStore *s, Error **errp)
+{
+    if (s->size > INT64_MAX || s->offset > INT64_MAX - s->size) {
+        error_setg(errp, "vmemstore: no file has %" PRIu64 " bytes from offset= "
+                   "%" PRIu64 " on: give less", s->size, s->offset);
+        return false;
+    }
+    if (s->max_size > MAX_ROOM) {
+        error_setg(errp, "vmemstore: max-size= is %" PRIu64 " bytes, but no CPU has "
+                   "addresses for more than %" PRIu64 " (4 PiB): give less",
+                   s->max_size, MAX_ROOM);
+        return false;
+    }
+    if (s->flush_threads < 1 || s->flush_threads > VMEMSTORE_QUEUE_SIZE) {
+        error_setg(errp, "vmemstore: flush-threads= must be 1 to %d",
+                   VMEMSTORE_QUEUE_SIZE);
+        return false;
+    }
+    return true;
+}
+
 static bool check_options(const VMemStore *s, Error **errp)
 {
     if (!s->path || !*s->path) {
@@ -174,12 +198,7 @@ static bool check_options(const VMemStore *s, Error **errp)
                    "its file: leave offset= out");
         return false;
     }
-    if (s->flush_threads < 1 || s->flush_threads > VMEMSTORE_QUEUE_SIZE) {
-        error_setg(errp, "vmemstore: flush-threads= must be 1 to %d",
-                   VMEMSTORE_QUEUE_SIZE);
-        return false;
-    }
-    return true;
+    return check_numbers(s, errp);
 }
 
 void vmemstore_engine_start(VMemStore *s)

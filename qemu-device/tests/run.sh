@@ -129,6 +129,10 @@ refused "a size beyond the disk is refused" "file=huge.img,size=4096G" "no room"
 # The CPU of this machine has addresses of 40 bits.
 refused "a store that has no place in the address space is refused" "file=new.img,max-size=1T" \
     "needs 1024 GiB of address space, but the CPU's addresses have 40 bits"
+refused "room that no CPU has addresses for is refused" \
+    "file=new.img,max-size=18446744073707454464" "no CPU has addresses for more"
+refused "a place that no file has is refused" \
+    "file=new.img,offset=2M,size=18446744073707454464" "no file has 18446744073707454464 bytes"
 says "one that firmware may find no place for is warned of" \
     "needs 256 GiB of address space, which firmware may not find" "file=new.img,max-size=256G" "info status"
 if { printf 'device_add vmemstore,id=v,file=new.img,max-size=%s,bus=rp\n' 1T 8G; echo info qtree; echo quit; } |
