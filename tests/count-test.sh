@@ -71,7 +71,7 @@ image() {
 vm() {
 	name=$1
 	shift
-	"$here/vm/run-vm" --accel tcg --timeout 150 --modules "vmemstore vmemfs" \
+	"$here/vm/run-vm" --accel tcg --timeout 900 --modules "vmemstore vmemfs" \
 		--add "$out/$name:/$name" --log "$out/$name.log" "$here/count/guest-$name.sh" \
 		"$@" >"$out/$name.out" || { tail -n 20 "$out/$name.out" >&2 && return 1; }
 }

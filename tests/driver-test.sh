@@ -64,7 +64,7 @@ test_api() {
 
 test_ext4() {
 	guest "ext4 -o dax works on the store" ext4 --store "$image" \
-		--with fio --with e2fsprogs --timeout 300 "$script"
+		--with fio --with e2fsprogs --timeout 900 "$script"
 }
 
 test_readonly() {
@@ -105,9 +105,29 @@ test_unbind() {
 		--cpus 2 --store "$image" "$script"
 }
 
+# A guest that is not suspended yet is not woken, and its monitor says so; an alarm that
+# came too early would never come again.
+wake_up() {
+	exec >"$work/monitor.in"
+	while [ ! -e "$work/ended" ]; do
+		echo system_wakeup
+		sleep 1
+	done
+}
+
 test_suspend() {
+	mkfifo "$work/monitor.in" "$work/monitor.out"
+	cat "$work/monitor.out" >/dev/null &
+	listener=$!
+	wake_up &
+	waker=$!
 	guest "the store works after suspend to RAM and resume" suspend \
-		--store "$image" "$script"
+		--store "$image" "$script" -- \
+		-chardev "pipe,id=monitor,path=$work/monitor" -mon chardev=monitor,mode=readline
+	: >"$work/ended"
+	kill $waker $listener 2>/dev/null || :
+	wait $waker $listener 2>/dev/null || :
+	rm "$work/monitor.in" "$work/monitor.out" "$work/ended"
 }
 
 mkdir "$work/files"

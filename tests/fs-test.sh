@@ -123,7 +123,7 @@ run_mode() {
 	make_image "$mode" "$image"
 	status=0
 	# shellcheck disable=SC2046
-	set -- "$@" --timeout 580 --cpus 2 --modules "$modules" \
+	set -- "$@" --timeout 1500 --cpus 2 --modules "$modules" \
 		--add "$out/fsprobe:/tests/fsprobe" \
 		--add "$tools/fsck.vmemfs:/tests/fsck.vmemfs" \
 		--add "$tools/mkfs.vmemfs:/tests/mkfs.vmemfs" \

@@ -51,7 +51,7 @@ host() {
 		set -- --add "$top/build/qemu-device/$program-test:/tests/$program-test" "$@"
 	done
 	status=0
-	"$here/vm/run-vm" --modules "$modules" --mem 1024 --timeout 500 --log "$out/$name.log" \
+	"$here/vm/run-vm" --modules "$modules" --mem 1024 --timeout 1500 --log "$out/$name.log" \
 		--add "$top/build/vmemstore.so:/tests/vmemstore.so" \
 		--add "$top/build/qemu-device/generation-of:/tests/generation-of" \
 		--add "$here/guest/lib.sh:/tests/lib.sh" \

@@ -99,11 +99,14 @@ guest() {
 	rm -f "$out/ended" "$out/no-clock" "$out/pid"
 	: >"$out/$name.log"
 	watch_clock &
+	watcher=$!
 	"$here/vm/run-vm" --modules "vmemstore vmemfs" --log "$out/$name.log" --pidfile "$out/pid" \
 		--add "$here/guest/lib.sh:/tests/lib.sh" \
-		--add "$here/guest/store-lib.sh:/tests/store-lib.sh" --timeout 400 \
+		--add "$here/guest/store-lib.sh:/tests/store-lib.sh" --timeout 900 \
 		"$here/guest/$script.sh" "$@" >"$out/$name.out" 2>&1 || status=$?
 	: >"$out/ended"
+	# Or the next guest would have it, too.
+	wait $watcher
 	[ ! -e "$out/no-clock" ] || [ $tries -ge 4 ] || return 0
 	take_over "$out/$name.out" "$name: "
 	result $status "$name: the guest ends well"

@@ -47,31 +47,32 @@ done
 # refused SENTENCE TEXT OPTIONS: QEMU ends with one line that has TEXT
 refused() {
 	status=0
-	timeout 30 qemu-system-x86_64 -M q35 -m 64 -S -nodefaults -display none \
+	timeout 300 qemu-system-x86_64 -M q35 -m 64 -S -nodefaults -display none \
 		-plugin "$so" -device "vmemstore,$3" >"$out/why" 2>&1 </dev/null || status=$?
 	[ $status -eq 1 ] && [ "$(grep -c . "$out/why")" -eq 1 ] && grep -qF "$2" "$out/why" &&
 		status=0 || status=1
 	result $status "$1"
 }
 
-# The first VM says that it has started, and thereby taken the lock, in its pid file.
+# The first VM's monitor answers when all devices are there, and the lock is taken.
 test_two_vms() {
-	rm -f "$out/first.pid"
+	rm -f "$out/monitor"
+	mkfifo "$out/monitor"
 	qemu-system-x86_64 -M q35 -m 64 -S -nodefaults -display none -plugin "$so" \
-		-pidfile "$out/first.pid" -device "vmemstore,file=$out/device.img" \
-		>"$out/first.log" 2>&1 </dev/null &
+		-monitor stdio -device "vmemstore,file=$out/device.img" \
+		<"$out/monitor" >"$out/first.log" 2>&1 &
 	first=$!
-	tries=0
-	until [ -s "$out/first.pid" ] || [ $tries -ge 100 ]; do
+	exec 9>"$out/monitor"
+	echo "info status" >&9
+	while ! grep -q 'VM status' "$out/first.log" && kill -0 $first; do
 		sleep 0.1
-		tries=$((tries + 1))
 	done
-	sleep 1
 	refused "a second VM on the same file is refused with one line" \
 		"is in use by another process" "file=$out/device.img"
 	refused "even a reader is, while the first one may write" \
 		"is in use by another process" "file=$out/device.img,readonly=on"
 	kill $first
+	exec 9>&-
 	wait $first || :
 }
 
@@ -197,7 +198,7 @@ test_mounts() {
 		slot=$((slot + 1))
 	done <"$out/list"
 	status=0
-	"$here/vm/run-vm" --timeout 120 --modules "vmemstore vmemfs" \
+	"$here/vm/run-vm" --timeout 900 --modules "vmemstore vmemfs" \
 		--add "$out/cases:/cases" --add "$out/sums-host:/sums-host" \
 		--add "$out/sums-guest:/sums-guest" --add "$tools/fsck.vmemfs:/sbin/fsck.vmemfs" \
 		--share "$out/share" --log "$out/mounts.log" "$here/refuse/guest-mounts.sh" -- \

@@ -64,7 +64,7 @@ guest() {
 	status=0
 	"$here/vm/run-vm" --modules "vmemstore vmemfs" --log "$out/$name.log" \
 		--add "$here/guest/lib.sh:/tests/lib.sh" \
-		--add "$here/guest/store-lib.sh:/tests/store-lib.sh" --timeout 300 \
+		--add "$here/guest/store-lib.sh:/tests/store-lib.sh" --timeout 900 \
 		"$here/guest/store-$name.sh" "$@" >"$out/$name.out" 2>&1 || status=$?
 	take_over "$out/$name.out"
 	result $status "the guest of '$name' ends well"
@@ -139,6 +139,9 @@ test_thin() {
 # Sets $pages to the number of huge pages that there were, when it changed it.
 mount_huge() {
 	[ "$(id -u)" = 0 ] || return 1
+	# Whoever else wants huge pages waits: the number is that of the host.
+	exec 8>"$top/build/hugepages.lock"
+	flock 8
 	pages=$(cat /proc/sys/vm/nr_hugepages)
 	echo $((pages + 16)) >/proc/sys/vm/nr_hugepages
 	mkdir -p "$out/huge"
@@ -149,6 +152,7 @@ leave_backing() {
 	[ -z "$loop" ] || losetup -d "$loop"
 	umount "$out/huge" 2>/dev/null || :
 	[ -z "$pages" ] || echo "$pages" >/proc/sys/vm/nr_hugepages
+	exec 8>&-
 	rm -f "$shm" "$out/part.img" "$out/block.img" "$out/dax.img" "$out/large.img"
 }
 
@@ -176,7 +180,7 @@ test_backing() {
 		result 0 "a file of huge pages # SKIP no huge pages to be had"
 	fi
 	guest backing --env "EXPECT=$expect" --add "$tools/mkfs.vmemfs:/tests/mkfs.vmemfs" \
-		--add "$tools/fsck.vmemfs:/tests/fsck.vmemfs" -- -plugin "$so" "$@"
+		--add "$tools/fsck.vmemfs:/tests/fsck.vmemfs" -- -plugin "$so" "$@" 8>&-
 	leave_backing
 	trap - EXIT
 }

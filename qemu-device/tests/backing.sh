@@ -37,10 +37,11 @@ grows() {
     hold "id=v,$options"
     "$@"
     echo "qom-set /machine/peripheral/v size $bytes" >&9
-    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    tries=0
+    until grep -q "^$bytes" hold.out || [ $tries -eq 1000 ]; do
         echo "qom-get /machine/peripheral/v size" >&9
         sleep 0.1
-        grep -q "^$bytes" hold.out && break
+        tries=$((tries + 1))
     done
     release
     cp hold.out out
@@ -70,6 +71,9 @@ else
     ok "a block device # SKIP no loop device: $(head -1 out)"
 fi
 
+# Whoever else wants huge pages waits: the number is that of the host.
+exec 8> "$build/hugepages.lock"
+flock 8
 pages=/proc/sys/vm/nr_hugepages
 if [ "$(id -u)" = 0 ] && had=$(cat $pages) && echo $((had + 8)) 2> out > $pages &&
     [ "$(cat $pages)" -ge 8 ] && mkdir -p huge && mount -t hugetlbfs none huge 2> out; then
@@ -84,6 +88,7 @@ else
     [ -z "${had:-}" ] || echo "$had" > $pages
     ok "a file on hugetlbfs # SKIP no huge pages to be had"
 fi
+exec 8>&-
 
 # --- the generation ---
 
@@ -152,7 +157,12 @@ else
 fi
 if [ -n "$loop" ] && loop=$(losetup --show -f block.img); then
     cp block.img other.img
-    changed "another disk under the same name has another one" "$loop" \
-        sh -c "losetup -d $loop && losetup $loop other.img"
+    # Somebody else may take the name in between, and give it back.
+    changed "another disk under the same name has another one" "$loop" sh -c "losetup -d $loop
+        tries=0
+        until losetup $loop other.img || [ \$tries -eq 900 ]; do
+            sleep 1
+            tries=\$((tries + 1))
+        done"
     losetup -d "$loop"
 fi

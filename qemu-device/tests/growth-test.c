@@ -96,7 +96,7 @@ static void assert_refused(Driver *d, uint64_t size, const char *why)
 static void grow(Driver *d, uint64_t size)
 {
     g_autofree char *answer = ask(d, size);
-    int64_t end = g_get_monotonic_time() + 30 * G_TIME_SPAN_SECOND;
+    int64_t end = g_get_monotonic_time() + 300 * G_TIME_SPAN_SECOND;
 
     g_assert_cmpstr(answer, ==, "");
     while (config_size(d) != size && g_get_monotonic_time() < end) {
@@ -427,7 +427,7 @@ static void test_unplug_while_growing(void)
 
 static void wait_migrated(QTestState *qts)
 {
-    int64_t end = g_get_monotonic_time() + 60 * G_TIME_SPAN_SECOND;
+    int64_t end = g_get_monotonic_time() + 300 * G_TIME_SPAN_SECOND;
     bool done = false;
 
     while (!done && g_get_monotonic_time() < end) {

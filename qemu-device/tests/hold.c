@@ -2,11 +2,13 @@
 /*
  * hold.c - a disk that takes as long as a test wants (see hold.h)
  *
- * To be preloaded (LD_PRELOAD) into QEMU, in place of libc's msync() and mmap(),
- * which has this name where file offsets have 64 bits.
+ * To be preloaded (LD_PRELOAD) into QEMU, in place of libc's msync(), of mmap(),
+ * which has this name where file offsets have 64 bits, and of pthread_cond_wait().
  */
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -16,7 +18,10 @@
 
 void *mmap64(void *addr, size_t length, int prot, int flags, int fd, off_t offset);
 
+typedef int CondWait(pthread_cond_t *cond, pthread_mutex_t *lock);
+
 static Hold *hold;
+static CondWait *cond_wait;
 
 __attribute__((constructor))
 static void map_file(void)
@@ -27,7 +32,9 @@ static void map_file(void)
                                          PROT_READ | PROT_WRITE, MAP_SHARED,
                                          fd, 0);
 
-    if (p == MAP_FAILED) {
+    /* The version that programs of today have: glibc keeps an older one, too. */
+    cond_wait = (CondWait *)dlvsym(RTLD_NEXT, "pthread_cond_wait", "GLIBC_2.3.2");
+    if (p == MAP_FAILED || !cond_wait) {
         abort();
     }
     close(fd);
@@ -45,6 +52,14 @@ int msync(void *addr, size_t length, int flags)
         }
     }
     return (int)syscall(SYS_msync, addr, length, flags);
+}
+
+int pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock)
+{
+    if (gettid() == getpid()) {
+        __atomic_store_n(&hold->waiting, 1, __ATOMIC_SEQ_CST);
+    }
+    return cond_wait(cond, lock);
 }
 
 void *mmap64(void *addr, size_t length, int prot, int flags, int fd, off_t offset)

@@ -18,6 +18,7 @@ typedef struct Hold {
     uint32_t at;            /* this one waits, 1 is the first; 0: none */
     uint32_t held;          /* it does */
     uint32_t release;       /* it may go on */
+    uint32_t waiting;       /* the main thread has begun to wait for another one */
     uint32_t map_us;        /* to map a file at a fixed place takes so long */
 } Hold;
 

@@ -106,7 +106,7 @@ static void expect_hmp(Driver *d, const char *command)
 
 static void wait_hmp(Driver *d, const char *command, const char *text)
 {
-    int64_t end = g_get_monotonic_time() + 100 * G_TIME_SPAN_SECOND;
+    int64_t end = g_get_monotonic_time() + 300 * G_TIME_SPAN_SECOND;
 
     for (;;) {
         g_autofree char *answer = qtest_hmp(d->qts, "%s", command);

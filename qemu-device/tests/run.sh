@@ -34,7 +34,7 @@ not_ok() {
 
 # Start QEMU without a guest; commands for its monitor come from stdin.
 start() {
-    timeout 20 "$qemu" -plugin "${PLUGIN:-$so}" -M q35 -m 64M -S -display none -nodefaults \
+    timeout 300 "$qemu" -plugin "${PLUGIN:-$so}" -M q35 -m 64M -S -display none -nodefaults \
         -monitor stdio "$@" > out 2>&1
 }
 
@@ -64,18 +64,6 @@ says() {
     else
         not_ok "$name"
     fi
-}
-
-# flags_of FILE: the VmFlags of its mapping in a QEMU that runs for some seconds
-flags_of() {
-    { sleep 5; echo quit; } | start -device "vmemstore,file=$1" &
-    sleep 1
-    # Guest memory by then: QEMU has asked for huge pages, and we after it.
-    for maps in $(grep -l "$PWD/$1" /proc/[0-9]*/maps 2>/dev/null); do
-        awk -v file="$PWD/$1" '/^[0-9a-f]+-/ { ours = index($0, file) } ours && /^VmFlags/' \
-            "${maps%/maps}/smaps"
-    done
-    wait
 }
 
 # --- loading ---
@@ -164,7 +152,7 @@ hold() {
     # Commands are read when all devices are there.
     echo "info status" >&9
     tries=0
-    until grep -q 'VM status' hold.out 2>/dev/null || [ $tries -eq 300 ]; do
+    until grep -q 'VM status' hold.out 2>/dev/null || [ $tries -eq 3000 ]; do
         sleep 0.2
         tries=$((tries + 1))
     done
@@ -175,6 +163,15 @@ release() {
     exec 9>&-
     wait "$holder"
     rm -f hold
+}
+
+# flags_of FILE: sets $flags to the VmFlags of its mapping in a QEMU
+flags_of() {
+    hold "file=$1"
+    # Guest memory by then: QEMU has asked for huge pages, and we after it.
+    flags=$(awk -v file="$PWD/$1" '/^[0-9a-f]+-/ { ours = index($0, file) } ours && /^VmFlags/' \
+        "/proc/$holder/smaps")
+    release
 }
 
 hold file=new.img
@@ -303,7 +300,7 @@ small_disk xfs mount_image "mkfs.xfs -q -f" 320M
 # --- folios ---
 
 truncate -s 4M cold.img
-flags=$(flags_of cold.img)
+flags_of cold.img
 case " $flags " in
 *" hg "*) not_ok "faults are not asked to bring huge pages ($flags)" ;;
 *" rr "*) ok "faults are not asked to bring huge pages" ;;

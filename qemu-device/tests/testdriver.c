@@ -310,7 +310,7 @@ void doorbell(Driver *d)
 bool wait_used(Driver *d, unsigned nr)
 {
     uint16_t wanted = d->used_idx + nr;
-    int64_t end = g_get_monotonic_time() + 10 * G_TIME_SPAN_SECOND;
+    int64_t end = g_get_monotonic_time() + 300 * G_TIME_SPAN_SECOND;
 
     do {
         d->used_idx = qtest_readw(d->qts, USED_ADDR + 2);

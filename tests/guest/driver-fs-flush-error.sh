@@ -40,7 +40,7 @@ fi
 i=0
 until grep -q "^/dev/pmem0 /mnt vmemfs ro," /proc/mounts; do
 	i=$((i + 1))
-	[ $i -lt 30 ] || fail "the mount does not show as read-only: $(grep /mnt /proc/mounts)"
+	[ $i -lt 200 ] || fail "the mount does not show as read-only: $(grep /mnt /proc/mounts)"
 	sleep 1
 done
 echo x 2>/dev/null >/mnt/never && fail "a file could be made"

@@ -65,11 +65,7 @@ finish() {
 }
 
 # The disk appears a moment after its driver.
-tries=0
-while [ ! -b "$DEV" ] && [ $tries -lt 100 ]; do
-	sleep 0.1
-	tries=$((tries + 1))
-done
+wait_until [ -b "$DEV" ]
 mount_fs || {
 	echo "Bail out! cannot mount $DEV"
 	dmesg | tail -n 5

@@ -42,7 +42,7 @@ check "a file on a read-only disk is mapped for reading only" mapped
 virtio_pmem() {
 	mkdir /tmp/m
 	expect_fail mount -t vmemfs /dev/$other /tmp/m
-	dmesg | tail -n 8 | grep "vmemfs ($other): .*use -device vmemstore"
+	dmesg | tail -n 30 | grep "vmemfs ($other): .*use -device vmemstore"
 }
 check "a virtio-pmem is refused with a clear line" virtio_pmem
 
@@ -51,7 +51,7 @@ partition() {
 	printf 'n\np\n1\n\n\nw\n' | fdisk /dev/$other
 	[ -b /dev/${other}p1 ]
 	expect_fail mount -t vmemfs /dev/${other}p1 /tmp/m
-	dmesg | tail -n 8 | grep "vmemfs (${other}p1): is a partition"
+	dmesg | tail -n 30 | grep "vmemfs (${other}p1): is a partition"
 }
 check "a partition is refused with a clear line" partition
 

@@ -13,7 +13,7 @@ export QTEST_QEMU_BINARY=$qemu QTEST_PLUGIN=$so
 
 # A QEMU without a guest; the lines of its monitor come from stdin.
 start() {
-	timeout 100 $qemu -plugin $so -M q35 -m 64M -S -display none -nodefaults \
+	timeout 600 $qemu -plugin $so -M q35 -m 64M -S -display none -nodefaults \
 		-monitor stdio "$@"
 }
 
@@ -50,7 +50,7 @@ hold() {
 	while ! grep -q 'VM status' /tmp/hold.out; do
 		sleep 0.2
 		tries=$((tries + 1))
-		[ $tries -lt 300 ] || return 1
+		[ $tries -lt 3000 ] || return 1
 	done
 }
 

@@ -61,7 +61,7 @@ shared_by_readers() {
 }
 
 check "a kernel NFS server and three clients" \
-	eval 'serve && client /a 1 && client /b 2 && client /c 3 ,soft,timeo=10,retrans=1'
+	eval 'serve && client /a 1 && client /b 2 && client /c 3 ,soft,timeo=40,retrans=1'
 other_host
 check "the lock is the server's: a VM on another client is refused" locked_by_server
 check "and readers share the file" shared_by_readers

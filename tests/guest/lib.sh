@@ -44,12 +44,12 @@ same() {
 	}
 }
 
-# wait_until COMMAND...: half a minute at most
+# wait_until COMMAND...: some minutes at most, on a host that is busy
 wait_until() {
 	tries=0
 	until "$@"; do
 		tries=$((tries + 1))
-		[ $tries -lt 300 ] || return 1
+		[ $tries -lt 2000 ] || return 1
 		sleep 0.1
 	done
 }

@@ -99,8 +99,7 @@ check "the unplugged disk is gone" gone
 echo gone
 
 back() {
-	wait_until [ -b /dev/pmem0 ]
-	same "$(blockdev --getsize64 /dev/pmem0)" $large
+	wait_until has_size $large
 	mount -t vmemfs /dev/pmem0 /mnt
 	cmp /tmp/data /mnt/kept
 	umount /mnt

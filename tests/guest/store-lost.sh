@@ -20,7 +20,7 @@ mounted() {
 noticed() {
 	tries=0
 	until [ "$(store_attr "$1" failed)" = 1 ]; do
-		[ $tries -lt 200 ]
+		[ $tries -lt 2000 ]
 		cat "$2/large" >/dev/null || :
 		tries=$((tries + 1))
 		sleep 0.1

@@ -61,7 +61,7 @@ resumes() {
 	tries=0
 	until write /mnt/later 128; do
 		tries=$((tries + 1))
-		[ $tries -lt 100 ]
+		[ $tries -lt 1000 ]
 		sleep 0.3
 	done
 	sync
@@ -84,10 +84,10 @@ discard() {
 	grep " /mnt vmemfs .*discard" /proc/mounts
 	write /mnt/large 300
 	sync
+	# The next checkpoint gives them back; freezing makes one, if none came before.
+	before=$(cat /sys/fs/vmemfs/$disk/discarded_blocks)
 	rm /mnt/large
 	sync
-	before=$(cat /sys/fs/vmemfs/$disk/discarded_blocks)
-	# The next checkpoint gives them back; freezing makes one.
 	fsfreeze --freeze /mnt
 	fsfreeze --unfreeze /mnt
 	[ "$(cat /sys/fs/vmemfs/$disk/discarded_blocks)" -ge $((before + 4000)) ]

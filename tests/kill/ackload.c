@@ -7,8 +7,9 @@
  *					operation print "ack N" (N = 1, 2, ...)
  *	ackload verify DIR SEED N [append|sync]
  *					DIR must be what N operations made, or some
- *					more: those whose "ack" was still on its way
- *					(1000 at most), and the one that was running
+ *					more: those whose "ack" was still on its way,
+ *					or that nobody looked at any more (with `sync`
+ *					1000 at most), and the one that was running
  *	ackload clean DIR		remove what run made
  *
  * Operation N is a function of SEED and N alone, so the checker makes the
@@ -400,7 +401,7 @@ static int verify(uint64_t seed, uint64_t acked, bool batches)
 		for (unsigned int i = 0; i < FILES; i++)
 			memset(want[i].data, 0, MAX_SIZE);
 	}
-	for (n = 1; n <= acked + AHEAD + 1; n++) {
+	for (n = 1; n <= acked + (batches ? AHEAD : UNSEEN) + 1; n++) {
 		struct op op = plan(want, seed, n);
 		const char *why = n > acked ? differs(is, want, &op) : "";
 

@@ -19,6 +19,7 @@ if [ -n "$CHECK_SEED" ]; then
 	}
 fi
 echo "verified"
+echo "<2>verified" >/dev/kmsg
 ackload clean /mnt/work || exit 1
 if [ -n "$STOP" ]; then
 	umount /mnt

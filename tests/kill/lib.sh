@@ -31,7 +31,7 @@ wait_and_kill() {
 		while ! grep -q '^ack' "$work/out"; do
 			kill -0 $vm 2>/dev/null || return 1
 			tries=$((tries + 1))
-			[ $tries -lt 1200 ] || return 1
+			[ $tries -lt 6000 ] || return 1
 			sleep 0.05
 		done
 		random 200
@@ -40,6 +40,12 @@ wait_and_kill() {
 	kill -9 "$(cat "$work/pid")" 2>/dev/null || return 1
 	wait $vm || :
 	vm=
+}
+
+# Has the guest found what it was promised, and begun to remove it?  What it prints last
+# may die with QEMU on its way here; not so a message of its kernel, on the console.
+has_verified() {
+	grep -q '^verified' "$work/out" || grep -aq '] verified' "$work/console"
 }
 
 # The number of the last acknowledgement, or 0.

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #define AHEAD		1000u		/* "ack" lines that the console may hold back */
+#define UNSEEN		100000u		/* operations since a test last looked for them */
 
 /* One line on what went wrong, and the end. */
 _Noreturn __attribute__((format(printf, 3, 4)))

@@ -138,7 +138,7 @@ kill_loop() {
 		pid=$!
 		# At random after the first acknowledgement; now and then in the mount.
 		tries=0
-		while [ $((i % 5)) -ne 4 ] && ! grep -q '^ack' "$work/acks" && [ $tries -lt 3000 ]; do
+		while [ $((i % 5)) -ne 4 ] && ! grep -q '^ack' "$work/acks" && [ $tries -lt 15000 ]; do
 			sleep 0.02
 			tries=$((tries + 1))
 		done
@@ -191,7 +191,7 @@ same() {
 	result $status "same store: a process writes a tree, and is killed"
 	fsck "$store" && status=0 || status=1
 	"$top/tests/vm/run-vm" --store "$store" --modules "vmemstore vmemfs" --add /usr/bin/cksum --mem 256 --append no_timer_check \
-		--timeout 300 --log "$work/console" "$here/guest-same.sh" >"$work/out" 2>&1 || status=$?
+		--timeout 900 --log "$work/console" "$here/guest-same.sh" >"$work/out" 2>&1 || status=$?
 	[ "$(grep -c '^linux: ' "$work/out")" -eq 4 ] || status=1
 	result $status "same store: Linux recovers it, verifies the tree, and writes one of its own"
 	fsck "$store" && status=0 || status=1
@@ -212,14 +212,14 @@ unikernel() {
 	build "$here/unikernel" "$top/build/unikernel/tree.elf"
 	status=0
 	"$out/kv" "$store" set color blue >"$work/out" 2>&1 || status=1
-	"$top/libos-shim/run" --timeout 300 --image "$top/build/unikernel/kv.elf" "$store" get color \
+	"$top/libos-shim/run" --timeout 900 --image "$top/build/unikernel/kv.elf" "$store" get color \
 		</dev/null >"$work/out" 2>&1 || status=1
 	tr -d '\r' <"$work/out" | grep -qx blue || status=1
-	"$top/libos-shim/run" --timeout 300 --image "$top/build/unikernel/kv.elf" "$store" set shape round \
+	"$top/libos-shim/run" --timeout 900 --image "$top/build/unikernel/kv.elf" "$store" set shape round \
 		</dev/null >>"$work/out" 2>&1 || status=1
 	[ "$("$out/kv" "$store" get shape)" = round ] || status=1
 	result $status "same store: a unikernel and a process follow each other's pointers"
-	"$top/libos-shim/run" --timeout 300 --image "$top/build/unikernel/tree.elf" "$store" verify by-linux \
+	"$top/libos-shim/run" --timeout 900 --image "$top/build/unikernel/tree.elf" "$store" verify by-linux \
 		</dev/null >"$work/out" 2>&1 && status=0 || status=1
 	fsck "$store" || status=1
 	result $status "same store: a unikernel verifies the tree that Linux wrote"

@@ -23,11 +23,13 @@ if [ -n "$ACKED" ]; then
 fi
 mkdir -p /mnt/work
 sync
-# Nothing can be read from the port while nobody holds its other end.
+# Nothing can be read from the port while nobody holds its other end.  It stays open: what
+# comes while it is closed, or is not read when it is, is lost.
+until [ -c /dev/vport0p3 ]; do sleep 0.1; done
 while [ ! -s /tmp/said ]; do
-	head -n 1 /dev/vport0p3 >/tmp/said
+	head -n 1 >/tmp/said
 	sleep 0.2
-done 2>/dev/null && mv /tmp/said /tmp/stop &
+done </dev/vport0p3 2>/dev/null && mv /tmp/said /tmp/stop &
 
 ackload run /mnt/work 1 $([ "$MODE" = guest ] || echo fsync) >/tmp/acks &
 load=$!

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 """QEMUs for the migration tests: start, talk by QMP, migrate, end."""
 
+import atexit
 import json
 import os
 import signal
@@ -45,6 +46,7 @@ class Qemu:
             self.process = subprocess.Popen(
                 [*prefix, *arguments, "-qmp", f"unix:{self.qmp_path},server=on,wait=off"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        atexit.register(self.process.kill)      # unless it has ended
         self.stream = None
         self.control = None
 

@@ -71,6 +71,7 @@ dmesg | grep 'vmemfs.*recover' >/tmp/recovery && grep -q host /tmp/recovery && {
 mkdir -p $dir
 verify || fail "verify $CHECK_LOAD"
 echo "verified"
+echo "<2>verified" >/dev/kmsg
 rm -rf /mnt/work
 mkdir $dir
 sync

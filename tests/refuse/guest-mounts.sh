@@ -32,7 +32,7 @@ disk_at() {
 # its clocks, which come seconds after the boot.
 one_line() {
 	dmesg -c | grep -v "mounted, label '[^']*', durability=[a-z]*\$" |
-		grep -Ev '^[^a-z]*(tsc|clocksource|sched_clock|hrtimer|random|perf): ' >/tmp/said
+		grep -Eiv '^[^a-z]*(tsc|clocksource|sched_clock|hrtimer|random|perf|input|unstable clock)[: ]' >/tmp/said
 	lines=$(grep -c . /tmp/said)
 	[ "$lines" -eq 1 ] || no "$lines lines in the kernel log:" "$(cat /tmp/said)" || return 1
 	grep -Eq "vmemfs \(${disk#/dev/}\): .*($pattern)" /tmp/said ||

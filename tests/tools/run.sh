@@ -112,11 +112,10 @@ hold_lock() { # file seconds
 
 tools_respect_the_lock() {
 	mkfs -q -s 4M busy.img
-	hold_lock busy.img 20 >locked &
+	hold_lock busy.img 900 >locked &
 	holder=$!
-	for i in 1 2 3 4 5 6 7 8 9 10; do
-		grep -q locked locked && break
-		sleep 0.2
+	while ! grep -q locked locked && kill -0 "$holder"; do
+		sleep 0.1
 	done
 	grep -q locked locked
 	status 1 mkfs -f busy.img 2>err

@@ -67,7 +67,7 @@ kill_it() {
 	random 6
 	early=$rnd
 	while [ ! -s "$work/pid" ] || { [ "$early" -ne 0 ] && ! grep -q '^ack' "$work/out"; }; do
-		kill -0 $job 2>/dev/null && [ $tries -lt 2400 ] || return 1
+		kill -0 $job 2>/dev/null && [ $tries -lt 6000 ] || return 1
 		tries=$((tries + 1))
 		sleep 0.05
 	done
@@ -185,7 +185,7 @@ orphan_comes_back() {
 	job=$!
 	tries=0
 	while ! grep -q '^orphan' "$work/out"; do
-		kill -0 $job 2>/dev/null && [ $tries -lt 2400 ] || return 1
+		kill -0 $job 2>/dev/null && [ $tries -lt 6000 ] || return 1
 		tries=$((tries + 1))
 		sleep 0.05
 	done

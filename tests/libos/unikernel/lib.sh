@@ -7,7 +7,7 @@
 here=$top/tests/libos/unikernel
 bin=$top/build/unikernel
 run=$top/libos-shim/run
-limit=120		# seconds that no boot takes, however busy the machine is
+limit=600		# seconds that no boot takes, however busy the machine is
 
 . "$top/tests/tap.sh"
 
