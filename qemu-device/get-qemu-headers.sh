@@ -112,12 +112,12 @@ fetch_source() {
     say "downloading the source of QEMU $wanted (24 MB)"
     make_apt_sources
     # One broken source among others does not matter: choose_version tells.
-    private_apt apt-get update > "$out/apt.log" 2>&1 || :
+    private_apt apt-get -o Acquire::Retries=5 update > "$out/apt.log" 2>&1 || :
     choose_version
     rm -rf "$out/download"
     mkdir -p "$out/download"
     (cd "$out/download" &&
-        private_apt apt-get source --download-only "qemu=$chosen") >> "$out/apt.log" 2>&1 ||
+        private_apt apt-get -o Acquire::Retries=5 source --download-only "qemu=$chosen") >> "$out/apt.log" 2>&1 ||
         die "the download failed (see $out/apt.log): check the network"
     say "unpacking it"
     dpkg-source --no-check -x "$out"/download/qemu_*.dsc "$out/src" > "$out/unpack.log" 2>&1 ||

@@ -36,5 +36,5 @@ END
     export APT_CONFIG="$3/apt.conf"
     apt_error="cannot read $2 (see $3.log)"
     # shellcheck disable=SC2034
-    apt-get -q update > "$3.log" 2>&1 && apt_error=
+    apt-get -q -o Acquire::Retries=5 update > "$3.log" 2>&1 && apt_error=
 }

@@ -6,10 +6,11 @@
 # cannot be read.  Both hold /large, which covers that place, and /small.
 . /tests/store-lib.sh
 
-# mounted DISK DIR
+# mounted DISK DIR: without commits in the background, one of which could be the first to
+# be told
 mounted() {
 	mkdir -p "$2"
-	mount -t vmemfs "/dev/$1" "$2"
+	mount -t vmemfs -o commit=0 "/dev/$1" "$2"
 	same "$(md5sum <"$2/small")" "$(seq 1 20000 | md5sum)"
 	echo before >"$2/new"
 	sync
@@ -31,6 +32,7 @@ fails() {
 	expect_fail dd if=/dev/zero of="$2/new" bs=4k count=1 conv=notrunc,fsync 2>/tmp/fails.err
 	grep -i "input/output error\|read-only file system" /tmp/fails.err
 	expect_fail touch "$2/another"
+	wait_until grep "^/dev/$1 $2 vmemfs ro," /proc/mounts
 	expect_fail mount -o remount,rw "$2"
 	dmesg | grep "vmemfs ($1): .*check the host's disk"
 	dmesg | grep "vmemstore .*: the host could not read or write back a page"
