@@ -108,6 +108,7 @@ void vmem_inode_init(struct vmem_txn *t, struct vmem_inode *vi, uint64_t ino,
 {
 	struct vmem_fs *fs = t->fs;
 	vmem_le64 now = vmem_le64_of((uint64_t)vmem_now(fs));
+	uint32_t type = attr->mode & 0170000u;
 	struct vmem_dinode old, *n;
 
 	memcpy(&old, vmem_meta(fs, vmem_inode_off(fs, ino)), sizeof(old));
@@ -119,7 +120,8 @@ void vmem_inode_init(struct vmem_txn *t, struct vmem_inode *vi, uint64_t ino,
 	n->format = vmem_le16_of(format);
 	n->uid = vmem_le32_of(attr->uid);
 	n->gid = vmem_le32_of(attr->gid);
-	n->rdev = vmem_le32_of(attr->rdev);
+	if (type == 0020000u || type == 0060000u)
+		n->rdev = vmem_le32_of(attr->rdev);
 	n->nlink = vmem_le32_of(1);
 	n->atime = now;
 	n->mtime = now;

@@ -133,10 +133,12 @@ static int do_create(struct vmem_txn *t, void *arg)
 int vmem_create(struct vmem_inode *dir, struct vmem_name name,
 		const struct vmem_attr *attr, struct vmem_inode *vi)
 {
+	/* fifo, character device, directory, block device, file, socket */
+	const unsigned int types = 1u << 1 | 1u << 2 | 1u << 4 | 1u << 6 | 1u << 8 | 1u << 12;
 	struct create c = { .dir = dir, .vi = vi, .name = name, .attr = attr };
 	int err = check_dir(dir);
 
-	if (!err && (!type_of(attr->mode) || type_of(attr->mode) == 10))
+	if (!err && !(1u << type_of(attr->mode) & types))
 		err = -EINVAL;
 	return err ? err : vmem_run(dir->fs, do_create, &c);
 }

@@ -404,8 +404,9 @@ int vmem_lookup(struct vmem_inode *dir, struct vmem_name name, uint64_t *ino,
 
 /*
  * Make a file of any kind but a symlink: attr gives mode (with type), uid,
- * gid and rdev; size, times, nlink are set by the core.  *vi becomes the new
- * inode.  -EEXIST, -ENOSPC, -EMLINK.  [W] dir
+ * gid and, of a device, rdev; size, times, nlink are set by the core.  *vi
+ * becomes the new inode.  -EINVAL (no such type), -EEXIST, -ENOSPC, -EMLINK.
+ * [W] dir
  */
 int vmem_create(struct vmem_inode *dir, struct vmem_name name,
 		const struct vmem_attr *attr, struct vmem_inode *vi);

@@ -206,6 +206,67 @@ static void special_files_keep_their_device_number(void **state)
 	finish(&c);
 }
 
+static void a_type_that_is_none_is_refused_and_leaves_nothing(void **state)
+{
+	const unsigned int good = 1u << 1 | 1u << 2 | 1u << 4 | 1u << 6 | 1u << 8 | 1u << 12;
+	struct vmem_statfs before, after;
+	struct vmem_inode vi;
+	unsigned int type;
+	struct ctx c;
+
+	(void)state;
+	up(&c, VMEM_DOMAIN_HOST, 16 * MiB, 0);
+	vmem_statfs(c.fs, &before);
+	for (type = 0; type < 16; type++) {
+		if (good & 1u << type)
+			continue;
+		assert_int_equal(try_make(&c.root, "odd", type << 12 | 0644, &vi), -EINVAL);
+		assert_false(exists(&c.root, "odd"));
+	}
+	vmem_statfs(c.fs, &after);
+	assert_int_equal(after.free_inodes, before.free_inodes);
+	for (type = 0; type < 16; type++) {
+		if (!(good & 1u << type))
+			continue;
+		make(&c.root, "good", type << 12 | 0644, &vi);
+		put(&vi);
+		down(&c);
+		again(&c);
+		open_name(&c.root, "good", &vi);
+		assert_int_equal(type == 4 ? vmem_rmdir(&c.root, N("good"), &vi) :
+				 vmem_unlink(&c.root, N("good"), &vi), 0);
+		put(&vi);
+	}
+	finish(&c);
+}
+
+static void only_devices_keep_a_device_number(void **state)
+{
+	static const unsigned int types[] = { 0010000, 0040000, 0100000, 0140000 };
+	struct vmem_attr attr = { .rdev = 0x103 }, got;
+	struct vmem_inode vi;
+	struct ctx c;
+	char name[] = "0";
+	size_t i;
+
+	(void)state;
+	up(&c, VMEM_DOMAIN_HOST, 16 * MiB, 0);
+	for (i = 0; i < sizeof(types) / sizeof(types[0]); i++, name[0]++) {
+		attr.mode = (uint16_t)(types[i] | 0600);
+		assert_int_equal(vmem_create(&c.root, N(name), &attr, &vi), 0);
+		vmem_getattr(&vi, &got);
+		assert_int_equal(got.rdev, 0);
+		put(&vi);
+	}
+	assert_int_equal(vmem_symlink(&c.root, N("link"), "to", 2, &attr, &vi), 0);
+	put(&vi);
+	attr.mode = 0100600;
+	assert_int_equal(vmem_tmpfile(c.fs, &attr, c.root.ino, &vi), 0);
+	assert_int_equal(vmem_link(&c.root, N("linked"), &vi), 0);
+	put(&vi);
+	finish(&c);		/* the check finds nothing */
+}
+
 /* ---- Renaming ---- */
 
 static void rename_moves_between_directories(void **state)
@@ -593,6 +654,8 @@ int main(void)
 		EACH_DOMAIN(a_hard_link_keeps_the_file),
 		EACH_DOMAIN(symlinks_of_every_kind_of_length_read_back),
 		cmocka_unit_test(special_files_keep_their_device_number),
+		cmocka_unit_test(a_type_that_is_none_is_refused_and_leaves_nothing),
+		cmocka_unit_test(only_devices_keep_a_device_number),
 		EACH_DOMAIN(rename_moves_between_directories),
 		cmocka_unit_test(renaming_a_directory_changes_its_parent),
 		EACH_DOMAIN(rename_replaces_a_file_and_frees_it),
