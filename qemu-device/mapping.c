@@ -44,6 +44,19 @@ static bool writes_file(const VMemStoreFile *file)
     return !file->readonly && !file->cow;
 }
 
+/* To open a FIFO would wait for somebody at its other end. */
+static bool is_storage(const char *path, Error **errp)
+{
+    struct stat st;
+
+    if (stat(path, &st) < 0 || S_ISREG(st.st_mode) || S_ISBLK(st.st_mode)) {
+        return true;            /* open() says what is wrong */
+    }
+    error_setg(errp, "vmemstore: '%s' is neither a regular file nor a block "
+               "device", path);
+    return false;
+}
+
 static int open_flags(const VMemStoreFile *file)
 {
     return (writes_file(file) ? O_RDWR : O_RDONLY) | O_CLOEXEC;
@@ -58,6 +71,9 @@ static int open_file(const VMemStoreFile *file, bool *created, Error **errp)
     struct stat st;
     int fd;
 
+    if (!is_storage(path, errp)) {
+        return -1;
+    }
     if (writes && stat(path, &st) == 0 && S_ISBLK(st.st_mode)) {
         flags |= O_EXCL;        /* EBUSY when it is mounted */
     }
@@ -116,7 +132,8 @@ static bool lock_file(const VMemStoreMapping *m, const VMemStoreFile *file,
                    "readonly=on or cow=on", path);
     } else {
         error_setg(errp, "vmemstore: '%s' is in use by another process (locked) "
-                   "that may write to it: stop the other VM or tool first", path);
+                   "that may write to it: stop the other VM, device or tool first",
+                   path);
     }
     return false;
 }
@@ -197,6 +214,12 @@ static bool settle_size(VMemStoreMapping *m, const VMemStoreFile *file,
     }
     if (created) {
         found = file->size;
+    }
+    if (S_ISBLK(st.st_mode) && !file->offset && found % VMEMSTORE_ALIGN) {
+        error_setg(errp, "vmemstore: the block device '%s' has %" PRIu64 " bytes, "
+                   "but must have a multiple of 2 MiB: make it so, or use a part of "
+                   "it by offset= and size=", path, found);
+        return false;
     }
     if (!settle_part(m, file, found, errp)) {
         return false;
@@ -439,6 +462,7 @@ bool vmemstore_mapping_open(VMemStoreMapping *m, const VMemStoreFile *file,
         }
         return false;
     }
+    m->created = created;
     return true;
 }
 
@@ -508,7 +532,8 @@ static bool lengthen(const VMemStoreMapping *m, const VMemStoreFile *file,
     /* What could be had is given back: nobody uses it. */
     if (fstat(m->fd, &now) == 0 && now.st_size > st->st_size &&
         ftruncate(m->fd, st->st_size) < 0) {
-        error_append_hint(errp, "and it could not be made short again\n");
+        warn_report("vmemstore: '%s' could not be made short again: %s",
+                    file->path, strerror(errno));
     }
     return false;
 }
@@ -624,6 +649,10 @@ bool vmemstore_mapping_reserve(VMemStoreMapping *m, const VMemStoreFile *file,
 
     memset(m, 0, sizeof(*m));
     m->hugepages = file->hugepages;
+    m->fd = -1;
+    if (!is_storage(path, errp)) {
+        return false;
+    }
     /* Without O_EXCL: the other VM may be on this host. */
     m->fd = open(path, open_flags(file));
     if (m->fd < 0) {

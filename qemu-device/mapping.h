@@ -36,6 +36,7 @@ typedef struct VMemStoreFile {
 
 typedef struct VMemStoreMapping {
     int fd;                 /* owns the file lock; -1: not open */
+    bool created;           /* the file was not there before */
     uint8_t *base;          /* VMEMSTORE_ALIGN-aligned */
     uint64_t offset;        /* bytes in the file */
     uint64_t size;          /* bytes; grows: atomic outside the big QEMU lock */

@@ -187,7 +187,9 @@ static bool prepare_thin(int fd, const char *path, uint64_t end, Error **errp)
     int err = fstat(fd, &st) < 0 ? -errno : 0;
 
     if (!err && (uint64_t)st.st_size < end && ftruncate(fd, end) < 0) {
-        err = -errno;
+        error_setg(errp, "vmemstore: '%s' cannot have %" PRIu64 " bytes: %s: use a "
+                   "smaller file", path, end, strerror(errno));
+        return false;
     }
     if (!err) {
         err = allocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,

@@ -182,7 +182,7 @@ static void vmemstore_pci_realize(VirtIOPCIProxy *proxy, Error **errp)
     if (!check_address_space(dev, window, errp) ||
         !add_shm_capability(pci, size, errp)) {
         qdev_unrealize(DEVICE(&dev->vdev));
-        vmemstore_close(&dev->vdev);
+        vmemstore_give_up(&dev->vdev);
         return;
     }
     check_port(dev, window);

@@ -239,6 +239,9 @@ static void start_device(VMemStore *s)
     if (vmemstore_faults_watch(&s->faults, s->mapping.base,
                                s->mapping.max_size, s->mapping.granule)) {
         event_notifier_set_handler(&s->faults.notifier, vmemstore_page_lost);
+    } else {
+        warn_report("vmemstore: too many stores: a page of '%s' that the host cannot "
+                    "provide will kill QEMU", s->path);
     }
     s->worker = vmemstore_worker_new(&vmemstore_worker_ops, s);
     if (s->mapping.fd >= 0) {
@@ -282,6 +285,16 @@ void vmemstore_close(VMemStore *s)
     vmemstore_mapping_close(&s->mapping);
 }
 
+void vmemstore_give_up(VMemStore *s)
+{
+    bool created = s->mapping.created;
+
+    vmemstore_close(s);
+    if (created) {
+        unlink(s->path);
+    }
+}
+
 static bool open_mapping(VMemStore *s, Error **errp)
 {
     if (vmemstore_migration_takes_over(s)) {
@@ -317,13 +330,14 @@ static void vmemstore_realize(DeviceState *dev, Error **errp)
         return;
     }
     if (!open_shadow(s, errp)) {
-        vmemstore_close(s);
+        vmemstore_give_up(s);
         close_trace_file(s);
         return;
     }
     start_device(s);
     if (!vmemstore_migration_start(s, errp)) {
         stop_device(s);
+        vmemstore_give_up(s);
         return;
     }
     trace_vmemstore_realize(s->path, s->mapping.size, s->mapping.backing,

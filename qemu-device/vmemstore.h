@@ -93,6 +93,8 @@ void vmemstore_engine_stop(VMemStore *s);
 
 /* Let go of the file and the memory: nobody may use them any more. */
 void vmemstore_close(VMemStore *s);
+/* The same for a device that does not come to be: a file made for it goes, too. */
+void vmemstore_give_up(VMemStore *s);
 
 /* What the user made: the device on its bus. */
 static inline DeviceState *vmemstore_user_device(VMemStore *s)

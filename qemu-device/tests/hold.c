@@ -7,6 +7,7 @@
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -66,6 +67,10 @@ void *mmap64(void *addr, size_t length, int prot, int flags, int fd, off_t offse
 {
     if (hold && fd >= 0 && flags & MAP_FIXED) {
         usleep(__atomic_load_n(&hold->map_us, __ATOMIC_SEQ_CST));
+        if (__atomic_load_n(&hold->map_fails, __ATOMIC_SEQ_CST)) {
+            errno = ENOMEM;
+            return MAP_FAILED;
+        }
     }
     return (void *)syscall(SYS_mmap, addr, length, prot, flags, fd, offset);
 }

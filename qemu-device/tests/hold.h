@@ -20,6 +20,7 @@ typedef struct Hold {
     uint32_t release;       /* it may go on */
     uint32_t waiting;       /* the main thread has begun to wait for another one */
     uint32_t map_us;        /* to map a file at a fixed place takes so long */
+    uint32_t map_fails;     /* and fails: ENOMEM */
 } Hold;
 
 #endif /* HOLD_H */

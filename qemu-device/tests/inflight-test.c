@@ -338,6 +338,30 @@ static void test_nobody_looks_too_early(void)
     g_assert(truncate(image, STORE_SIZE) == 0);
 }
 
+static void test_growth_that_fails(void)
+{
+    static const char *const command = "qom-set /machine/peripheral/store size 64M";
+    g_autofree char *first = NULL, *second = NULL;
+    struct vmemstore_config config;
+    Driver d;
+
+    start(&d, "");
+    __atomic_store_n(&hold->map_fails, 1, __ATOMIC_SEQ_CST);
+    first = qtest_hmp(d.qts, "%s", command);
+    g_assert_cmpstr(first, ==, "");
+    qtest_qmp_eventwait(d.qts, "VMEMSTORE_NOT_GROWN");
+    config_read(&d, &config);
+    g_assert_cmpuint(config.size, ==, STORE_SIZE);
+    qtest_writeq(d.qts, d.store + STORE_SIZE - 8, MARK);
+    __atomic_store_n(&hold->map_fails, 0, __ATOMIC_SEQ_CST);
+    second = qtest_hmp(d.qts, "%s", command);
+    g_assert_cmpstr(second, ==, "");
+    qtest_qmp_eventwait(d.qts, "VMEMSTORE_GROWN");
+    g_assert_cmphex(qtest_readq(d.qts, d.store + STORE_SIZE - 8), ==, MARK);
+    driver_stop(&d);
+    g_assert(truncate(image, STORE_SIZE) == 0);
+}
+
 /* ---- */
 
 static void preload(const char *program)
@@ -371,6 +395,8 @@ int main(int argc, char **argv)
           test_in_use },
         { "growth: nobody looks at what is not there yet",
           test_nobody_looks_too_early },
+        { "growth that fails is an event, and the store works and can grow again",
+          test_growth_that_fails },
     };
 
     tests_begin(&argc, &argv);

@@ -103,7 +103,9 @@ refused "size= must be a multiple of 2 MiB" "file=odd.img,size=3M" "multiple of 
 refused "an empty file is refused" "file=empty.img" "non-zero multiple of 2 MiB"
 truncate -s 3M odd.img
 refused "a file of 3 MiB is refused" "file=odd.img" "multiple of 2 MiB"
-refused "a directory is refused" "file=." "cannot open"
+refused "a directory is refused" "file=." "neither a regular file nor a block device"
+mkfifo fifo
+refused "a FIFO is refused, and not waited for" "file=fifo,readonly=on" "neither a regular file nor a block device"
 refused "a character device is refused" "file=/dev/zero" "neither a regular file nor a block device"
 truncate -s 4M sparse.img
 accepted "a sparse file is accepted" "file=sparse.img"
@@ -117,6 +119,11 @@ refused "a size beyond the disk is refused" "file=huge.img,size=4096G" "no room"
 # The CPU of this machine has addresses of 40 bits.
 refused "a store that has no place in the address space is refused" "file=new.img,max-size=1T" \
     "needs 1024 GiB of address space, but the CPU's addresses have 40 bits"
+for why in max-size=1T x-powercut=/nonexistent/shadow x-powercut-at=1; do
+    echo quit | start -device "vmemstore,file=unmade.img,size=16M,$why" || :
+done
+[ ! -e unmade.img ] && ok "a device that does not come to be leaves no new file behind" ||
+    not_ok "a device that does not come to be leaves no new file behind"
 refused "room that no CPU has addresses for is refused" \
     "file=new.img,max-size=18446744073707454464" "no CPU has addresses for more"
 refused "a place that no file has is refused" \
