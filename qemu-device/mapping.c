@@ -8,6 +8,7 @@
 #include "qemu/madvise.h"
 #include "qemu/units.h"
 #include "qapi/error.h"
+#include "qemu/error-report.h"
 
 #include <linux/fs.h>
 #include <linux/magic.h>
