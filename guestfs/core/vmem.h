@@ -348,7 +348,8 @@ int vmem_iget(struct vmem_fs *fs, uint64_t ino, struct vmem_inode *vi);
 
 /*
  * The caller forgets *vi: the last reference is gone.  Frees the inode and
- * its blocks when nlink is 0; what fails of that is done by the unmount.  [W]
+ * its blocks when nlink is 0; what fails of that is done by the unmount, or
+ * by calling it again.  [W]
  */
 int vmem_iput(struct vmem_inode *vi);
 

@@ -137,7 +137,7 @@ static int move_to_base(struct tool_image *img)
 
 static int give_arena(struct vmemos_platform *p)
 {
-	p->arena_size = VMEMOS_ARENA_GOOD;
+	p->arena_size = 2 * VMEMOS_ARENA_GOOD;	/* to replay the longest log; only what is used costs */
 	p->arena = mmap(NULL, p->arena_size, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	return p->arena == MAP_FAILED ? -ENOMEM : 0;

@@ -10,9 +10,11 @@
  *
  * Conventions
  *  - Results are 0, a count or an offset, or a negative errno with Linux'
- *    values.  Besides those named at a call any may return -ENOMEM (the arena
- *    is full), -EUCLEAN (the image is damaged; the mount turns read-only: run
- *    fsck.vmemfs), -EROFS, -EIO (a host flush failed; sticky, unmount).
+ *    values.  Named at a call are those that need a word; it may also return
+ *    those of Linux' call of the same name (but none about permissions), and
+ *    any may return -ENOMEM (the arena is full), -EUCLEAN (the image is damaged;
+ *    the mount turns read-only: run fsck.vmemfs), -EROFS, -EIO (a host flush
+ *    failed; sticky, unmount).
  *  - Offsets and sizes are bytes; times are nanoseconds since 1970 UTC.
  *  - Durability.  A call that returned survives the guest at once (kernel,
  *    QEMU, or the process of the host port killed).  What survives the host
@@ -26,8 +28,10 @@
  *
  * Threads.  None needed.  Those that have them give the lock functions; then
  * any call may come from any thread, but a handle must not be closed, nor an
- * area released, while another call uses it.  Waiting for the host happens
- * outside the library's lock, so that others go on, and join a group commit.
+ * area released, while another call uses it.  fsync, persist and sync wait for
+ * the host outside the library's lock, so that others go on, and join a group
+ * commit; a checkpoint (log or arena full) and the provisioning of a thin store,
+ * which any call that changes something may meet, hold the others up.
  * Nothing may be called from interrupts or signal handlers.
  */
 #ifndef VMEMOS_H
@@ -96,8 +100,8 @@ struct vmemos_platform {
 
 	/*
 	 * Make these ranges host-durable and return when they are: 0 or -EIO.
-	 * Called without the library's lock, by several threads at once if
-	 * there are some.  PAGE_CACHE only; NULL: domain GUEST is all there is.
+	 * Called by several threads at once if there are some, with the library's
+	 * lock held or not.  PAGE_CACHE only; NULL: domain GUEST is all there is.
 	 */
 	int (*flush)(struct vmemos_platform *p, const struct vmemos_range *ranges,
 		     unsigned int nr);
@@ -112,7 +116,8 @@ struct vmemos_platform {
 
 	/*
 	 * Thin store: have the host find room for the range before it is stored to.
-	 * 0, -ENOSPC or -EIO.  NULL: the store has all its room.
+	 * 0, -ENOSPC or -EIO.  Called with the library's lock.  NULL: the store has
+	 * all its room.
 	 */
 	int (*provision)(struct vmemos_platform *p, const struct vmemos_range *range);
 
@@ -179,7 +184,7 @@ struct vmemos_mount_opts {
 struct vmemos_counters {
 	uint64_t records, record_bytes;	/* operations logged */
 	uint64_t commits;		/* groups closed */
-	uint64_t flushes, flush_ranges, flush_bytes; /* calls of platform->flush */
+	uint64_t flushes, flush_ranges, flush_bytes; /* calls of platform->flush and commit */
 	uint64_t checkpoints;
 	uint64_t arena_used, arena_peak;
 };
@@ -203,7 +208,11 @@ struct vmemos_statfs {
 int vmemos_mount(struct vmemos_platform *platform, const struct vmemos_mount_opts *opts,
 		 struct vmemos **fs);
 
-/* Everything durable, marked clean.  -EBUSY: files are open or areas acquired. */
+/*
+ * Everything durable, marked clean; after damage: what was stored is durable, and
+ * the mark says damaged.  -EBUSY: files are open or areas acquired, it is still
+ * mounted.  After any other result it is gone, and must not be used any more.
+ */
 int vmemos_umount(struct vmemos *fs);
 
 int vmemos_sync(struct vmemos *fs);
@@ -273,7 +282,8 @@ struct vmemos_stat {
 int vmemos_open(struct vmemos_file *at, const char *path, unsigned int flags,
 		unsigned int mode, struct vmemos_file **file);
 
-/* The last handle, and area, of an unlinked file frees it. */
+/* The last handle, and area, of an unlinked file frees it; where memory does not
+ * suffice for that a later call does it, or the unmount. */
 int vmemos_close(struct vmemos_file *file);
 
 /* Change O_APPEND of an open file (fcntl F_SETFL); other bits are ignored. */
@@ -359,7 +369,7 @@ struct vmemos_dirent {
 /* The next entry, "." and ".." first: 1, or 0 at the end. */
 int vmemos_readdir(struct vmemos_file *dir, struct vmemos_dirent *entry);
 
-/* Absolute path of an open directory.  Its length; -ERANGE, -ENOENT (removed). */
+/* Absolute path of an open directory.  Its length; -ERANGE, -ENOENT (removed), -ENOTDIR. */
 int64_t vmemos_dirpath(struct vmemos_file *dir, char *buf, size_t size);
 
 /* ---- The single-level store ------------------------------------------------- */
@@ -397,7 +407,8 @@ void vmemos_give_back(struct vmemos_file *file);
  * the store: where there are holes only, one run of zeroed blocks is linked by
  * one record; the file grows to off+len if it was shorter.  off is a multiple
  * of 4096.  0 also when it lies so already.  -ENOSPC: no free run is as long
- * (VMEMOS_LAYOUT_MAX at most); -EEXIST: data lies there, but elsewhere.
+ * (VMEMOS_LAYOUT_MAX at most); -EEXIST: data lies there, but elsewhere; -EINVAL:
+ * off, or len 0; -EFBIG.
  */
 int vmemos_layout(struct vmemos_file *file, uint64_t off, uint64_t len);
 
@@ -420,8 +431,8 @@ struct vmemos_area {
 /*
  * Acquire file bytes from off on: as many of len as lie at consecutive
  * addresses (acquire what follows by another area).  Holes become zeroed
- * blocks.  The range must lie in the file: -EINVAL behind its end (bytes
- * behind the end in its last block are accessible, but not part of it).  The
+ * blocks.  The range must lie in the file's blocks: -EINVAL behind the last one
+ * (bytes behind the end in the last block are accessible, but not part of it).  The
  * area stays when the handle is closed.  -EBADF (not open for that),
  * -EISDIR, -ENOSPC, -EXDEV.
  */

@@ -110,6 +110,7 @@ static bool platform_complete(const struct vmemos_platform *p)
 
 	return p->base && !((uintptr_t)p->base & VMEM_BLOCK_MASK) && p->now && p->random &&
 	       (locks == 0 || locks == 6) &&
+	       p->backing >= VMEMOS_BACKING_PAGE_CACHE && p->backing <= VMEMOS_BACKING_VOLATILE &&
 	       (p->backing != VMEMOS_BACKING_DAX || (p->writeback && p->drain));
 }
 

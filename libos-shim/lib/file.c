@@ -4,20 +4,6 @@
 
 /* ---- Handles ---- */
 
-static int new_file(struct vmemos_inode *inode, unsigned int flags, struct vmemos_file **file)
-{
-	struct vmemos *fs = inode->fs;
-
-	*file = vmemos_alloc(&fs->env, sizeof(**file));
-	if (!*file)
-		return -ENOMEM;
-	(*file)->inode = inode;
-	(*file)->flags = flags;
-	vmemos_ihold(inode);
-	fs->nr_files++;
-	return 0;
-}
-
 static bool wants_write(unsigned int flags)
 {
 	return (flags & VMEMOS_O_ACCMODE) != VMEMOS_O_RDONLY;
@@ -89,17 +75,28 @@ static enum vmemos_follow follow_to_open(unsigned int flags)
 int vmemos_open(struct vmemos_file *at, const char *path, unsigned int flags,
 		unsigned int mode, struct vmemos_file **file)
 {
+	struct vmemos *fs = at->inode->fs;
+	struct vmemos_file *f = NULL;
 	struct vmemos_walk w;
 	int err;
 
-	*file = NULL;
 	if (flags & VMEMOS_O_PATH)
 		flags &= VMEMOS_O_PATH | VMEMOS_O_DIRECTORY | VMEMOS_O_NOFOLLOW;
 	err = vmemos_begin(at, path, follow_to_open(flags), &w);
+	/* The handle first: a file that was made, or cut, stays so. */
 	if (!err)
-		err = open_walked(&w, flags, mode);
+		f = vmemos_need(fs, sizeof(*f));
 	if (!err)
-		err = new_file(w.inode, flags, file);
+		err = f ? open_walked(&w, flags, mode) : -ENOMEM;
+	if (!err) {
+		*f = (struct vmemos_file){ .inode = w.inode, .flags = flags };
+		vmemos_ihold(w.inode);
+		fs->nr_files++;
+	} else if (f) {
+		vmemos_free(&fs->env, f, sizeof(*f));
+		f = NULL;
+	}
+	*file = f;
 	return vmemos_end(&w, err);
 }
 

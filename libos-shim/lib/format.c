@@ -30,7 +30,7 @@ static void put_padded(struct out *o, const struct spec *s, const char *text, si
 		put(o, *text++);
 }
 
-static void put_number(struct out *o, const struct spec *s, uint64_t v, unsigned int base,
+static void put_number(struct out *o, struct spec *s, uint64_t v, unsigned int base,
 		       bool negative)
 {
 	char digits[24];
@@ -40,8 +40,12 @@ static void put_number(struct out *o, const struct spec *s, uint64_t v, unsigned
 		digits[--at] = "0123456789abcdef"[v % base];
 		v /= base;
 	} while (v);
-	if (negative)
+	if (negative && s->zero && s->width) {
+		put(o, '-');
+		s->width--;
+	} else if (negative) {
 		digits[--at] = '-';
+	}
 	put_padded(o, s, digits + at, sizeof(digits) - at);
 }
 

@@ -13,16 +13,24 @@ static struct vmemos_inode **bucket_of(struct vmemos *fs, uint64_t ino)
 	return &fs->hash[ino % VMEMOS_BUCKETS];
 }
 
-static void forget(struct vmemos_inode *inode)
+static void unhash(struct vmemos_inode *inode)
 {
 	struct vmemos_inode **p = bucket_of(inode->fs, inode->core.ino);
 
 	while (*p != inode)
 		p = &(*p)->hash_next;
 	*p = inode->hash_next;
-	/* An error here has been logged, and is told again by the next fsync. */
-	(void)vmem_iput(&inode->core);
-	vmemos_idrop(inode);
+}
+
+/* Of what has no name and no user.  Where that fails, a later call does it, or the unmount. */
+static void free_storage(struct vmemos *fs)
+{
+	struct vmemos_inode *inode;
+
+	while ((inode = fs->nameless) && !vmem_iput(&inode->core)) {
+		fs->nameless = inode->hash_next;
+		vmemos_idrop(inode);
+	}
 }
 
 void vmemos_ishrink(struct vmemos *fs, unsigned int keep)
@@ -35,19 +43,28 @@ void vmemos_ishrink(struct vmemos *fs, unsigned int keep)
 			inode = inode->hash_next;
 		if (inode) {
 			fs->nr_idle--;
-			forget(inode);
+			unhash(inode);
+			/* A failed flush is told by the next fsync; of all else the unmount takes care. */
+			(void)vmem_iput(&inode->core);
+			vmemos_idrop(inode);
 		}
 	}
 }
 
+void *vmemos_need(struct vmemos *fs, size_t size)
+{
+	void *mem = vmemos_alloc(&fs->env, size);
+
+	if (mem)
+		return mem;
+	vmemos_ishrink(fs, 0);
+	return vmemos_alloc(&fs->env, size);
+}
+
 struct vmemos_inode *vmemos_inew(struct vmemos *fs)
 {
-	struct vmemos_inode *inode = vmemos_alloc(&fs->env, sizeof(*inode));
+	struct vmemos_inode *inode = vmemos_need(fs, sizeof(*inode));
 
-	if (!inode) {
-		vmemos_ishrink(fs, 0);
-		inode = vmemos_alloc(&fs->env, sizeof(*inode));
-	}
 	if (inode) {
 		inode->fs = fs;
 		inode->refs = 1;
@@ -106,9 +123,12 @@ void vmemos_iput(struct vmemos_inode *inode)
 	if (--inode->refs)
 		return;
 	if (!vmem_get32(inode->core.raw.nlink)) {
-		forget(inode);
-		return;
+		unhash(inode);
+		inode->hash_next = fs->nameless;
+		fs->nameless = inode;
+	} else {
+		fs->nr_idle++;
+		vmemos_ishrink(fs, VMEMOS_IDLE_MAX);
 	}
-	fs->nr_idle++;
-	vmemos_ishrink(fs, VMEMOS_IDLE_MAX);
+	free_storage(fs);
 }

@@ -7,7 +7,8 @@
  *
  * Locks, in the order they are taken: fs->lock, then the core's own, then the
  * arena's.  fs->lock is held exclusively by every call but those that only
- * read through a handle (shared) and those that wait for the host (none).
+ * read through a handle (shared) and those that make durable (none, but the
+ * calls above, too, may have to wait for the host: a checkpoint, a provision).
  */
 #ifndef VMEMOS_INTERNAL_H
 #define VMEMOS_INTERNAL_H
@@ -61,6 +62,7 @@ struct vmemos {
 	void *lock;
 	struct vmemos_inode *hash[VMEMOS_BUCKETS];
 	unsigned int nr_idle, hand;	/* hand: the bucket that gives one up next */
+	struct vmemos_inode *nameless;	/* unlinked, unused: their storage is to be freed */
 	unsigned int nr_files;		/* handles but the root's */
 	unsigned int nr_areas;
 	struct vmemos_file root;
@@ -127,7 +129,7 @@ void vmemos_free(const struct vmem_env *env, void *mem, size_t size);
 
 int vmemos_iget(struct vmemos *fs, uint64_t ino, struct vmemos_inode **inode);
 void vmemos_ihold(struct vmemos_inode *inode);
-/* Its last user frees it when it has no name. */
+/* Its last user frees it, and its storage, when it has no name. */
 void vmemos_iput(struct vmemos_inode *inode);
 /* Memory for an inode that the core is about to make, and its end: made or not. */
 struct vmemos_inode *vmemos_inew(struct vmemos *fs);
@@ -135,6 +137,8 @@ void vmemos_imade(struct vmemos_inode *inode);
 void vmemos_idrop(struct vmemos_inode *inode);
 /* Give back the memory of idle inodes, down to `keep`. */
 void vmemos_ishrink(struct vmemos *fs, unsigned int keep);
+/* vmemos_alloc(), for which idle inodes go if they must. */
+void *vmemos_need(struct vmemos *fs, size_t size);
 
 /* ---- path.c: fs->lock is held exclusively, but before vmemos_begin() ---- */
 

@@ -6,6 +6,7 @@
  * PCI bus driver knows no memory BARs); here is what these ask for.  The store
  * is mapped at VMEMOS_BASE, as everywhere, so that pointers in it stay valid.
  */
+#include <cpuid.h>
 #include <errno.h>
 #include <string.h>
 
@@ -79,15 +80,13 @@ void map_large(uint64_t va, uint64_t phys, uint64_t size, uint64_t flags)
 
 static void cpu_detect(void)
 {
-	uint32_t a, b, c, d;
+	unsigned int a, b, c, d;
 
-	a = 7, c = 0;
-	__asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
-	cpu.clflushopt = b >> 23 & 1;
-	cpu.clwb = b >> 24 & 1;
-	a = 0x80000008, c = 0;
-	__asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
-	cpu.phys_bits = a & 0xff;
+	if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) {
+		cpu.clflushopt = !!(b & bit_CLFLUSHOPT);
+		cpu.clwb = !!(b & bit_CLWB);
+	}
+	cpu.phys_bits = __get_cpuid(0x80000008, &a, &b, &c, &d) ? a & 0xff : 36;
 }
 
 /* ---- Locks: Unikraft's mutexes, shared or not ---- */

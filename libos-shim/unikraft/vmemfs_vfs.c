@@ -351,13 +351,12 @@ static int vmemfs_mount(struct mount *mp, const char *dev, int flags, const void
 
 static int vmemfs_unmount(struct mount *mp, int flags)
 {
-	int err = vmemos_sync(fs);
+	int err;
 
 	(void)flags;
 	vfscore_release_mp_dentries(mp);
-	if (!err)
-		err = vmemos_umount(fs);
-	if (!err)
+	err = vmemos_umount(fs);
+	if (err != -EBUSY)
 		fs = NULL;
 	return -err;
 }

@@ -17,7 +17,7 @@ static uint8_t disk[STORE], arena[4 * MiB] __attribute__((aligned(64)));
 static uint8_t buf[64 * 1024], got[64 * 1024];
 static struct vmemos_platform machine;
 static unsigned int flushes, commits;
-static bool broken, fails_before_the_mark;
+static bool broken, flush_fails, fails_before_the_mark;
 static uint64_t room;		/* bytes that the host can still give */
 
 static void copy_to_disk(const struct vmemos_range *r, unsigned int nr)
@@ -36,6 +36,8 @@ static int flush_to_disk(struct vmemos_platform *p, const struct vmemos_range *r
 {
 	(void)p;
 	flushes++;
+	if (flush_fails)
+		return -EIO;
 	copy_to_disk(r, nr);
 	return 0;
 }
@@ -332,6 +334,28 @@ static void a_full_host_is_an_error_and_nothing_else(void)
 	OK(vmemos_umount(fs));
 }
 
+static void an_unmount_that_fails_is_one_all_the_same(void)
+{
+	struct vmemos_file *f;
+
+	CHECK(power_on());
+	machine.log = NULL;
+	OK(mount_machine());
+	f = make_file("a");
+	CHECK(f);
+	EXPECT(vmemos_write(f, "x", 1), 1);
+	EXPECT(vmemos_umount(fs), -EBUSY);
+	OK(vmemos_fsync(f, false));		/* it is still mounted */
+	EXPECT(vmemos_write(f, "y", 1), 1);
+	OK(vmemos_close(f));
+	flush_fails = true;
+	EXPECT(vmemos_umount(fs), -EIO);
+	flush_fails = false;
+	OK(mount_machine());
+	OK(vmemos_unlink(root, "a"));
+	OK(vmemos_umount(fs));
+}
+
 int vmemos_main(struct vmemos_platform *p, int argc, char **argv)
 {
 	static const struct property list[] = {
@@ -341,6 +365,7 @@ int vmemos_main(struct vmemos_platform *p, int argc, char **argv)
 		{ "a call that returned survives the guest", a_call_that_returned_survives_the_guest, true },
 		{ "durability costs as many flushes as said", durability_costs_as_many_flushes_as_said, true },
 		{ "one request commits data and log, in order", one_request_commits_data_and_log, true },
+		{ "an unmount that fails is one all the same", an_unmount_that_fails_is_one_all_the_same, true },
 		{ "a full host is ENOSPC, and nothing else", a_full_host_is_an_error_and_nothing_else, true },
 	};
 

@@ -169,6 +169,30 @@ static void an_unlinked_file_lives_until_it_is_closed(void)
 	EXPECT(free_blocks(), before);
 }
 
+static void numbers_are_written_as_by_printf(void)
+{
+	static const struct {
+		const char *format, *want;
+		int value;
+	} cases[] = {
+		{ "%d", "-3", -3 }, { "%05d", "-0003", -3 }, { "%5d", "   -3", -3 }, { "%05d", "00012", 12 },
+		{ "%02d", "-3", -3 }, { "%01d", "-3", -3 }, { "%x", "ff", 255 }, { "%08x", "000000ff", 255 },
+		{ "%d", "-2147483648", INT32_MIN }, { "%030d", "-00000000000000000000000000007", -7 },
+	};
+	char text[40];
+	unsigned int i;
+
+	for (i = 0; i < NR(cases); i++) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+#pragma GCC diagnostic ignored "-Wformat-security"
+		EXPECT(vmemos_format(text, sizeof(text), cases[i].format, cases[i].value),
+		       strlen(cases[i].want));
+#pragma GCC diagnostic pop
+		CHECK(!strcmp(text, cases[i].want));
+	}
+}
+
 int vmemos_main(struct vmemos_platform *p, int argc, char **argv)
 {
 	static const struct property list[] = {
@@ -179,6 +203,7 @@ int vmemos_main(struct vmemos_platform *p, int argc, char **argv)
 		{ "what no one wrote is zeros, in used space, too", what_no_one_wrote_is_zeros, false },
 		{ "attributes are kept", attributes_are_kept, false },
 		{ "a handle does what it was opened for", a_handle_does_what_it_was_opened_for, false },
+		{ "numbers are written as by printf", numbers_are_written_as_by_printf, false },
 		{ "an unlinked file lives until it is closed", an_unlinked_file_lives_until_it_is_closed, false },
 	};
 

@@ -159,6 +159,11 @@ static void flags_of_open(void)
 	OK(vmemos_mknod(root, "fifo", VMEMOS_S_IFIFO | 0600, 0));
 	EXPECT(vmemos_open(root, "fifo", VMEMOS_O_RDWR, 0, &f), -ENXIO);
 	OK(vmemos_unlink(root, "fifo"));
+	EXPECT(vmemos_mknod(root, "odd", 0170000 | 0600, 0), -EINVAL);
+	OK(vmemos_mknod(root, "odd", VMEMOS_S_IFSOCK | 0600, 0x103));
+	OK(vmemos_stat(root, "odd", 0, &st));
+	EXPECT(st.rdev, 0);
+	OK(vmemos_unlink(root, "odd"));
 	OK(vmemos_unlink(root, "named"));
 	OK(vmemos_unlink(root, "a"));
 }

@@ -111,10 +111,22 @@ int vfscore_uiomove(void *cp, int n, struct uio *uio)
 	return 0;
 }
 
+/* A copy of the store on a host that fails, when there is one. */
+static struct vmemos_platform machine;
+static int host_failed;
+
+static int flush_or_fail(struct vmemos_platform *p, const struct vmemos_range *r, unsigned int nr)
+{
+	(void)p;
+	(void)r;
+	(void)nr;
+	return host_failed;
+}
+
 /* The driver's other file has Unikraft's platform; here it is the host port's. */
 int vmemfs_platform(struct vmemos_platform **out)
 {
-	*out = platform;
+	*out = machine.base ? &machine : platform;
 	return 0;
 }
 
@@ -279,11 +291,34 @@ static void directories_links_and_renames(void)
 	OK(driver()->vfs_unmount(&mp, 0));
 }
 
+static void a_failed_unmount_leaves_room_for_the_next_mount(void)
+{
+	void *copy = aligned_alloc(4096, platform->size);
+
+	CHECK(copy);
+	machine = *platform;
+	machine.base = memcpy(copy, platform->base, platform->size);
+	machine.backing = VMEMOS_BACKING_PAGE_CACHE;
+	machine.flush = flush_or_fail;
+	machine.log = NULL;
+	OK(mount_driver(driver()));
+	OK(op->vop_create(root_dentry.d_vnode, N("f"), S_IFREG | 0600));
+	host_failed = -EIO;
+	EXPECT(driver()->vfs_unmount(&mp, 0), EIO);
+	CHECK(!vmemfs_mounted());
+	machine.base = NULL;
+	free(copy);
+	OK(mount_driver(driver()));
+	OK(driver()->vfs_unmount(&mp, 0));
+}
+
 int vmemos_main(struct vmemos_platform *p, int argc, char **argv)
 {
 	static const struct property list[] = {
 		{ "files are made, read and removed", files_are_made_read_and_removed, true },
 		{ "directories, links and renames", directories_links_and_renames, true },
+		{ "a failed unmount leaves room for the next mount",
+		  a_failed_unmount_leaves_room_for_the_next_mount, true },
 	};
 
 	return check_all(p, argc, argv, list, NR(list));
