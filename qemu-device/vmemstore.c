@@ -83,18 +83,35 @@ static void vmemstore_set_config(VirtIODevice *vdev, const uint8_t *data)
     }
 }
 
-static void vmemstore_reset(VirtIODevice *vdev)
+/* Wait for what runs; nothing that was offered so far is answered any more. */
+static void drop_requests(VMemStore *s)
 {
-    VMemStore *s = VMEMSTORE(vdev);
-
     if (s->flusher) {
         vmemstore_flusher_cancel(s->flusher);
     }
     vmemstore_worker_cancel(s->worker);
+}
+
+static void vmemstore_reset(VirtIODevice *vdev)
+{
+    VMemStore *s = VMEMSTORE(vdev);
+
+    drop_requests(s);
     vmemstore_hold_set(s, false);
     if (!s->compat_pmem) {
         /* What the driver wrote would be written again with its next write. */
         stl_le_p(vdev->config + offsetof(struct vmemstore_config, in_use), 0);
+    }
+}
+
+/*
+ * Before QEMU forgets the ring.  Drivers that did not accept VIRTIO_F_RING_RESET can
+ * write the register, too.
+ */
+static void vmemstore_queue_reset(VirtIODevice *vdev, uint32_t queue)
+{
+    if (queue == VMEMSTORE_VQ_REQUEST) {
+        drop_requests(VMEMSTORE(vdev));
     }
 }
 
@@ -434,6 +451,7 @@ static void vmemstore_class_init(ObjectClass *klass, VMEMSTORE_CLASS_DATA *data)
     vdc->get_config = vmemstore_get_config;
     vdc->set_config = vmemstore_set_config;
     vdc->reset = vmemstore_reset;
+    vdc->queue_reset = vmemstore_queue_reset;
 }
 
 static const TypeInfo vmemstore_info = {

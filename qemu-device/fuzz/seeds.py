@@ -16,7 +16,7 @@ DEVICES = 12
 
 (CHECK, BURST, REQUEST, STORE, WAIT, IDLE, INIT, IN_USE, DESCRIPTOR, OFFER, RINGS,
  AVAIL, DOORBELL, REGISTER, RESET, STATUS, FEATURES, QUEUE, MSIX, PCI, MOVE, WINDOW,
- WRITE, UNPLUG, GROW, LOOK, PAUSE, LOSE) = range(28)
+ WRITE, UNPLUG, GROW, LOOK, PAUSE, LOSE, QUEUE_RESET) = range(29)
 
 FLUSH, COMMIT, PROVISION, DISCARD, SMALL_PAGES, PMEM_FLUSH, OTHER = range(7)
 
@@ -51,6 +51,7 @@ def in_buffer(index, at=0):
     return bytes([10, index, at])
 
 
+QUEUE_RESET_REGISTER = b"\x01" + struct.pack("<H", 58)
 NOTIFY = b"\x02"
 MSIX_TABLE = b"\x03\x00"
 END_OF_RAM = b"\x05\x04"
@@ -146,6 +147,15 @@ def burst(kind, nr, body):
 LATER = {
     "burst": burst(1, 63, GOOD[0]) + burst(3, 63, GOOD[0]) + burst(3, 30, GOOD[4]),
     "reset": burst(2, 63, GOOD[4]) + op(RESET) + burst(0, 20, GOOD[2]) + op(INIT) + op(CHECK, GOOD[0]),
+    "queue-reset": op(QUEUE_RESET, 2, 63, GOOD[4]) + op(QUEUE_RESET, 0, 20, GOOD[2]) +
+                   op(QUEUE_RESET, 0, 9, GOOD[8]) + burst(2, 63, GOOD[4]) + op(QUEUE_RESET, 1) + op(DOORBELL, 0) +
+                   op(QUEUE, 63, number(16), number(1), in_rings(0), in_rings(4096), in_rings(8192)) +
+                   op(REQUEST, 32, 0, GOOD[0]) + op(QUEUE_RESET, 3) + op(WAIT),
+    # An answer of 1 (IOERR) to the register is a queue reset by the device itself.
+    "reset-itself": b"".join(op(CHECK, GOOD[0]) for _ in range(3)) + op(REQUEST, 0, 0, GOOD[0]) +
+                    op(REQUEST, 2, 10, QUEUE_RESET_REGISTER, GOOD[0]) +
+                    op(REQUEST, 2, 20, QUEUE_RESET_REGISTER, BAD[0]) + op(REQUEST, 32, 30, GOOD[0]) + op(WAIT) +
+                    op(CHECK, GOOD[0]),
     "unplug": burst(2, 63, GOOD[4]) + op(UNPLUG, 0) + burst(2, 40, GOOD[0]) + op(UNPLUG, 1),
     "alone": op(MOVE, 0, EVERYWHERE) + op(MOVE, 2, EVERYWHERE) + op(UNPLUG, 0),
     "held": op(IN_USE, 1) + op(UNPLUG, 1) + burst(2, 9, GOOD[4]) + op(UNPLUG, 0) + op(IN_USE, 1),

@@ -77,35 +77,68 @@ static void op_check(Session *x)
     fuzz_device_check(x->f, &req);
 }
 
-/* Many requests by one doorbell: the same one, flushes, or commits. */
-static void op_burst(Session *x)
-{
-    uint8_t kind = input_u8(&x->in);
-    unsigned nr = 1 + input_u8(&x->in) % (QUEUE_SIZE / 2);
+/* Many requests by one doorbell: the same one, or with another range each. */
+typedef struct Burst {
+    unsigned nr;
+    bool differ;
     FuzzAbility can;
     FuzzRequest req;
+} Burst;
 
+static void offer_burst(Session *x, bool differ, Burst *b)
+{
+    b->nr = 1 + input_u8(&x->in) % (QUEUE_SIZE / 2);
+    b->differ = differ;
     if (!x->sane) {
         op_init(x);
     }
-    can = fuzz_device_ability(x->f);
-    fuzz_make_request(&x->in, &can, &req);
-    for (unsigned i = 0; i < nr; i++) {
-        if (kind & 2 && req.length >= 24) {
-            stq_le_p(req.bytes + req.length - 16, i * 4096ull);
+    b->can = fuzz_device_ability(x->f);
+    fuzz_make_request(&x->in, &b->can, &b->req);
+    for (unsigned i = 0; i < b->nr; i++) {
+        if (differ && b->req.length >= 24) {
+            stq_le_p(b->req.bytes + b->req.length - 16, i * 4096ull);
         }
-        put_request(x->d, 2 * i, req.bytes, req.length);
+        put_request(x->d, 2 * i, b->req.bytes, b->req.length);
         offer(x->d, 2 * i);
     }
     doorbell(x->d);
+}
+
+static void op_burst(Session *x)
+{
+    uint8_t kind = input_u8(&x->in);
+    Burst b;
+
+    offer_burst(x, kind & 2, &b);
     if (kind & 1) {
-        g_assert(wait_used(x->d, nr));
-        for (unsigned i = 0; i < nr && !(kind & 2); i++) {
-            fuzz_check_status(x->f, &can, &req, response_status(x->d, 2 * i));
+        g_assert(wait_used(x->d, b.nr));
+        for (unsigned i = 0; i < b.nr && !b.differ; i++) {
+            fuzz_check_status(x->f, &b.can, &b.req,
+                              response_status(x->d, 2 * i));
         }
     } else {
         x->sane = false;
     }
+}
+
+/* The queue alone is reset, with requests in flight, and works as a new one does. */
+static void op_queue_reset(Session *x)
+{
+    uint8_t kind = input_u8(&x->in);
+    Burst b;
+
+    if (kind & 1) {             /* whatever was before, and no more of it */
+        x->sane = false;
+        qtest_writew(x->d->qts, x->d->common + 22, kind >> 1 & 1);
+        qtest_writew(x->d->qts, x->d->common + 58, 1);
+        return;
+    }
+    offer_burst(x, kind & 2, &b);
+    driver_reset_queue(x->d);
+    fuzz_idle();
+    doorbell(x->d);
+    g_assert_cmpuint(qtest_readw(x->d->qts, USED_ADDR + 2), ==, 0);
+    fuzz_device_check(x->f, &b.req);
 }
 
 static void op_in_use(Session *x)
@@ -522,8 +555,8 @@ static void (*const operations[])(Session *x) = {
     op_check, op_burst, op_request, op_store, op_wait, op_idle, op_init, op_in_use,
     op_descriptor, op_offer, op_rings, op_avail, op_doorbell, op_register, op_reset,
     op_status, op_features, op_queue, op_msix, op_pci, op_move, op_window, op_write,
-    op_unplug, op_grow, op_look, op_pause, op_lose, op_check, op_request, op_burst,
-    op_doorbell,
+    op_unplug, op_grow, op_look, op_pause, op_lose, op_queue_reset, op_request,
+    op_burst, op_doorbell,
 };
 
 /* What the store has at its start may become a request: the same each time. */

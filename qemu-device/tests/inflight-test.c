@@ -175,7 +175,10 @@ static uint16_t answers(Driver *d)
 
 /* ---- reset ---- */
 
-static void reset_and_go_on(Driver *d)
+/* Of the device (driver_init()), or only of its queue (driver_reset_queue()). */
+typedef void Reset(Driver *d);
+
+static void reset_and_go_on(Driver *d, Reset *reset)
 {
     const uint64_t range[] = { 4096, 4096 };
     uint32_t calls = get(&hold->calls);
@@ -183,7 +186,7 @@ static void reset_and_go_on(Driver *d)
 
     g_assert_cmpuint(answers(d), ==, 0);
     thread = release_soon();
-    driver_init(d);
+    reset(d);
     assert_has_waited(thread);
     /* Nothing was begun any more, and nothing is answered. */
     g_assert_cmpuint(get(&hold->calls), ==, calls);
@@ -193,39 +196,105 @@ static void reset_and_go_on(Driver *d)
     assert_trace("flush ok 4096+4096\n");
 }
 
-static void reset_in_part(unsigned part)
+static void reset_in_part(unsigned part, Reset *reset)
 {
     Driver d;
 
     start(&d, "");
     start_commit(&d, part);
-    reset_and_go_on(&d);
+    reset_and_go_on(&d, reset);
     driver_stop(&d);
 }
 
 static void test_reset_in_first_part(void)
 {
-    reset_in_part(1);
+    reset_in_part(1, driver_init);
 }
 
 static void test_reset_in_second_part(void)
 {
-    reset_in_part(2);
+    reset_in_part(2, driver_init);
+}
+
+static void test_queue_reset_in_first_part(void)
+{
+    reset_in_part(1, driver_reset_queue);
+}
+
+static void test_queue_reset_in_second_part(void)
+{
+    reset_in_part(2, driver_reset_queue);
+}
+
+static void reset_in_flush(Reset *reset)
+{
+    Driver d;
+
+    start(&d, "");
+    start_flush(&d);
+    reset_and_go_on(&d, reset);
+    driver_stop(&d);
 }
 
 static void test_reset_in_flush(void)
+{
+    reset_in_flush(driver_init);
+}
+
+static void test_queue_reset_in_flush(void)
+{
+    reset_in_flush(driver_reset_queue);
+}
+
+/* What is not a flush has a thread of its own, which calls msync() for this one. */
+static void reset_in_small_pages(Reset *reset)
+{
+    const struct {
+        struct vmemstore_req head;
+        struct vmemstore_range range;
+    } request = {
+        { .type = VMEMSTORE_REQ_SMALL_PAGES, .nr_ranges = 1 },
+        { 2 << 20, 4096 },
+    };
+    Driver d;
+
+    start(&d, ",hugepages=on");
+    hold_call(1);
+    for (unsigned slot = 0; slot < 20; slot += 2) {
+        submit(&d, slot, &request, sizeof(request));
+    }
+    doorbell(&d);
+    wait_held();
+    reset_and_go_on(&d, reset);
+    driver_stop(&d);
+}
+
+static void test_reset_in_small_pages(void)
+{
+    reset_in_small_pages(driver_init);
+}
+
+static void test_queue_reset_in_small_pages(void)
+{
+    reset_in_small_pages(driver_reset_queue);
+}
+
+/* There is but one queue; to reset another one is nothing. */
+static void test_reset_of_no_queue(void)
 {
     GThread *thread;
     Driver d;
 
     start(&d, "");
     start_flush(&d);
-    g_assert_cmpuint(answers(&d), ==, 0);
     thread = release_soon();
-    driver_init(&d);
-    assert_has_waited(thread);
-    g_assert_cmpuint(answers(&d), ==, 0);
-    assert_trace("");
+    qtest_writew(d.qts, d.common + 22, VMEMSTORE_VQ_REQUEST + 1);
+    qtest_writew(d.qts, d.common + 58, 1);
+    /* That took no time. */
+    g_assert(!get(&hold->release));
+    __atomic_store_n(&hold->waiting, 1, __ATOMIC_SEQ_CST);
+    g_thread_join(thread);
+    g_assert(wait_used(&d, 10));
     driver_stop(&d);
 }
 
@@ -388,6 +457,17 @@ int main(int argc, char **argv)
         { "a reset in the first part of a commit: the second is not begun",
           test_reset_in_first_part },
         { "a reset in the second part of a commit", test_reset_in_second_part },
+        { "a reset while SMALL_PAGES is executed", test_reset_in_small_pages },
+        { "a queue reset waits for the flush that runs, answers none, and the new "
+          "queue works", test_queue_reset_in_flush },
+        { "a queue reset in the first part of a commit: the second is not begun",
+          test_queue_reset_in_first_part },
+        { "a queue reset in the second part of a commit",
+          test_queue_reset_in_second_part },
+        { "a queue reset while SMALL_PAGES is executed",
+          test_queue_reset_in_small_pages },
+        { "a reset of a queue that there is not changes nothing",
+          test_reset_of_no_queue },
         { "unplug waits for the flush that runs", test_unplug_in_flush },
         { "unplug in the first part of a commit", test_unplug_in_first_part },
         { "unplug in the second part of a commit", test_unplug_in_second_part },

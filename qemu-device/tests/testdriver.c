@@ -34,12 +34,14 @@ enum {
     COMMON_QUEUE_SELECT = 22, COMMON_QUEUE_SIZE = 24, COMMON_QUEUE_MSIX = 26,
     COMMON_QUEUE_ENABLE = 28, COMMON_QUEUE_DESC = 32,
     COMMON_QUEUE_DRIVER = 40, COMMON_QUEUE_DEVICE = 48,
+    COMMON_QUEUE_RESET = 58,
 };
 
 /* cfg_type of the virtio capabilities (virtio v1.2, 4.1.4). */
 enum { CAP_COMMON = 1, CAP_NOTIFY = 2, CAP_ISR = 3, CAP_DEVICE = 4, CAP_SHM = 8 };
 
 #define FEATURE_VERSION_1 (1ull << 32)
+#define FEATURE_RING_RESET (1ull << 40)
 
 static uint32_t pci_address(const Driver *d, uint8_t offset)
 {
@@ -212,7 +214,8 @@ static void negotiate(Driver *d)
                             1ull << VMEMSTORE_F_SMALL_PAGES |
                             1ull << VMEMSTORE_F_GROW |
                             1ull << VMEMSTORE_F_IN_USE |
-                            1ull << 28 /* indirect descriptors */);
+                            1ull << 28 /* indirect descriptors */ |
+                            FEATURE_RING_RESET);
     qtest_writel(d->qts, d->common + COMMON_DRIVER_FEATURE_SELECT, 0);
     qtest_writel(d->qts, d->common + COMMON_DRIVER_FEATURE, accept);
     qtest_writel(d->qts, d->common + COMMON_DRIVER_FEATURE_SELECT, 1);
@@ -267,6 +270,17 @@ void driver_init(Driver *d)
     }
     set_up_queue(d);
     set_status(d, status | STATUS_DRIVER_OK);
+}
+
+void driver_reset_queue(Driver *d)
+{
+    g_assert(d->features & FEATURE_RING_RESET);
+    qtest_writew(d->qts, d->common + COMMON_QUEUE_SELECT, VMEMSTORE_VQ_REQUEST);
+    qtest_writew(d->qts, d->common + COMMON_QUEUE_RESET, 1);
+    /* Done when it reads 0; QEMU is before it goes on. */
+    g_assert_cmpuint(qtest_readw(d->qts, d->common + COMMON_QUEUE_RESET), ==, 0);
+    g_assert_cmpuint(qtest_readw(d->qts, d->common + COMMON_QUEUE_ENABLE), ==, 0);
+    set_up_queue(d);
 }
 
 void config_read(Driver *d, struct vmemstore_config *config)

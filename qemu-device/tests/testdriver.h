@@ -86,6 +86,9 @@ void driver_find(Driver *d);
 /* Reset the device and bring it up, queue and interrupts included. */
 void driver_init(Driver *d);
 
+/* Reset the queue only, and set it up again. */
+void driver_reset_queue(Driver *d);
+
 /* PCI configuration space of the device. */
 uint32_t pci_read(Driver *d, uint8_t offset);
 void pci_write(Driver *d, uint8_t offset, uint32_t value);
