@@ -8,7 +8,8 @@
  *		0 to 5	that argument of the call	-	nothing, 0
  *		@	AT_FDCWD			t	true, 1
  *		N	AT_SYMLINK_NOFOLLOW		R	AT_REMOVEDIR
- *		C	O_CREAT | O_WRONLY | O_TRUNC
+ *		C	O_CREAT | O_WRONLY | O_TRUNC		E	AT_EMPTY_PATH
+ *		F	AT_SYMLINK_FOLLOW			A	AT_NO_AUTOMOUNT
  *
  * Checks go from the first argument on; what they have seen is what sys_name() gets:
  *   p	directory and path (two arguments): the handle, and the path as it is
@@ -18,6 +19,8 @@
  *   f	a descriptor: its struct open_file
  *   F	one of a file of the store: its handle
  *   w	memory to write to; the next argument is its length
+ *   nN	argument N is not negative
+ *   bN...	the last one: argument N has no bits but those, named as above
  */
 
 /* fd.c */
@@ -26,22 +29,23 @@ CALL(close, "") CALL(dup, "f") CALL(dup2, "") CALL(dup3, "") CALL(fcntl, "")
 FN(chdir_at, "e2") AS(chdir, chdir_at, "@0-") AS(fchdir, chdir_at, "0--") CALL(getcwd, "w")
 
 /* files.c */
-CALL(read, "f") CALL(write, "f") CALL(pread64, "f") CALL(pwrite64, "f")
-CALL(readv, "f") CALL(writev, "f") CALL(preadv, "f") CALL(pwritev, "f") CALL(lseek, "f")
+CALL(read, "f") CALL(write, "f") CALL(pread64, "fn3") CALL(pwrite64, "fn3")
+CALL(readv, "f") CALL(writev, "f") CALL(preadv, "fn3") CALL(pwritev, "fn3")
+CALL(lseek, "f")
 CALL(fsync, "F") AS(fdatasync, fsync, "0t") CALL(sync, "") AS(syncfs, sync, "")
-CALL(ftruncate, "F") FN(truncate_at, "p") AS(truncate, truncate_at, "@01")
-CALL(newfstatat, "e3") AS(stat, newfstatat, "@01-") AS(lstat, newfstatat, "@01N")
+CALL(ftruncate, "Fn1") FN(truncate_at, "pn2") AS(truncate, truncate_at, "@01")
+CALL(newfstatat, "e3b3NEA") AS(stat, newfstatat, "@01-") AS(lstat, newfstatat, "@01N")
 AS(fstat, newfstatat, "0-1-")
 CALL(faccessat, "p") AS(faccessat2, faccessat, "012") AS(access, faccessat, "@01")
 FN(chmod_at, "e3") AS(fchmodat, chmod_at, "012-") AS(chmod, chmod_at, "@01-")
 AS(fchmod, chmod_at, "0-1-")
-CALL(fchownat, "e4") AS(chown, fchownat, "@012-") AS(lchown, fchownat, "@012N")
-AS(fchown, fchownat, "0-12-") CALL(utimensat, "e3") CALL(umask, "")
+CALL(fchownat, "e4b4NE") AS(chown, fchownat, "@012-") AS(lchown, fchownat, "@012N")
+AS(fchown, fchownat, "0-12-") CALL(utimensat, "e3b3NE") CALL(umask, "")
 FN(statfs_at, "e3") AS(statfs, statfs_at, "@01-") AS(fstatfs, statfs_at, "0-1-")
 CALL(mkdirat, "p") AS(mkdir, mkdirat, "@01") CALL(mknodat, "p") AS(mknod, mknodat, "@012")
-CALL(unlinkat, "p") AS(unlink, unlinkat, "@0-") AS(rmdir, unlinkat, "@0R")
+CALL(unlinkat, "pb2R") AS(unlink, unlinkat, "@0-") AS(rmdir, unlinkat, "@0R")
 CALL(renameat2, "pp") AS(renameat, renameat2, "0123-") AS(rename, renameat2, "@0@1-")
-CALL(linkat, "e4p") AS(link, linkat, "@0@1-")
+CALL(linkat, "e4pb4FE") AS(link, linkat, "@0@1-")
 CALL(symlinkat, "sp") AS(symlink, symlinkat, "0@1")
 CALL(readlinkat, "pw") AS(readlink, readlinkat, "@012")
 CALL(getdents64, "Fw") CALL(ioctl, "f") CALL(poll, "")

@@ -62,16 +62,17 @@ static void copy_in(uint64_t va, const void *from, uint64_t len)
 /* Load the segments; the end of the highest. */
 static uint64_t load_segments(const Elf64_Phdr *ph)
 {
-	uint64_t start, end, top = 0;
+	uint64_t va, start, end, top = 0;
 	unsigned int i, prot;
 	const void *data;
 
 	for (i = 0; i < header->e_phnum; i++) {
 		if (ph[i].p_type != PT_LOAD || !ph[i].p_memsz)
 			continue;
+		va = bias + ph[i].p_vaddr;
 		/* It may share its first page with the one before. */
-		start = MAX(top, ALIGN_DOWN(bias + ph[i].p_vaddr, PAGE_SIZE));
-		end = ALIGN_UP(bias + ph[i].p_vaddr + ph[i].p_memsz, PAGE_SIZE);
+		start = MAX(top, ALIGN_DOWN(va, PAGE_SIZE));
+		end = ALIGN_UP(va + ph[i].p_memsz, PAGE_SIZE);
 		prot = (ph[i].p_flags & PF_R ? PROT_READ : 0) |
 		       (ph[i].p_flags & PF_W ? PROT_WRITE : 0) |
 		       (ph[i].p_flags & PF_X ? PROT_EXEC : 0);
@@ -79,9 +80,10 @@ static uint64_t load_segments(const Elf64_Phdr *ph)
 		       ph[i].p_filesz <= boot_module.size - ph[i].p_offset ?
 			boot_module.data + ph[i].p_offset : NULL;
 		if (!data || ph[i].p_filesz > ph[i].p_memsz ||
+		    MAX(va, ph[i].p_memsz) > PROGRAM_TOP || va + PAGE_SIZE <= top ||
 		    (start < end && vm_map(start, end - start, prot, MAP_PRIVATE, NULL, 0)))
 			fatal("the program (-initrd) has a segment that cannot be loaded");
-		copy_in(bias + ph[i].p_vaddr, data, ph[i].p_filesz);
+		copy_in(va, data, ph[i].p_filesz);
 		top = MAX(top, end);
 	}
 	return top;
@@ -175,7 +177,7 @@ const char *elf_symbol(uint64_t address, uint64_t *offset)
 		for (; k--; symbols++) {
 			start = bias + symbols->st_value;
 			if (ELF64_ST_TYPE(symbols->st_info) != STT_FUNC || start > address ||
-			    (symbols->st_size && address - start >= symbols->st_size) ||
+			    address - start >= (symbols->st_size ? symbols->st_size : PAGE_SIZE) ||
 			    start < best || symbols->st_name >= names->sh_size)
 				continue;
 			best = start;

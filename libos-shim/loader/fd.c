@@ -47,18 +47,24 @@ void open_file_put(struct open_file *of)
 	pool_give(&files, of);
 }
 
-/* The lowest free descriptor from `from` on becomes one of *of, which it holds. */
+/* The lowest free descriptor from `from` on. */
+static int64_t fd_free(uint64_t from)
+{
+	while (from < MAX_FDS && fds[from].of)
+		from++;
+	return from < MAX_FDS ? (int64_t)from : -EMFILE;
+}
+
+/* It becomes one of *of, which it holds. */
 static int64_t fd_install(struct open_file *of, uint64_t from, bool close_on_exec)
 {
-	uint64_t fd = from;
+	int64_t fd = fd_free(from);
 
-	while (fd < MAX_FDS && fds[fd].of)
-		fd++;
-	if (fd >= MAX_FDS)
-		return -EMFILE;
+	if (fd < 0)
+		return fd;
 	of->refs++;
 	fds[fd] = (struct descriptor){ of, close_on_exec };
-	return (int64_t)fd;
+	return fd;
 }
 
 static void fd_remove(uint64_t fd)
@@ -176,8 +182,10 @@ SYSCALL(openat)
 	const unsigned int flags = (unsigned int)a[2], mode = (unsigned int)a[3] & ~umask_bits;
 	struct vmemos_stat st;
 	struct open_file *of;
-	int64_t fd;
+	int64_t fd = fd_free(0);	/* before anything is made or cut */
 
+	if (fd < 0)
+		return fd;
 	if (flags & O_TRUNC && !vmemos_stat(handle(a[0]), text(a[1]), 0, &st))
 		vm_file_cut(st.ino);
 	of = open_file_new(KIND_FILE, flags & ~(unsigned int)(O_CREAT | O_EXCL | O_TRUNC));
@@ -220,7 +228,10 @@ SYSCALL(dup2)
 	return (int64_t)a[1];
 }
 
-SYSCALL(dup3) { return a[0] == a[1] ? -EINVAL : sys_dup2(a); }
+SYSCALL(dup3)
+{
+	return a[0] == a[1] || a[2] & ~(uint64_t)O_CLOEXEC ? -EINVAL : sys_dup2(a);
+}
 
 SYSCALL(fcntl)
 {

@@ -135,18 +135,12 @@ SYSCALL(lseek)
 /* fdatasync when a[1] is not 0. */
 SYSCALL(fsync) { return vmemos_fsync(handle(a[0]), a[1]); }
 
-SYSCALL(sync)
-{
-	(void)a;
-	return vmemos_sync(fs);
-}
+SYSCALL(sync) { (void)a; return vmemos_sync(fs); }
 
 SYSCALL(ftruncate)
 {
 	struct vmemos_stat st;
 
-	if ((int64_t)a[1] < 0)
-		return -EINVAL;
 	vmemos_fstat(handle(a[0]), &st);
 	if (a[1] < st.size)
 		vm_file_cut(st.ino);
@@ -205,7 +199,7 @@ SYSCALL(newfstatat)
 SYSCALL(faccessat)
 {
 	struct vmemos_stat st;
-	int64_t err = stat_at(a, 0, &st);
+	int64_t err = a[2] > 7 ? -EINVAL : stat_at(a, 0, &st);
 
 	if (!err && a[2] & 1 && (st.mode & VMEMOS_S_IFMT) == VMEMOS_S_IFREG && !(st.mode & 0111))
 		err = -EACCES;
@@ -311,7 +305,16 @@ SYSCALL(renameat2)
 
 SYSCALL(linkat)
 {
-	return a[0] ? vmemos_link(handle(a[0]), text(a[1]), handle(a[2]), text(a[3])) : -EXDEV;
+	struct vmemos_file *from = NULL;
+	int64_t err = !a[0] ? -EXDEV : !a[1] || !(a[4] & AT_SYMLINK_FOLLOW) ? 0 :
+		      vmemos_open(handle(a[0]), text(a[1]), VMEMOS_O_PATH, 0, &from);
+
+	if (!err)
+		err = vmemos_link(from ? from : handle(a[0]), from ? NULL : text(a[1]),
+				  handle(a[2]), text(a[3]));
+	if (from)
+		vmemos_close(from);
+	return err;
 }
 
 SYSCALL(symlinkat) { return vmemos_symlink(text(a[0]), handle(a[1]), text(a[2])); }
@@ -320,7 +323,7 @@ SYSCALL(readlinkat)
 {
 	int64_t n = vmemos_readlink(handle(a[0]), text(a[1]), (char *)a[2], a[3]);
 
-	return n > (int64_t)a[3] ? (int64_t)a[3] : n;
+	return !a[3] ? -EINVAL : n > (int64_t)a[3] ? (int64_t)a[3] : n;
 }
 
 struct linux_dirent64 {
@@ -375,7 +378,7 @@ SYSCALL(ioctl)
 	}
 }
 
-/* Everything is ready always: reading the console waits by itself. */
+/* What is open is ready always: reading the console waits by itself. */
 SYSCALL(poll)
 {
 	struct pollfd *p = (struct pollfd *)a[0];
@@ -391,5 +394,7 @@ SYSCALL(poll)
 				p[i].events & (POLLIN | POLLOUT) : POLLNVAL;
 		ready += p[i].revents != 0;
 	}
+	if (!ready)
+		sleep_until((int)a[2] < 0 ? UINT64_MAX : clock_monotonic() + a[2] * 1000000);
 	return ready;
 }

@@ -23,6 +23,7 @@ extern struct vmemos *fs;
 /* ---- vm.c ---- */
 
 #define PROGRAM_MIN	0x10000ull		/* below: no mapping, null pointers trap */
+#define PROGRAM_TOP	0x800000000000ull
 #define STACK_TOP	0x7ffffffff000ull
 #define STACK_SIZE	(8ull << 20)
 #define DYN_BASE	0x555555554000ull	/* of static-PIE */
@@ -123,6 +124,8 @@ const char *elf_symbol(uint64_t address, uint64_t *offset);
 
 /* ---- process.c, main.c ---- */
 
+/* Of clock_monotonic(); returns 0. */
+int64_t sleep_until(uint64_t end);
 void program_exit(int status) __attribute__((noreturn));
 void enter_program(uint64_t entry, uint64_t stack) __attribute__((noreturn));
 

@@ -9,6 +9,7 @@
  *   trace			report each system call
  *   stats			report counters at the end
  *   verbose, time=SECONDS, tsc_khz=N	see the platform
+ * `run` knows them, too, and refuses others.
  */
 #include <asm/unistd.h>
 #include <errno.h>
@@ -67,6 +68,9 @@ static uint64_t argument(char what, const uint64_t *a)
 	case 'N': return AT_SYMLINK_NOFOLLOW;
 	case 'R': return AT_REMOVEDIR;
 	case 'C': return O_CREAT | O_WRONLY | O_TRUNC;
+	case 'E': return AT_EMPTY_PATH;
+	case 'F': return AT_SYMLINK_FOLLOW;
+	case 'A': return AT_NO_AUTOMOUNT;
 	case 't': return 1;
 	case '-': return 0;
 	default: return a[what - '0'];
@@ -76,7 +80,7 @@ static uint64_t argument(char what, const uint64_t *a)
 /* The arguments become what sys_name() wants. */
 static int64_t check(const char *how, uint64_t *all)
 {
-	uint64_t *a = all;
+	uint64_t *a = all, bits;
 	int64_t err = 0;
 
 	for (; *how && !err; how++) {
@@ -105,6 +109,14 @@ static int64_t check(const char *how, uint64_t *all)
 		case 'w':
 			err = user_memory(a[0], a[1], true) ? 0 : -EFAULT;
 			a += 2;
+			break;
+		case 'n':
+			err = (int64_t)all[*++how - '0'] < 0 ? -EINVAL : 0;
+			break;
+		case 'b':
+			for (bits = all[*++how - '0']; how[1]; how++)
+				bits &= ~argument(how[1], all);
+			err = bits ? -EINVAL : 0;
 			break;
 		}
 	}
@@ -179,9 +191,12 @@ static void mount_root(struct vmemos_platform *p)
 	else if (domain)
 		fatal("durability= is guest or host, not '%s'", domain);
 	err = vmemos_mount(p, &opts, &fs);
+	if (err && error_told)
+		platform_exit(125);
 	if (err)
-		fatal("the store cannot be mounted (%d): make one with mkfs.vmemfs, or "
-		      "check it with fsck.vmemfs", err);
+		fatal("the store cannot be mounted (%d)%s", err, err == -ENOMEM ?
+		      ": give the machine more memory (-m)" : err == -EOPNOTSUPP ?
+		      ": it does not offer this durability" : "");
 }
 
 int vmemos_main(struct vmemos_platform *p, int argc, char **argv)

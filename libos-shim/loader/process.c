@@ -5,6 +5,7 @@
  * One process, number 1, of root, that nobody sends signals to but itself.
  */
 #include <asm/prctl.h>
+#include <asm/signal.h>
 #include <errno.h>
 #include <linux/futex.h>
 #include <linux/resource.h>
@@ -17,7 +18,6 @@
 #define MSR_FS_BASE	0xc0000100
 #define SECOND		1000000000ull
 #define NR_SIGNALS	65
-#define SIG_IGNORE	1		/* SIG_IGN */
 #define DEFAULT_IGNORED	(1ull << 17 | 1ull << 18 | 1ull << 23 | 1ull << 28) /* CHLD, CONT, URG, WINCH */
 
 /* ---- Time ---- */
@@ -38,7 +38,7 @@ SYSCALL(clock_gettime)
 	return put_time(a[1], wall ? (uint64_t)machine.now(&machine) : clock_monotonic(), 1);
 }
 
-SYSCALL(clock_getres) { return put_time(a[1], 1, 1); }
+SYSCALL(clock_getres) { return a[0] > CLOCK_TAI ? -EINVAL : put_time(a[1], 1, 1); }
 SYSCALL(gettimeofday) { return put_time(a[0], (uint64_t)machine.now(&machine), 1000); }
 
 SYSCALL(time)
@@ -49,7 +49,7 @@ SYSCALL(time)
 	return err ? err : now;
 }
 
-static int64_t sleep_until(uint64_t end)
+int64_t sleep_until(uint64_t end)
 {
 	while (clock_monotonic() < end)
 		__asm__ volatile("pause");
@@ -59,15 +59,18 @@ static int64_t sleep_until(uint64_t end)
 SYSCALL(clock_nanosleep)
 {
 	const uint64_t *t = (const uint64_t *)a[2];
-	uint64_t end, now = clock_monotonic();
+	uint64_t end, boot, now = clock_monotonic();
 
 	if (!user_memory(a[2], 16, false))
 		return -EFAULT;
-	end = t[0] * SECOND + t[1];
+	if (a[0] > CLOCK_TAI || (int64_t)t[0] < 0 || t[1] >= SECOND)
+		return -EINVAL;
+	end = MIN(t[0], INT64_MAX / SECOND) * SECOND + t[1];
+	boot = (uint64_t)machine.now(&machine) - now;
 	if (!(a[1] & TIMER_ABSTIME))
 		end += now;
-	else if (a[0] == CLOCK_REALTIME)
-		end -= (uint64_t)machine.now(&machine) - now;
+	else if (a[0] == CLOCK_REALTIME || a[0] == CLOCK_TAI)
+		end = MAX(end, boot) - boot;
 	return sleep_until(end);
 }
 
@@ -82,17 +85,8 @@ SYSCALL(getrusage)
 
 /* ---- Identity and limits ---- */
 
-SYSCALL(zero)
-{
-	(void)a;
-	return 0;
-}
-
-SYSCALL(one)
-{
-	(void)a;
-	return 1;
-}
+SYSCALL(zero) { (void)a; return 0; }
+SYSCALL(one) { (void)a; return 1; }
 
 SYSCALL(uname)
 {
@@ -136,6 +130,8 @@ SYSCALL(arch_prctl)
 
 	switch (a[0]) {
 	case ARCH_SET_FS:
+		if (a[1] >= PROGRAM_TOP)
+			return -EPERM;
 		wrmsr(MSR_FS_BASE, a[1]);
 		return 0;
 	case ARCH_GET_FS:
@@ -158,16 +154,12 @@ SYSCALL(futex)
 
 /* ---- Signals: remembered, delivered to no handler; the default actions hold ---- */
 
-struct kernel_sigaction {
-	uint64_t handler, flags, restorer, mask;
-};
-
-static struct kernel_sigaction actions[NR_SIGNALS];
+static struct sigaction actions[NR_SIGNALS];
 static uint64_t blocked;
 
 SYSCALL(rt_sigaction)
 {
-	struct kernel_sigaction old;
+	struct sigaction old;
 
 	if (a[0] == 0 || a[0] >= NR_SIGNALS)
 		return -EINVAL;
@@ -199,7 +191,7 @@ SYSCALL(kill)
 		return -EPERM;	/* no other process */
 	if (nr >= NR_SIGNALS)
 		return -EINVAL;
-	if (nr == 0 || actions[nr].handler == SIG_IGNORE || DEFAULT_IGNORED >> nr & 1)
+	if (nr == 0 || actions[nr].sa_handler == SIG_IGN || DEFAULT_IGNORED >> nr & 1)
 		return 0;
 	say("vmemos: the program ended itself by signal %lu\n", nr);
 	program_exit(128 + (int)nr);

@@ -15,7 +15,6 @@
 #include "loader.h"
 
 #define MMAP_TOP	(STACK_TOP - STACK_SIZE - (1ull << 20))
-#define PROGRAM_TOP	0x800000000000ull
 #define WINDOW		(256ull << 10)	/* of a file, acquired at once */
 #define AROUND		(64ull << 10)	/* of it, mapped at a fault */
 
@@ -284,6 +283,7 @@ SYSCALL(mmap)
 {
 	uint64_t addr = a[0], len = ALIGN_UP(a[1], PAGE_SIZE), off = a[5];
 	unsigned int prot = (unsigned int)a[2], flags = (unsigned int)a[3];
+	struct vmemos_stat st = { .mode = 0 };
 	struct open_file *of = NULL;
 	int err;
 
@@ -292,12 +292,16 @@ SYSCALL(mmap)
 		return -EINVAL;
 	if (!(flags & MAP_ANONYMOUS)) {
 		of = fd_get(a[4]);
-		if (!of)
+		if (!of || of->flags & VMEMOS_O_PATH)
 			return -EBADF;
 		if (of->kind == KIND_ZERO)
 			of = NULL;
-		else if (of->kind != KIND_FILE)
+		else if (of->kind == KIND_FILE)
+			vmemos_fstat(of->file, &st);
+		if (of && (st.mode & VMEMOS_S_IFMT) != VMEMOS_S_IFREG)
 			return -ENODEV;
+		if (of && (int64_t)(off | (off + len)) < 0)
+			return -EOVERFLOW;
 		if (of && (of->flags & VMEMOS_O_ACCMODE) == VMEMOS_O_WRONLY)
 			return -EACCES;
 		if (of && flags & MAP_SHARED && prot & PROT_WRITE &&
@@ -330,11 +334,11 @@ SYSCALL(mprotect)
 	uint64_t start = a[0], end = start + ALIGN_UP(a[1], PAGE_SIZE);
 	struct vma *v;
 
-	if (start == end)
-		return 0;
-	if (!valid_range(start, end - start))
+	if (start % PAGE_SIZE)
 		return -EINVAL;
-	if (vma_split(start) || vma_split(end))
+	if (!a[1])
+		return 0;
+	if (!valid_range(start, end - start) || vma_split(start) || vma_split(end))
 		return -ENOMEM;
 	for (v = vma_at(start); start < end; start = v->end, v = v->next) {
 		if (!v || v->start > start)
@@ -355,38 +359,30 @@ SYSCALL(mprotect)
 	return 0;
 }
 
-struct move {
-	uint64_t from, to;
-};
-
-static void move_page(uint64_t *pte, uint64_t va, void *ctx)
+static void move_page(uint64_t *pte, uint64_t va, void *distance)
 {
-	const struct move *m = ctx;
-	uint64_t *to = page_entry(m->to + (va - m->from), 1, true);
-
-	if (to) {
-		*to = *pte;
-		*pte = 0;
-		flush_tlb_page(va);
-	}
+	*page_entry(va + *(const uint64_t *)distance, 1, true) = *pte;
+	*pte = 0;
+	flush_tlb_page(va);
 }
 
 /* Move the mapping to where it has room for new_len; -ENOMEM. */
 static int64_t move_mapping(struct vma *v, uint64_t new_len)
 {
-	struct move m = { .from = v->start, .to = find_hole(0, new_len) };
-	uint64_t end = v->end;		/* v may be merged with its new neighbour */
+	const uint64_t start = v->start, end = v->end;	/* v may be merged with a neighbour */
+	uint64_t to = find_hole(0, new_len), distance = to - start;
 	unsigned int flags = v->shared ? MAP_SHARED : MAP_PRIVATE;
 	int err;
 
-	if (!m.to)
+	/* Every page that moves needs a page table that can be had. */
+	if (!to || pages_free < (end - start) / (LARGE_PAGE / 2) + 16)
 		return -ENOMEM;
-	err = vm_map(m.to, new_len, v->prot, flags, v->of, v->off);
+	err = vm_map(to, new_len, v->prot, flags, v->of, v->off);
 	if (err)
 		return err;
-	for_each_page(m.from, end, move_page, &m);
-	err = unmap(m.from, end - m.from);
-	return err ? err : (int64_t)m.to;
+	for_each_page(start, end, move_page, &distance);
+	err = unmap(start, end - start);
+	return err ? err : (int64_t)to;
 }
 
 SYSCALL(mremap)
@@ -395,7 +391,7 @@ SYSCALL(mremap)
 	struct vma *v = vma_at(start);
 	int err;
 
-	if (start % PAGE_SIZE || !len || a[3] & ~(uint64_t)MREMAP_MAYMOVE)
+	if (start % PAGE_SIZE || !old || !len || a[3] & ~(uint64_t)MREMAP_MAYMOVE)
 		return -EINVAL;
 	if (!v || v->end - start < old)
 		return -EFAULT;
@@ -426,7 +422,7 @@ SYSCALL(brk)
 	uint64_t old = ALIGN_UP(brk_end, PAGE_SIZE), want = ALIGN_UP(a[0], PAGE_SIZE);
 	struct vma *above = vma_from(old);
 
-	if (a[0] < brk_start || (above && above->start < want) || want > DYN_BASE * 2)
+	if (a[0] < brk_start || want < a[0] || (above && above->start < want) || want > DYN_BASE * 2)
 		return (int64_t)brk_end;
 	if (want > old && vm_map(old, want - old, PROT_READ | PROT_WRITE, MAP_PRIVATE, NULL, 0))
 		return (int64_t)brk_end;
@@ -441,8 +437,10 @@ SYSCALL(madvise)
 {
 	uint64_t len = ALIGN_UP(a[1], PAGE_SIZE);
 
-	if (len && !valid_range(a[0], len))
+	if (a[0] % PAGE_SIZE || len < a[1] || a[2] == MADV_REMOVE || a[2] > MADV_POPULATE_WRITE)
 		return -EINVAL;
+	if (len && !valid_range(a[0], len))
+		return -ENOMEM;
 	if (a[2] == MADV_DONTNEED)
 		for_each_page(a[0], a[0] + len, drop_page, NULL);
 	return 0;
@@ -538,6 +536,7 @@ static int fault_shared(struct vma *v, uint64_t va, const char **why)
 static int fault_private(struct vma *v, uint64_t va, const char **why)
 {
 	uint64_t phys, *pte = page_entry(va, 1, true);
+	int64_t n = 1;
 
 	if (pte && *pte) {		/* it was kept by mprotect(PROT_NONE) */
 		*pte = (*pte & (PTE_ADDRESS | PTE_OWNED)) | pte_bits(v);
@@ -548,13 +547,15 @@ static int fault_private(struct vma *v, uint64_t va, const char **why)
 		*why = "out of memory: give the machine more (-m)";
 		return SIGSEGV;
 	}
-	vm_counters.pages++;
-	*pte = phys | pte_bits(v) | PTE_OWNED;
-	if (v->of && vmemos_pread(v->of->file, direct(phys), PAGE_SIZE,
-				  v->off + (va - v->start)) < 0) {
-		*why = "the file cannot be read";
+	if (v->of)
+		n = vmemos_pread(v->of->file, direct(phys), PAGE_SIZE, v->off + (va - v->start));
+	if (n <= 0) {
+		page_free(phys);
+		*why = n ? "the file cannot be read" : "behind the end of the file";
 		return SIGBUS;
 	}
+	vm_counters.pages++;
+	*pte = phys | pte_bits(v) | PTE_OWNED;
 	return 0;
 }
 
@@ -681,6 +682,9 @@ SYSCALL(msync)
 	struct vma *v;
 	int err;
 
+	if (start % PAGE_SIZE || a[2] & ~(uint64_t)(MS_ASYNC | MS_INVALIDATE | MS_SYNC) ||
+	    (a[2] & MS_ASYNC && a[2] & MS_SYNC))
+		return -EINVAL;
 	for (; start < end; start = stop) {
 		v = vma_at(start);
 		if (!v)

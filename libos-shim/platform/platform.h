@@ -48,6 +48,7 @@ extern uint64_t boot_tsc;	/* at the PVH entry */
  * searching for a second one of that name (NULL: only the first is wanted).
  */
 const char *platform_option(const char *name, unsigned int *at);
+extern bool error_told;		/* one was logged: what is wrong, and what to do */
 
 /* Features of CPUID that matter here. */
 struct cpu {

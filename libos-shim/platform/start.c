@@ -11,11 +11,14 @@
 extern uint64_t boot_start_info;
 extern uint64_t boot_pml4[];
 
+bool error_told;
+
 static void log_line(struct vmemos_platform *p, enum vmemos_log_level level, const char *line)
 {
 	(void)p;
 	if (level != VMEMOS_LOG_INFO || platform_option("verbose", NULL))
 		say("vmemos: %s\n", line);
+	error_told |= level == VMEMOS_LOG_ERR;
 }
 
 struct vmemos_platform machine = {
@@ -80,7 +83,8 @@ static void take_start_info(const struct hvm_start_info *info)
 	const char *line = direct(info->cmdline);
 
 	if (info->magic != HVM_START_MAGIC)
-		fatal("not started by the PVH protocol: boot by QEMU -kernel");
+		fatal("not started by the PVH protocol (boot by QEMU -kernel), or the command "
+		      "line is far too long");
 	if (info->nr_modules && info->modules) {
 		boot_module.data = direct(module->address);
 		boot_module.size = module->size;

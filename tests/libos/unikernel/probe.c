@@ -7,12 +7,15 @@
  *	probe ops N		N durable overwrites of 4 KiB
  *	probe names N		N files made and removed
  *	probe orphan		write an unlinked file, say so, and wait
+ *	probe exhaust		use up all memory, then move a mapping: no page is lost
  */
 #define _GNU_SOURCE
+#include <asm/prctl.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -258,6 +261,8 @@ static void directories_list_each_name_once(void)
 
 static void bad_arguments_are_errors(void)
 {
+	char c = 0;
+	const struct iovec iov = { &c, 1 };
 	int fd = new_file("f", 0);
 
 	CHECK(write(fd, BAD, 10) < 0 && errno == EFAULT);
@@ -268,9 +273,98 @@ static void bad_arguments_are_errors(void)
 	CHECK(open("nowhere/f", O_RDONLY) < 0 && errno == ENOENT);
 	CHECK(open("f/g", O_RDONLY) < 0 && errno == ENOTDIR);
 	CHECK(lseek(fd, -1, SEEK_SET) < 0 && errno == EINVAL);
+	CHECK(pread(fd, &c, 1, -1) < 0 && errno == EINVAL);
+	CHECK(pwrite(fd, &c, 1, -1) < 0 && errno == EINVAL);
+	CHECK(preadv(fd, &iov, 1, -1) < 0 && errno == EINVAL);
+	CHECK(pwritev(fd, &iov, 1, -1) < 0 && errno == EINVAL);
+	CHECK(ftruncate(fd, -1) < 0 && errno == EINVAL);
+	CHECK(truncate("f", -1) < 0 && errno == EINVAL);
+	CHECK(access("f", 8) < 0 && errno == EINVAL);
+	CHECK(symlink("f", "s") == 0 && readlink("s", &c, 0) < 0 && errno == EINVAL);
+	CHECK(syscall(SYS_arch_prctl, ARCH_SET_FS, 1ul << 63) < 0 && errno == EPERM);
+	CHECK(clock_getres(77, NULL) < 0 && errno == EINVAL);
+	CHECK(close(fd) == 0 && unlink("f") == 0 && unlink("s") == 0);
+}
+
+static void unknown_flags_are_errors(void)
+{
+	const struct timespec times[2] = { { 1, 0 }, { 1, 0 } };
+	int fd = new_file("f", 0);
+	struct stat st;
+
+	CHECK(fd >= 0 && symlink("f", "s") == 0);
+	CHECK(syscall(SYS_unlinkat, AT_FDCWD, "f", 1) < 0 && errno == EINVAL);
+	CHECK(syscall(SYS_linkat, AT_FDCWD, "f", AT_FDCWD, "g", 0x8000) < 0 && errno == EINVAL);
+	CHECK(syscall(SYS_newfstatat, AT_FDCWD, "f", &st, 0x4000000) < 0 && errno == EINVAL);
+	CHECK(syscall(SYS_fchownat, AT_FDCWD, "f", 0, 0, 1) < 0 && errno == EINVAL);
+	CHECK(syscall(SYS_utimensat, AT_FDCWD, "f", times, 1) < 0 && errno == EINVAL);
+	CHECK(syscall(SYS_dup3, fd, 50, 1) < 0 && errno == EINVAL);
+	CHECK(stat("f", &st) == 0 && st.st_nlink == 1 && st.st_mtime > 1);
+	/* And one that is known. */
+	CHECK(linkat(AT_FDCWD, "s", AT_FDCWD, "g", AT_SYMLINK_FOLLOW) == 0);
+	CHECK(lstat("g", &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 2);
+	CHECK(close(fd) == 0 && unlink("f") == 0 && unlink("g") == 0 && unlink("s") == 0);
+}
+
+static void bad_mappings_are_errors(void)
+{
+	int fd = new_file("f", PAGE), dir = open(".", O_RDONLY), path = open("f", O_PATH);
+	char *p = mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *q;
+	long end = syscall(SYS_brk, 0);
+	int i;
+
+	CHECK(p != MAP_FAILED && memset(p, 'x', 16 * PAGE));
 	CHECK(mmap(NULL, 0, PROT_READ, MAP_SHARED, fd, 0) == MAP_FAILED && errno == EINVAL);
+	CHECK(mmap(NULL, PAGE, PROT_READ, MAP_SHARED, dir, 0) == MAP_FAILED && errno == ENODEV);
+	CHECK(mmap(NULL, PAGE, PROT_READ, MAP_SHARED, path, 0) == MAP_FAILED && errno == EBADF);
+	CHECK(mmap(NULL, 2 * PAGE, PROT_READ, MAP_SHARED, fd, 0x7ffffffffffff000) == MAP_FAILED &&
+	      errno == EOVERFLOW);
+	CHECK(mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, -PAGE) == MAP_FAILED && errno == EOVERFLOW);
 	CHECK(munmap((void *)1, PAGE) < 0 && errno == EINVAL);
-	CHECK(close(fd) == 0 && unlink("f") == 0);
+	CHECK(mprotect(p, -1, PROT_NONE) < 0 && errno == ENOMEM);
+	CHECK(mprotect(p + 1, PAGE, PROT_NONE) < 0 && errno == EINVAL);
+	CHECK(madvise(p, -1, MADV_DONTNEED) < 0 && errno == EINVAL);
+	CHECK(madvise(p, PAGE, 12345) < 0 && errno == EINVAL);
+	CHECK(msync(p + 1, PAGE, MS_SYNC) < 0 && errno == EINVAL);
+	CHECK(msync(p, PAGE, MS_SYNC | MS_ASYNC) < 0 && errno == EINVAL);
+	CHECK(msync(p, PAGE, 0x100) < 0 && errno == EINVAL);
+	CHECK(mremap(p, -1, 2 * PAGE, MREMAP_MAYMOVE) == MAP_FAILED && errno == EINVAL);
+	CHECK(mremap(p, 0, 2 * PAGE, MREMAP_MAYMOVE) == MAP_FAILED && errno == EINVAL);
+	CHECK(mremap(p, PAGE, -PAGE, MREMAP_MAYMOVE) == MAP_FAILED);
+	CHECK(syscall(SYS_brk, -1ul) == end && syscall(SYS_brk, 0) == end);
+	for (i = 0; i < 16; i++)
+		CHECK(p[i * PAGE] == 'x');
+	/* Behind its end there is nothing of a file, private or not, however often one asks. */
+	q = mmap(NULL, 2 * PAGE, PROT_READ, MAP_PRIVATE, fd, 0);
+	CHECK(q != MAP_FAILED && write(fd, q, 1) == 1);
+	for (i = 0; i < 2; i++)
+		CHECK(write(fd, q + PAGE, 1) < 0 && errno == EFAULT);
+	CHECK(munmap(p, 16 * PAGE) == 0 && munmap(q, 2 * PAGE) == 0);
+	CHECK(close(dir) == 0 && close(path) == 0 && close(fd) == 0 && unlink("f") == 0);
+}
+
+static void descriptors_used_up_leave_files_alone(void)
+{
+	struct rlimit old, few;
+	struct stat st;
+	int fd = new_file("f", 8), i;
+
+	CHECK(fd >= 0 && getrlimit(RLIMIT_NOFILE, &old) == 0);
+	few = old;
+	few.rlim_cur = 256;
+	CHECK(setrlimit(RLIMIT_NOFILE, &few) == 0);
+	while (dup(fd) >= 0)
+		;
+	CHECK(errno == EMFILE);
+	CHECK(open("f", O_WRONLY | O_TRUNC) < 0 && errno == EMFILE);
+	CHECK(stat("f", &st) == 0 && st.st_size == 8);
+	CHECK(open("g", O_WRONLY | O_CREAT, 0644) < 0 && errno == EMFILE);
+	CHECK(stat("g", &st) < 0 && errno == ENOENT);
+	for (i = fd + 1; i < 1024; i++)
+		close(i);
+	CHECK(setrlimit(RLIMIT_NOFILE, &old) == 0);
+	CHECK(open("f", O_WRONLY | O_TRUNC) == fd + 1 && stat("f", &st) == 0 && st.st_size == 0);
+	CHECK(close(fd + 1) == 0 && close(fd) == 0 && unlink("f") == 0);
 }
 
 static void time_passes(void)
@@ -284,6 +378,22 @@ static void time_passes(void)
 	ns = (b.tv_sec - a.tv_sec) * 1000000000l + b.tv_nsec - a.tv_nsec;
 	CHECK(ns >= 20000000 && ns < 20000000000l);
 	CHECK(time(NULL) > 1700000000);
+	CHECK(poll(NULL, 0, 20) == 0);
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	CHECK((a.tv_sec - b.tv_sec) * 1000000000l + a.tv_nsec - b.tv_nsec >= 20000000);
+}
+
+static void sleeps_into_the_past_end_and_bad_times_are_errors(void)
+{
+	static const struct timespec past = { 0, 0 }, bad[] = { { 0, 1000000000 }, { 0, -1 }, { -1, 0 } };
+	size_t i;
+
+	CHECK(clock_nanosleep(CLOCK_REALTIME, TIMER_ABSTIME, &past, NULL) == 0);
+	CHECK(clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &past, NULL) == 0);
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		CHECK(nanosleep(&bad[i], NULL) < 0 && errno == EINVAL);
+		CHECK(clock_nanosleep(CLOCK_REALTIME, TIMER_ABSTIME, &bad[i], NULL) == EINVAL);
+	}
 }
 
 static void doubles_and_wide_vectors_work(void)
@@ -324,6 +434,8 @@ static __attribute__((noinline)) void fault_stack(void)
 }
 static __attribute__((noinline)) void fault_no_stack(void) { __asm__ volatile("mov $8, %rsp; push %rax"); }
 static __attribute__((noinline)) void fault_jump(void) { __asm__ volatile("mov $0x10, %eax; jmp *%rax"); }
+static __attribute__((noinline)) void fault_jump_far(void) { __asm__ volatile("mov $0x7ffe00000000, %rax; jmp *%rax"); }
+static __attribute__((noinline)) void fault_breakpoint(void) { __asm__ volatile("int3"); }
 static __attribute__((noinline)) void fault_data_as_code(void)
 {
 	static char bytes[16] = "\xc3";
@@ -340,6 +452,28 @@ static __attribute__((noinline)) void fault_beyond(void)
 	volatile char *p = mmap(NULL, 4 * PAGE, PROT_READ, MAP_SHARED, fd, 0);
 
 	p[2 * PAGE];
+}
+static __attribute__((noinline)) void fault_beyond_private(void)
+{
+	int fd = new_file("f", PAGE);
+	volatile char *p = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+
+	p[2 * PAGE] = 1;
+}
+/* A hole of a file is to be filled on a store that is full.  No name stays behind. */
+static __attribute__((noinline)) void fault_full(void)
+{
+	static char page[PAGE];
+	int holes = new_file("holes", 64 * PAGE), fd = new_file("full", 0);
+	volatile char *p = mmap(NULL, 64 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, holes, 0);
+	int i;
+
+	unlink("holes");
+	unlink("full");
+	while (write(fd, page, PAGE) == PAGE)
+		;
+	for (i = 0; i < 64; i++)
+		p[i * PAGE] = 1;
 }
 static __attribute__((noinline)) void fault_read_only(void)
 {
@@ -362,6 +496,8 @@ static int do_fault(const char *kind)
 		{ "jump", fault_jump }, { "data_as_code", fault_data_as_code },
 		{ "general", fault_general }, { "beyond", fault_beyond },
 		{ "read_only", fault_read_only }, { "tables", fault_tables },
+		{ "jump_far", fault_jump_far }, { "breakpoint", fault_breakpoint },
+		{ "beyond_private", fault_beyond_private }, { "full", fault_full },
 	};
 	size_t i;
 
@@ -417,6 +553,35 @@ static int orphan(void)
 		sleep(1);
 }
 
+/* Only where memory is the machine's: the host would be in trouble. */
+static int exhaust(void)
+{
+	const size_t size = 2048ul << 20;
+	char *room = mmap(NULL, 64ul << 20, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *p = mmap(NULL, 17 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *all = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *q;
+	size_t at = 0;
+	int i;
+
+	if (room == MAP_FAILED || p == MAP_FAILED || all == MAP_FAILED)
+		return 2;
+	for (i = 0; i < 16; i++)
+		p[i * PAGE] = (char)('A' + i);
+	if (mprotect(p + 16 * PAGE, PAGE, PROT_READ))	/* in the way */
+		return 2;
+	while (at < size && syscall(SYS_getrandom, all + at, 1, 0) == 1)
+		at += PAGE;
+	q = mremap(p, 16 * PAGE, 600 * PAGE, MREMAP_MAYMOVE);
+	munmap(all, size);
+	if (at == size)
+		return 2;
+	p = q == MAP_FAILED ? p : q;
+	for (i = 0; i < 16; i++)
+		if (p[i * PAGE] != 'A' + i)
+			return 1;
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 #define P(name) { #name, name }
@@ -425,8 +590,10 @@ int main(int argc, char **argv)
 		P(private_maps_are_copies), P(mapped_files_can_be_cut_and_unlinked),
 		P(parts_of_maps_can_go), P(anonymous_memory_is_zero_and_moves),
 		P(calls_keep_registers_and_the_red_zone), P(files_behave),
-		P(directories_list_each_name_once), P(bad_arguments_are_errors), P(time_passes),
-		P(doubles_and_wide_vectors_work),
+		P(directories_list_each_name_once), P(bad_arguments_are_errors),
+		P(unknown_flags_are_errors), P(bad_mappings_are_errors),
+		P(descriptors_used_up_leave_files_alone), P(time_passes),
+		P(sleeps_into_the_past_end_and_bad_times_are_errors), P(doubles_and_wide_vectors_work),
 	};
 	int bad = 0;
 	size_t i;
@@ -439,6 +606,8 @@ int main(int argc, char **argv)
 		return names(atoi(argv[2]));
 	if (argc > 1 && !strcmp(argv[1], "orphan"))
 		return orphan();
+	if (argc > 1 && !strcmp(argv[1], "exhaust"))
+		return exhaust();
 	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
 		failed = NULL;
 		tests[i].test();
