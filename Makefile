@@ -77,8 +77,8 @@ libos: deps ## build the library for processes and unikernels, with its examples
 libos-kill: deps ## SIGKILL programs on the library 200 times each: no acknowledged row may be lost
 	@KILLS=200 tests/libos/run.sh kv sqlite
 
-migrate: build test-programs ## 20 live migrations in each mode under fio with verification: half an hour
-	@tests/migrate/run 20
+migrate: build test-programs ## 20 live migrations in each direction and mode under fio with verification: an hour
+	@tests/migrate/run 40
 
 coverage: deps ## lines and branches of the core that the tests reach, and those they do not
 	@tests/coverage/run.sh

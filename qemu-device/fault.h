@@ -33,8 +33,9 @@ void vmemstore_faults_forget(VMemStoreFaults *f);
 
 /*
  * QEMU's threads start with the signal blocked, and then it kills: one that
- * touches the store must call this first.  That is done for the vCPUs there are
- * at the first watch, and for the main thread.
+ * touches the store must call this first, or be made by one that has.  That is
+ * done for the vCPUs there are at the first watch, and for the main thread; threads
+ * that QEMU makes for itself (multifd, compression, iothreads) do not.
  */
 void vmemstore_faults_unblock(void);
 

@@ -56,6 +56,6 @@ void vmemstore_page_lost(EventNotifier *notifier)
     VMemStore *s = container_of(notifier, VMemStore, faults.notifier);
 
     if (event_notifier_test_and_clear(notifier)) {
-        vmemstore_report_loss(s, "the host could not provide a page of the file");
+        vmemstore_report_loss(s, VMEMSTORE_PAGE_LOST);
     }
 }

@@ -10,6 +10,9 @@
 
 typedef struct VMemStore VMemStore;
 
+/* A reason: see fault.h. */
+#define VMEMSTORE_PAGE_LOST "the host could not provide a page of the file"
+
 /* Big QEMU lock held.  Only the first time counts. */
 void vmemstore_report_loss(VMemStore *s, const char *reason);
 

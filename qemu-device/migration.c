@@ -17,16 +17,18 @@
 #include "qapi/qapi-commands-migration.h"
 
 #include "compat.h"
+#include "loss.h"
 #include "trace.h"
 #include "vmemstore.h"
 
-/* 2: max-size= and in-use came. */
-#define STREAM_VERSION 2
+/* 3: offset= and small pages came.  No other is taken: none was released. */
+#define STREAM_VERSION 3
 
 /* Both ends must agree on these, too. */
 #define STREAM_READONLY (1u << 0)
 #define STREAM_THIN     (1u << 1)
 #define STREAM_PMEM     (1u << 2)
+#define STREAM_HUGE     (1u << 3)
 
 /*
  * How long a source whose destination failed waits for it to let go of the
@@ -67,7 +69,7 @@ bool vmemstore_migration_parse(VMemStore *s, Error **errp)
     }
     if (s->readonly && i == VMEMSTORE_MIGRATE_COPY) {
         error_setg(errp, "vmemstore: migrate=copy does not go with readonly=on: "
-                   "copy the file yourself, and use migrate=shared");
+                   "the contents need not travel: use migrate=shared");
         return false;
     }
     if (s->file.prealloc == VMEMSTORE_PREALLOC_OFF &&
@@ -106,7 +108,8 @@ static uint32_t stream_flags(const VMemStore *s)
 {
     return (s->readonly ? STREAM_READONLY : 0) |
            (s->mapping.thin ? STREAM_THIN : 0) |
-           (s->compat_pmem ? STREAM_PMEM : 0);
+           (s->compat_pmem ? STREAM_PMEM : 0) |
+           (s->file.hugepages ? STREAM_HUGE : 0);
 }
 
 /* ---- is it still the file that it was? ---- */
@@ -152,16 +155,28 @@ static bool same_stamp(const VMemStore *s, const VMemStoreStamp *was,
 
 /* ---- the file comes and goes ---- */
 
-static int sync_all(VMemStore *s, Error **errp)
+/* Passes @err, of a write-back, on. */
+static int check_written(const VMemStore *s, int err, Error **errp)
 {
-    int err = vmemstore_flusher_sync_all(s->flusher);
-
     if (err) {
         error_setg(errp, "vmemstore: the host failed to write back '%s', now or "
                    "earlier: what the guest stored may be in this host's memory "
                    "only", s->path);
     }
     return err;
+}
+
+static int sync_all(VMemStore *s, Error **errp)
+{
+    return check_written(s, vmemstore_flusher_sync_all(s->flusher), errp);
+}
+
+/* As the guest has asked, here or at the source. */
+static int keep_small(const VMemStore *s, Error **errp)
+{
+    int err = vmemstore_small_pages_again(&s->small_pages, &s->mapping);
+
+    return check_written(s, err, errp);
 }
 
 /* Everything is in the file, and the next may have it. */
@@ -184,18 +199,22 @@ static int hand_over(VMemStore *s, Error **errp)
     return 0;
 }
 
+static void let_go(VMemStore *s)
+{
+    vmemstore_mapping_release(&s->mapping, &s->file);
+}
+
 static bool take_over(VMemStore *s, bool stale, Error **errp)
 {
     if (!vmemstore_mapping_acquire(&s->mapping, &s->file, stale, errp)) {
         return false;
     }
+    if (keep_small(s, errp)) {
+        let_go(s);
+        return false;
+    }
     trace_vmemstore_taken_over(s->path, stale);
     return true;
-}
-
-static void let_go(VMemStore *s)
-{
-    vmemstore_mapping_release(&s->mapping, &s->file);
 }
 
 /* The migration failed, or the user goes on here after one. */
@@ -278,6 +297,8 @@ static int save_start(QEMUFile *f, void *opaque, Error **errp)
 {
     VMemStore *s = opaque;
 
+    /* This thread reads the contents. */
+    vmemstore_faults_unblock();
     /* Before it is looked at whether the store grows, and how large it is. */
     qatomic_set(&s->migration.saving, true);
     smp_mb();
@@ -285,7 +306,7 @@ static int save_start(QEMUFile *f, void *opaque, Error **errp)
         return -EINVAL;
     }
     if (hands_over(s)) {
-        vmemstore_writeback_start(&s->migration.writeback, s->path);
+        vmemstore_writeback_start(&s->migration.writeback, s->file.path);
     }
     qemu_put_be32(f, s->migration.mode);
     qemu_put_be32(f, s->mapping.backing);
@@ -293,6 +314,7 @@ static int save_start(QEMUFile *f, void *opaque, Error **errp)
     qemu_put_be32(f, stream_flags(s));
     qemu_put_be64(f, s->mapping.size);
     qemu_put_be64(f, s->mapping.max_size);
+    qemu_put_be64(f, s->mapping.offset);
     return 0;
 }
 
@@ -313,6 +335,10 @@ static int save_end(QEMUFile *f, void *opaque)
     int ret = 0;
 
     vmemstore_writeback_stop(&s->migration.writeback);
+    if (qatomic_read(&s->faults.lost)) {
+        /* Perhaps just now: the guest must be told, wherever it goes on. */
+        vmemstore_report_loss(s, VMEMSTORE_PAGE_LOST);
+    }
     if (hands_over(s)) {
         /* It may have been handed over already, to a file of saved state. */
         ret = s->flusher ? hand_over(s, &err) : 0;
@@ -335,6 +361,7 @@ static int save_end(QEMUFile *f, void *opaque)
     put_stamp(f, &s->migration.stamp);
     qemu_put_be32(f, s->state);
     qemu_put_be32(f, s->hold.in_use);
+    vmemstore_small_pages_put(&s->small_pages, f);
     return 0;
 }
 
@@ -348,6 +375,12 @@ static void save_cleanup(void *opaque)
 
 /* ---- destination ---- */
 
+static int damaged(const VMemStore *s)
+{
+    error_report("vmemstore: '%s': the stream is damaged", s->path);
+    return -EINVAL;
+}
+
 /* From now on the file has neither the old contents nor the new. */
 static int begin_arrival(VMemStore *s)
 {
@@ -359,21 +392,22 @@ static int begin_arrival(VMemStore *s)
         return err;
     }
     s->migration.arriving = true;
-    vmemstore_writeback_start(&s->migration.writeback, s->path);
+    vmemstore_writeback_start(&s->migration.writeback, s->file.path);
     return 0;
 }
 
-static int load_start(VMemStore *s, QEMUFile *f, int version)
+static int load_start(VMemStore *s, QEMUFile *f)
 {
     uint32_t mode = qemu_get_be32(f);
     uint32_t backing = qemu_get_be32(f);
     uint32_t granule = qemu_get_be32(f);
     uint32_t flags = qemu_get_be32(f);
     uint64_t size = qemu_get_be64(f);
-    uint64_t max_size = version < 2 ? s->mapping.max_size : qemu_get_be64(f);
+    uint64_t max_size = qemu_get_be64(f);
+    uint64_t offset = qemu_get_be64(f);
 
     if (mode >= G_N_ELEMENTS(mode_names)) {
-        error_report("vmemstore: '%s': the stream is damaged", s->path);
+        return damaged(s);
     } else if (mode != s->migration.mode) {
         error_report("vmemstore: '%s' has migrate=%s here, but migrate=%s at the "
                      "source: give both the same", s->path,
@@ -389,7 +423,7 @@ static int load_start(VMemStore *s, QEMUFile *f, int version)
                      s->readonly ? "writable" : "read-only");
     } else if (flags != stream_flags(s)) {
         error_report("vmemstore: '%s' is used otherwise than at the source: give "
-                     "both the same prealloc= and compat=", s->path);
+                     "both the same prealloc=, hugepages= and compat=", s->path);
     } else if (max_size != s->mapping.max_size) {
         error_report("vmemstore: '%s' can grow to %" PRIu64 " bytes, but to %"
                      PRIu64 " at the source: give both the same max-size=",
@@ -399,6 +433,10 @@ static int load_start(VMemStore *s, QEMUFile *f, int version)
                      "source (%u, pages of %u bytes, there %u, %u; see backing in "
                      "device.md), and the guest relies on it", s->path,
                      s->mapping.backing, s->mapping.granule, backing, granule);
+    } else if (mode == VMEMSTORE_MIGRATE_SHARED && offset != s->mapping.offset) {
+        error_report("vmemstore: the store begins at %" PRIu64 " in '%s', but at %"
+                     PRIu64 " at the source: give both the same offset=",
+                     s->mapping.offset, s->path, offset);
     } else if (mode == VMEMSTORE_MIGRATE_COPY) {
         return begin_arrival(s);
     } else {
@@ -443,6 +481,9 @@ static int arrive_shared(VMemStore *s, const uint8_t *generation,
 {
     if (s->readonly) {
         /* It is not changed, and so neither noted nor handed over. */
+        if (!same_stamp(s, stamp, same_host, errp)) {
+            return -EINVAL;
+        }
         memcpy(s->mapping.generation, generation,
                sizeof(s->mapping.generation));
         return 0;
@@ -473,6 +514,9 @@ static int arrive_copy(VMemStore *s, const uint8_t *generation, uint32_t state,
     vmemstore_writeback_stop(&mig->writeback);
     err = sync_all(s, errp);
     if (!err) {
+        err = keep_small(s, errp);
+    }
+    if (!err) {
         err = arrive_in(s, generation, false, errp);
     }
     if (!err) {
@@ -491,14 +535,14 @@ static int arrive_copy(VMemStore *s, const uint8_t *generation, uint32_t state,
     return err;
 }
 
-static int load_end(VMemStore *s, QEMUFile *f, int version)
+static int load_end(VMemStore *s, QEMUFile *f)
 {
     uint8_t boot[16] = { 0 }, source[16];
     uint8_t generation[VMEMSTORE_BACKING_GENERATION_LEN];
     VMemStoreStamp stamp;
-    uint32_t state, in_use = 0;
+    uint32_t state, in_use;
     Error *err = NULL;
-    bool same_host;
+    bool same_host, good;
     int ret;
 
     qemu_get_buffer(f, source, sizeof(source));
@@ -508,12 +552,14 @@ static int load_end(VMemStore *s, QEMUFile *f, int version)
     stamp.seconds = qemu_get_be64(f);
     stamp.nanoseconds = qemu_get_be64(f);
     state = qemu_get_be32(f);
-    if (version >= 2) {
-        in_use = qemu_get_be32(f);
-    }
+    in_use = qemu_get_be32(f);
+    good = vmemstore_small_pages_get(&s->small_pages, &s->mapping, f);
     ret = qemu_file_get_error(f);
     if (ret) {
         return ret;
+    }
+    if (!good) {
+        return damaged(s);
     }
     same_host = vmemstore_host_boot(boot) == 0 &&
                 memcmp(boot, source, sizeof(boot)) == 0;
@@ -534,16 +580,20 @@ static int load_end(VMemStore *s, QEMUFile *f, int version)
 static int load_part(QEMUFile *f, void *opaque, int version)
 {
     VMemStore *s = opaque;
-    uint8_t part = qemu_get_byte(f);
 
-    switch (part) {
-    case 0:
-        return load_start(s, f, version);
-    case 1:
-        return load_end(s, f, version);
-    default:
-        error_report("vmemstore: '%s': the stream is damaged", s->path);
+    if (version != STREAM_VERSION) {
+        error_report("vmemstore: '%s': the stream is of version %d, but this is "
+                     "%d: use the same vmemstore at both ends", s->path, version,
+                     STREAM_VERSION);
         return -EINVAL;
+    }
+    switch (qemu_get_byte(f)) {
+    case 0:
+        return load_start(s, f);
+    case 1:
+        return load_end(s, f);
+    default:
+        return damaged(s);
     }
 }
 

@@ -9,7 +9,6 @@
 #include "qemu/units.h"
 
 #include "compat.h"
-#include "folios.h"
 #include "hw/core/cpu.h"
 #include "loss.h"
 #include "requests.h"
@@ -348,19 +347,6 @@ static uint32_t space_status(VMemStore *s, int err)
     }
 }
 
-static int keep_small(VMemStore *s, VMemStoreSpan *spans, uint32_t nr)
-{
-    int err = 0;
-
-    /* A huge page is small as a whole or not at all. */
-    nr = vmemstore_merge_spans(spans, nr, VMEMSTORE_ALIGN);
-    for (uint32_t i = 0; i < nr && !err; i++) {
-        err = vmemstore_folios_small(s->mapping.fd, s->mapping.base,
-                                     spans[i].offset, spans[i].length);
-    }
-    return err;
-}
-
 static void space_run(void *opaque, VMemStoreJob *job)
 {
     VMemStore *s = opaque;
@@ -375,7 +361,7 @@ static void space_run(void *opaque, VMemStoreJob *job)
         err = vmemstore_space_provision(s->mapping.fd, s->mapping.offset,
                                         spans, nr);
     } else if (req->type == VMEMSTORE_REQ_SMALL_PAGES) {
-        err = keep_small(s, spans, nr);
+        err = vmemstore_small_pages_ask(&s->small_pages, &s->mapping, spans, nr);
         req->lost = err != 0;
     } else {
         nr = vmemstore_space_narrow(spans, nr, block);

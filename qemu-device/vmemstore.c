@@ -153,6 +153,8 @@ static bool open_shadow(VMemStore *s, Error **errp)
                    "its file: leave offset= out");
         return false;
     }
+    /* Its thread looks at the store, and inherits this. */
+    vmemstore_faults_unblock();
     s->shadow = vmemstore_shadow_open(s->powercut_path, s->mapping.fd,
                                       s->mapping.base, s->mapping.size,
                                       s->mapping.max_size, s->powercut_seed,
@@ -300,6 +302,9 @@ void vmemstore_close(VMemStore *s)
     s->shadow = NULL;
     vmemstore_faults_forget(&s->faults);
     vmemstore_mapping_close(&s->mapping);
+    vmemstore_small_pages_forget(&s->small_pages);
+    g_free(s->full_path);
+    s->full_path = NULL;
 }
 
 void vmemstore_give_up(VMemStore *s)
@@ -312,12 +317,26 @@ void vmemstore_give_up(VMemStore *s)
     }
 }
 
+/* From now on the file is found whatever the current directory (-daemonize). */
+static void keep_path(VMemStore *s)
+{
+    g_autofree char *here = g_get_current_dir();
+
+    s->full_path = g_path_is_absolute(s->path) ? g_strdup(s->path) :
+                   g_build_filename(here, s->path, NULL);
+    s->file.path = s->full_path;
+}
+
 static bool open_mapping(VMemStore *s, Error **errp)
 {
-    if (vmemstore_migration_takes_over(s)) {
-        return vmemstore_mapping_reserve(&s->mapping, &s->file, errp);
+    bool opened = vmemstore_migration_takes_over(s) ?
+                  vmemstore_mapping_reserve(&s->mapping, &s->file, errp) :
+                  vmemstore_mapping_open(&s->mapping, &s->file, errp);
+
+    if (opened) {
+        keep_path(s);
     }
-    return vmemstore_mapping_open(&s->mapping, &s->file, errp);
+    return opened;
 }
 
 static void vmemstore_realize(DeviceState *dev, Error **errp)

@@ -17,6 +17,7 @@
 #include "migration.h"
 #include "region.h"
 #include "requests.h"
+#include "smallpages.h"
 #include "worker.h"
 
 #define TYPE_VMEMSTORE "vmemstore-device"
@@ -63,11 +64,13 @@ struct VMemStore {
 
     bool compat_pmem;           /* to the guest this is a virtio-pmem */
     VMemStoreFile file;         /* the options that concern it */
+    char *full_path;            /* of the file, wherever this process goes */
     VMemStoreMapping mapping;
     VMemStoreRegion region;     /* the store; placed into a BAR by the transport */
     VirtQueue *vq;
     VMemStoreFlusher *flusher;  /* NULL: another VM has the file */
     VMemStoreWorker *worker;    /* provisions and discards */
+    VMemStoreSmallPages small_pages;
     VMemStoreFaults faults;
     VMemStoreLimit limit;
     VMemStoreStats stats;

@@ -21,7 +21,7 @@
 #define STORE_SIZE (8ull << 20)
 #define SECTOR 512
 
-static char *image, *shadow, *trace_file;
+static char *image, *shadow, *trace_file, *state_file;
 
 static void start(Driver *d, const char *more)
 {
@@ -287,6 +287,86 @@ static void test_small_pages(void)
     driver_stop(&d);
 }
 
+/* The VM's state is in a file, and with migrate=shared the store is free. */
+static void save_state(Driver *d)
+{
+    g_autofree char *said = qtest_hmp(d->qts, "migrate -d exec:cat>%s", state_file);
+    bool done = false;
+
+    g_assert_cmpstr(said, ==, "");
+    while (!done) {
+        g_autofree char *text = qtest_hmp(d->qts, "info migrate");
+
+        g_assert(!strstr(text, "failed"));
+        done = strstr(text, "completed");
+        g_usleep(10000);
+    }
+}
+
+/* Another QEMU, with the state from there. */
+static void load_state(Driver *d, const char *options)
+{
+    g_autofree char *all = g_strdup_printf("file=%s%s -incoming "
+                                           "'exec:cat %s'", image, options,
+                                           state_file);
+    bool done = false;
+
+    driver_launch(d, "q35", all);
+    while (!done) {
+        g_autofree char *text = qtest_hmp(d->qts, "info status");
+
+        done = !strstr(text, "inmigrate");
+        g_usleep(10000);
+    }
+}
+
+static void assert_small(Driver *d)
+{
+    g_assert_cmpuint(mapped_with(d, " nh"), ==, 2ull << 20);
+    g_assert_cmpuint(mapped_with(d, " hg"), ==, STORE_SIZE - (2ull << 20));
+}
+
+/* The guest asks once, and does not know of what happens to its VM. */
+static void test_small_pages_stay(void)
+{
+    static const char *const modes[] = {
+        ",hugepages=on,migrate=shared", ",hugepages=on,migrate=copy",
+    };
+    g_autofree char *copy = test_file("copy.img", STORE_SIZE);
+    char *original = image;
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(modes); i++) {
+        g_autofree char *options = g_strdup_printf("file=%s%s", image,
+                                                   modes[i]);
+        struct vmemstore_config config;
+        Driver d, other;
+
+        driver_start(&d, "q35", options);
+        config_read(&d, &config);
+        if (config.backing == VMEMSTORE_BACKING_DAX) {
+            driver_stop(&d);
+            g_test_skip("the file is not in the page cache");
+            return;
+        }
+        g_assert_cmpuint(ask_small_pages(&d, 4ull << 20, 1), ==, VMEMSTORE_S_OK);
+        assert_small(&d);
+        save_state(&d);
+        if (i == 1) {
+            image = copy;
+        }
+        load_state(&other, modes[i]);
+        assert_small(&other);
+        driver_stop(&other);
+
+        image = original;
+        g_free(qtest_hmp(d.qts, "cont"));
+        assert_small(&d);
+        driver_stop(&d);
+    }
+    g_unlink(copy);
+    g_unlink(state_file);
+}
+
 /* ---- power cuts ---- */
 
 static void fill_page(Driver *d, unsigned page, uint8_t value)
@@ -305,6 +385,22 @@ static bool is_all(const uint8_t *p, uint8_t value, size_t length)
         }
     }
     return true;
+}
+
+/* A page that is lost is an error of the store, whoever meets it first. */
+static void test_shadow_of_lost_pages(void)
+{
+    g_autofree char *more = g_strdup_printf(",x-powercut=%s", shadow);
+    Driver d;
+
+    start(&d, more);
+    g_assert(truncate(image, STORE_SIZE / 4) == 0);
+    while (device_property(&d, "lost-pages") == 0) {
+        g_usleep(10000);
+    }
+    driver_stop(&d);
+    g_assert(truncate(image, STORE_SIZE) == 0);
+    g_unlink(shadow);
 }
 
 #define CUT_PAGES 64
@@ -474,6 +570,10 @@ int main(int argc, char **argv)
         { "a commit changes no read-only store", test_readonly },
         { "with huge pages, they are small where the guest asks for it",
           test_small_pages },
+        { "and stay so when the VM is saved, goes on, or migrates",
+          test_small_pages_stay },
+        { "what plays a power cut survives a page that is lost",
+          test_shadow_of_lost_pages },
         { "a power cut keeps what was flushed and tears the rest",
           test_power_cut },
         { "a power cut keeps a commit that was answered", test_mark_in_shadow },
@@ -485,6 +585,7 @@ int main(int argc, char **argv)
     image = test_file("disk.img", STORE_SIZE);
     trace_file = test_file("trace", 0);
     shadow = test_file("shadow.img", 0);
+    state_file = test_file("state", 0);
     tests_add(tests, G_N_ELEMENTS(tests));
     return tests_run();
 }

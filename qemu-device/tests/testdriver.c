@@ -139,11 +139,16 @@ void driver_find(Driver *d)
     g_assert(d->common && d->notify && d->isr && d->config && d->store);
 }
 
-void driver_start(Driver *d, const char *machine, const char *device_options)
+void driver_launch(Driver *d, const char *machine, const char *device_options)
 {
     memset(d, 0, sizeof(*d));
     d->slot = DEVICE_SLOT;
     d->pid = start_qemu(d, machine, device_options);
+}
+
+void driver_start(Driver *d, const char *machine, const char *device_options)
+{
+    driver_launch(d, machine, device_options);
     driver_find(d);
     g_assert(d->msix_table);
     driver_init(d);

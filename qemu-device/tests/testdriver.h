@@ -74,6 +74,8 @@ typedef struct Descriptor {
  * "-device vmemstore,", find the device and bring it up.
  */
 void driver_start(Driver *d, const char *machine, const char *device_options);
+/* The same without touching the device: a migration may bring it up. */
+void driver_launch(Driver *d, const char *machine, const char *device_options);
 void driver_stop(Driver *d);
 /* End QEMU by SIGKILL. */
 void driver_kill(Driver *d);
