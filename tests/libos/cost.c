@@ -8,7 +8,7 @@
  * repeats itself (rep movs) counts once.
  *
  *	cost		prints a table
- *	cost check	TAP: the figures that docs/libos.md promises
+ *	cost check	TAP: the figures of docs/libos.md, and not a third more
  */
 #define _GNU_SOURCE
 #include <signal.h>
@@ -101,18 +101,25 @@ static void look_for_nothing(unsigned int i)
 static const struct operation {
 	const char *name;
 	void (*run)(unsigned int i);
-	unsigned int most, flushes;	/* what is promised */
+	unsigned int figure, flushes;	/* of docs/libos.md */
+	unsigned int copies;		/* of 4 KiB */
 } operations[] = {
-	{ "overwrite 4 KiB in place, fdatasync", overwrite, 2500, 1 },
-	{ "store 4 KiB at an address, persist", persist, 2000, 1 },
-	{ "append 4 KiB, fdatasync", append_page, 20000, 1 },
-	{ "append 100 bytes, fdatasync", append_line, 15000, 1 },
-	{ "fdatasync of what did not change", fsync_unchanged, 300, 0 },
-	{ "read 4 KiB", read_page, 1000, 0 },
-	{ "borrow 4 KiB and give it back", borrow_page, 800, 0 },
-	{ "create a file", create, 15000, 0 },
-	{ "look up a name that is not there", look_for_nothing, 2500, 0 },
+	{ "overwrite 4 KiB in place, fdatasync", overwrite, 1400, 1, 1 },
+	{ "store 4 KiB at an address, persist", persist, 560, 1, 1 },
+	{ "append 4 KiB, fdatasync", append_page, 8100, 1, 2 },
+	{ "append 100 bytes, fdatasync", append_line, 3500, 1, 0 },
+	{ "fdatasync of what did not change", fsync_unchanged, 90, 0, 0 },
+	{ "read 4 KiB", read_page, 450, 0, 1 },
+	{ "borrow 4 KiB and give it back", borrow_page, 470, 0, 0 },
+	{ "create a file", create, 8000, 0, 0 },
+	{ "look up a name that is not there", look_for_nothing, 1400, 0, 0 },
 };
+
+/* A libc on a processor without fast string instructions copies 4 KiB by some 300. */
+static long limit(const struct operation *op)
+{
+	return (long)op->figure * 4 / 3 + 300l * op->copies;
+}
 
 /* ---- Counting ---- */
 
@@ -161,10 +168,10 @@ static bool measure(const struct operation *op, bool check)
 	}
 	qsort(counted, ROUNDS, sizeof(counted[0]), by_size);
 	qsort(flushed, ROUNDS, sizeof(flushed[0]), by_size);
-	good = counted[ROUNDS / 2] <= op->most && flushed[ROUNDS / 2] == op->flushes;
+	good = counted[ROUNDS / 2] <= limit(op) && flushed[ROUNDS / 2] == op->flushes;
 	if (check)
-		vmemos_printf(platform, "%s - %s: %ld instructions, at most %u; %ld host flushes\n",
-			      good ? "ok" : "not ok", op->name, counted[ROUNDS / 2], op->most,
+		vmemos_printf(platform, "%s - %s: %ld instructions, at most %ld; %ld host flushes\n",
+			      good ? "ok" : "not ok", op->name, counted[ROUNDS / 2], limit(op),
 			      flushed[ROUNDS / 2]);
 	else
 		vmemos_printf(platform, "%6ld instructions, %ld host flushes: %s\n",
