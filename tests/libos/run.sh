@@ -83,6 +83,10 @@ programs() {
 	program "$store" tree verify tree
 	image 8M "$work/small.img"
 	program "$work/small.img" durable
+	image 512M "$work/large.img"
+	ASAN_OPTIONS=detect_leaks=0 program "$work/large.img" burst leave
+	program "$work/large.img" burst find
+	rm "$work/large.img"
 }
 
 # The same random calls to the library and, in a chroot on tmpfs, to Linux.
