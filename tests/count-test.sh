@@ -71,9 +71,16 @@ image() {
 vm() {
 	name=$1
 	shift
-	"$here/vm/run-vm" --accel tcg --timeout 900 --modules "vmemstore vmemfs" \
-		--add "$out/$name:/$name" --log "$out/$name.log" "$here/count/guest-$name.sh" \
-		"$@" >"$out/$name.out" || { tail -n 20 "$out/$name.out" >&2 && return 1; }
+	for _ in 1 2 3; do
+		status=0
+		"$here/vm/run-vm" --accel tcg --timeout 300 --modules "vmemstore vmemfs" \
+			--add "$out/$name:/$name" --log "$out/$name.log" "$here/count/guest-$name.sh" \
+			"$@" >"$out/$name.out" || status=$?
+		# With the plugin, two CPUs on one of a very busy host have hung in the kernel's
+		# boot: an instruction that was patched did not end.
+		[ $status -eq 124 ] && ! grep -aq '^\[vm\] script starts' "$out/$name.log" || break
+	done
+	[ $status -eq 0 ] || { tail -n 20 "$out/$name.out" >&2 && return 1; }
 }
 
 test_ops() {
