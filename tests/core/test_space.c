@@ -386,6 +386,47 @@ static void a_mount_without_memory_fails_and_frees_what_it_got(void **state)
 	finish(&c);
 }
 
+/* Wherever memory ends in it: its storage is free at the latest when it is put again. */
+static void an_inode_whose_put_failed_can_be_put_again(void **state)
+{
+	unsigned int nth, i, failures = 0;
+	bool reached = true;
+
+	for (nth = 1; reached; nth++) {
+		struct vmem_statfs before, after;
+		struct vmem_inode vi;
+		struct ctx c;
+		int err;
+
+		up(&c, domain_of(state), 8 * MiB, 0);
+		make(&c.root, "pieces", S_FILE, &vi);
+		vmem_statfs(c.fs, &before);
+		for (i = 0; i < 300; i++)
+			write_pattern(&vi, 2 * i * BLOCK, BLOCK, i);
+		assert_int_equal(vmem_unlink(&c.root, N("pieces"), &vi), 0);
+		/* What it needs is in memory no more. */
+		assert_int_equal(vmem_checkpoint(c.fs), 0);
+		vmem_overlay_drop(c.fs, false);
+		c.sim->alloc_fails_at = c.sim->allocs + nth;
+		err = vmem_iput(&vi);
+		reached = c.sim->allocs >= c.sim->alloc_fails_at;
+		c.sim->alloc_fails_at = 0;
+		if (err) {
+			failures++;
+			assert_int_equal(err, -ENOMEM);
+			vmem_statfs(c.fs, &after);
+			assert_int_equal(after.free_inodes, before.free_inodes);
+			put(&vi);
+		}
+		assert_int_equal(vmem_checkpoint(c.fs), 0);
+		vmem_statfs(c.fs, &after);
+		assert_int_equal(after.free_inodes, before.free_inodes + 1);
+		assert_int_equal(after.free_blocks, before.free_blocks);
+		finish(&c);
+	}
+	assert_true(failures);
+}
+
 /* The node of a transaction that was taken back is not written over data. */
 static void an_aborted_split_does_not_overwrite_file_data(void **state)
 {
@@ -450,6 +491,7 @@ int main(void)
 		cmocka_unit_test(freed_blocks_keep_their_bytes_until_the_host_cannot_bring_the_file_back),
 		EACH_DOMAIN(out_of_memory_is_an_error_and_no_damage),
 		EACH_DOMAIN(a_mount_without_memory_fails_and_frees_what_it_got),
+		EACH_DOMAIN(an_inode_whose_put_failed_can_be_put_again),
 		cmocka_unit_test(an_aborted_split_does_not_overwrite_file_data),
 		cmocka_unit_test(blocks_of_a_failed_create_come_back),
 	};
