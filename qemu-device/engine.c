@@ -15,6 +15,9 @@
 /* Spans in one sync before merging; no flush has more than a fraction of it. */
 #define BATCH_SPANS 1024
 
+/* Flushes of one kind that fill_batch() looks at before it takes no more. */
+#define MOST_BLOCKED 64
+
 /* What one thread syncs at a time. */
 typedef struct Batch {
     bool busy;
@@ -184,28 +187,42 @@ static bool is_being_synced(VMemStoreEngine *e, const VMemStoreFlush *flush,
 }
 
 /*
- * Where one sync can serve for all that waits, a second one beside it only takes
- * them apart: each would have the disk empty its cache.
+ * May no flush of this kind begin now?
+ *
+ * Large ones leave a worker to the small ones, if there are two.  Of small ones there
+ * is one sync at a time where it can serve for all that waits: a second one beside it
+ * only takes them apart, and each would have the disk empty its cache.
  */
-static bool is_gathering(const VMemStoreEngine *e)
+static bool is_full(const VMemStoreEngine *e, bool large)
 {
-    for (uint32_t i = 0; e->config.gather && i < e->config.lanes; i++) {
-        if (e->lanes[i].busy && !e->lanes[i].large) {
-            return true;
-        }
+    uint32_t workers = e->config.threads, nr = 0;
+
+    if (workers > 1 && workers > e->config.lanes - 1) {
+        workers = e->config.lanes - 1;      /* a lane is not theirs */
     }
-    return false;
+    for (uint32_t i = 0; i < e->config.lanes; i++) {
+        nr += e->lanes[i].busy && e->lanes[i].large == large;
+    }
+    if (large) {
+        return nr > 0 && nr + 1 >= workers;
+    }
+    return e->config.gather && nr > 0;
 }
+
+/* Flushes of one kind that wait, oldest first: the ones that fill_batch() met. */
+typedef struct Blocked {
+    VMemStoreFlush *flushes[MOST_BLOCKED];
+    uint32_t nr;
+} Blocked;
 
 /*
  * Does it wait behind an older flush that waits?  Else a stream of small
  * flushes could keep one that touches all of their pages waiting for ever.
  */
-static bool is_behind(const VMemStoreFlush *flush,
-                      VMemStoreFlush *const *blocked, uint32_t nr, bool large)
+static bool is_behind(const VMemStoreFlush *flush, const Blocked *older)
 {
-    for (uint32_t i = 0; i < nr; i++) {
-        if (is_large(blocked[i]) == large && flushes_overlap(flush, blocked[i])) {
+    for (uint32_t i = 0; i < older->nr; i++) {
+        if (flushes_overlap(flush, older->flushes[i])) {
             return true;
         }
     }
@@ -263,31 +280,33 @@ static void batch_begin(VMemStoreEngine *e, Batch *b)
  */
 static bool fill_batch(VMemStoreEngine *e, Batch *b)
 {
+    const bool full[2] = { is_full(e, false), is_full(e, true) };
     VMemStoreFlushList rest = { 0 };
-    VMemStoreFlush *blocked[64], *flush;
-    bool gathering = is_gathering(e), more = false;
-    uint32_t nr_blocked = 0;
+    Blocked blocked[2];
+    VMemStoreFlush *flush;
+    bool more = false;
 
+    blocked[0].nr = blocked[1].nr = 0;
     b->nr = 0;
     b->flushes = (VMemStoreFlushList) { 0 };
-    while (nr_blocked < 64 && (flush = vmemstore_list_take(&e->waiting))) {
+    while ((flush = vmemstore_list_take(&e->waiting))) {
         bool large = is_large(flush);
+        Blocked *older = &blocked[large];
 
-        if (gathering && !large) {
+        if (full[large] || older->nr == MOST_BLOCKED) {
             vmemstore_list_add(&rest, flush);
-        } else if (is_being_synced(e, flush, large) ||
-                   is_behind(flush, blocked, nr_blocked, large)) {
-            blocked[nr_blocked++] = flush;
-            vmemstore_list_add(&rest, flush);
-        } else if (fits(e, b, flush, large)) {
-            batch_add(e, b, flush);
-        } else {
-            more = more || large || b->large || !e->config.gather;
-            blocked[nr_blocked++] = flush;
-            vmemstore_list_add(&rest, flush);
+            continue;
         }
+        if (!is_being_synced(e, flush, large) && !is_behind(flush, older)) {
+            if (fits(e, b, flush, large)) {
+                batch_add(e, b, flush);
+                continue;
+            }
+            more = more || large || b->large || !e->config.gather;
+        }
+        older->flushes[older->nr++] = flush;
+        vmemstore_list_add(&rest, flush);
     }
-    list_append(&rest, &e->waiting);
     e->waiting = rest;
     if (b->flushes.nr) {
         batch_begin(e, b);
@@ -413,7 +432,7 @@ void vmemstore_engine_submit(VMemStoreEngine *e, VMemStoreFlush *flush)
     prepare(e, flush);
     pthread_mutex_lock(&e->lock);
     vmemstore_list_add(&e->waiting, flush);
-    if (is_large(flush) || !is_gathering(e)) {
+    if (!is_full(e, is_large(flush))) {
         e->startable = true;
     }
     pthread_mutex_unlock(&e->lock);
@@ -433,6 +452,8 @@ bool vmemstore_engine_reserve(VMemStoreEngine *e, bool alone)
 {
     bool ok;
 
+    /* Who does not share with those that wait would keep them waiting. */
+    alone = alone || e->config.gather;
     pthread_mutex_lock(&e->lock);
     ok = !e->submitting && !e->lanes[0].busy &&
          (!alone || (e->waiting.nr == 0 && e->running == 0));

@@ -14,7 +14,8 @@
  *  - so does a flush of other pages where one sync can serve both (gather); else
  *    it runs beside, up to one per worker;
  *  - large flushes (a whole store) and small ones neither share nor wait for
- *    each other: a commit is not held up by a checkpoint.
+ *    each other, and large ones never take the last of several workers: a commit
+ *    is not held up by a checkpoint, unless there is but one worker.
  *
  * A flush may have two parts: the second is synced when the first is durable.
  * In between a mark of 8 bytes may be stored into the store.
@@ -104,7 +105,8 @@ void vmemstore_engine_kick(VMemStoreEngine *e);
 
 /*
  * Take the one lane that a flush may use in the thread that submits it; false
- * when that is not free.  With @alone, only when nothing at all is in flight.
+ * when that is not free.  With @alone, or where one sync serves for all (gather),
+ * only when nothing at all is in flight.
  */
 bool vmemstore_engine_reserve(VMemStoreEngine *e, bool alone);
 /* Sync @flush in this thread, after a reservation; it is then among the done. */

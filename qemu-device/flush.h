@@ -54,7 +54,7 @@ void vmemstore_flusher_kick(VMemStoreFlusher *f);
 /* Is it small, and has the disk been fast enough for a vCPU to wait? */
 bool vmemstore_flusher_is_quick(VMemStoreFlusher *f,
                                 const VMemStoreFlush *flush);
-/* May this thread run a flush?  With @alone, only if nothing is in flight. */
+/* May this thread run a flush?  See vmemstore_engine_reserve(). */
 bool vmemstore_flusher_reserve(VMemStoreFlusher *f, bool alone);
 /*
  * After a reservation: execute and complete in this thread.  Releases the big

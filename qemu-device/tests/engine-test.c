@@ -26,12 +26,12 @@ typedef struct World {
     unsigned running, most_running;
     unsigned syncs;
     uint64_t fail_from;
-    bool syncing[PAGES];        /* by a small sync */
+    bool syncing[PAGES];        /* by a small sync of a worker */
     uint64_t stored[PAGES];     /* newest version in memory */
     uint64_t durable[PAGES];
     uint64_t marked;            /* durable[0] when the mark was stored */
-    unsigned done;
     unsigned threads;
+    pthread_mutex_t submitting; /* as the big QEMU lock: one submits or cancels */
 } World;
 
 static void *work(void *opaque)
@@ -87,13 +87,13 @@ static int sync_spans(void *opaque, unsigned lane, const VMemStoreSpan *spans,
                       uint32_t nr, uint64_t nth)
 {
     World *w = opaque;
-    bool large = is_large(spans, nr);
+    bool pages = lane && !is_large(spans, nr);
 
     pthread_mutex_lock(&w->lock);
     for (uint32_t i = 1; i < nr; i++) {
         g_assert(spans[i].offset > spans[i - 1].offset + spans[i - 1].length);
     }
-    if (!large) {
+    if (pages) {
         each_page(w, spans, nr, begin_page);
     }
     w->syncs++;
@@ -114,7 +114,7 @@ static int sync_spans(void *opaque, unsigned lane, const VMemStoreSpan *spans,
             w->durable[page] = MAX(w->durable[page], snapshot[lane][page]);
         }
     }
-    if (!large) {
+    if (pages) {
         each_page(w, spans, nr, end_page);
     }
     w->running--;
@@ -144,17 +144,23 @@ static void done(void *opaque)
 
 static const VMemStoreEngineOps ops = { sync_spans, mark, start_worker, done };
 
-static void world_start(World *w, bool gather)
+static void world_start_threads(World *w, bool gather, unsigned threads)
 {
     const VMemStoreEngineConfig config = {
-        .ops = &ops, .opaque = w, .granule = PAGE, .threads = THREADS,
-        .lanes = THREADS + 1, .gather = gather,
+        .ops = &ops, .opaque = w, .granule = PAGE, .threads = threads,
+        .lanes = threads + 1, .gather = gather,
     };
 
     memset(w, 0, sizeof(*w));
     pthread_mutex_init(&w->lock, NULL);
+    pthread_mutex_init(&w->submitting, NULL);
     pthread_cond_init(&w->changed, NULL);
     w->engine = vmemstore_engine_new(&config);
+}
+
+static void world_start(World *w, bool gather)
+{
+    world_start_threads(w, gather, THREADS);
 }
 
 static void world_stop(World *w)
@@ -187,12 +193,26 @@ static void submit(World *w, VMemStoreFlush *flush)
     vmemstore_engine_kick(w->engine);
 }
 
+static VMemStoreFlush *new_large(uint64_t offset)
+{
+    VMemStoreFlush *large = new_flush(1, 0);
+
+    large->spans[0] = (VMemStoreSpan) { offset, VMEMSTORE_LARGE_FLUSH };
+    return large;
+}
+
 static void submit_whole(World *w)
 {
     VMemStoreFlush *whole = new_flush(0);
 
     whole->spans[0] = (VMemStoreSpan) { 0, 1 << 20 };
     submit(w, whole);
+}
+
+/* For what must happen, however busy the machine is. */
+static int64_t deadline(void)
+{
+    return g_get_monotonic_time() + 60 * G_TIME_SPAN_SECOND;
 }
 
 /* Lock held. */
@@ -210,10 +230,13 @@ static void wait_a_little(World *w)
 /* Take what is done until there were @nr; frees them. */
 static void wait_done(World *w, unsigned nr)
 {
+    int64_t end = deadline();
+
     while (nr) {
         VMemStoreFlushList list;
         VMemStoreFlush *flush;
 
+        g_assert(g_get_monotonic_time() < end);
         pthread_mutex_lock(&w->lock);
         list = vmemstore_engine_take_done(w->engine);
         if (!list.nr) {
@@ -239,9 +262,25 @@ static void set_hold(World *w, bool hold)
 
 static void wait_holding(World *w, unsigned nr)
 {
+    int64_t end = deadline();
+
     pthread_mutex_lock(&w->lock);
     while (w->holding < nr) {
-        pthread_cond_wait(&w->changed, &w->lock);
+        g_assert(g_get_monotonic_time() < end);
+        wait_a_little(w);
+    }
+    pthread_mutex_unlock(&w->lock);
+}
+
+/* A small sync of the page has begun. */
+static void wait_syncing(World *w, unsigned page)
+{
+    int64_t end = deadline();
+
+    pthread_mutex_lock(&w->lock);
+    while (!w->syncing[page]) {
+        g_assert(g_get_monotonic_time() < end);
+        wait_a_little(w);
     }
     pthread_mutex_unlock(&w->lock);
 }
@@ -325,6 +364,120 @@ static void test_large_does_not_hold_up(void)
     set_hold(&w, false);
     wait_done(&w, 3);
     g_assert_cmpuint(w.syncs, ==, 3);
+    world_stop(&w);
+}
+
+/* However many there are, of the same pages or of others. */
+static void test_many_large_do_not_hold_up(void)
+{
+    for (int variant = 0; variant < 4; variant++) {
+        bool gather = variant & 1, same = variant & 2;
+        unsigned nr = same ? 100 : 2 * THREADS;
+        World w;
+
+        world_start(&w, gather);
+        set_hold(&w, true);
+        for (unsigned i = 0; i < nr; i++) {
+            submit(&w, new_large(same ? 0 : (uint64_t)i << 24));
+            wait_holding(&w, same ? 1 : MIN(i + 1, THREADS - 1));
+        }
+        submit(&w, new_flush(1, 3));
+        wait_syncing(&w, 3);
+        set_hold(&w, false);
+        wait_done(&w, nr + 1);
+        world_stop(&w);
+    }
+}
+
+static void test_one_worker_does_all(void)
+{
+    World w;
+
+    world_start_threads(&w, true, 1);
+    set_hold(&w, true);
+    submit_whole(&w);
+    wait_holding(&w, 1);
+    submit_whole(&w);
+    submit(&w, new_flush(1, 3));
+    set_hold(&w, false);
+    wait_done(&w, 3);
+    g_assert_cmpuint(w.most_running, ==, 1);
+    world_stop(&w);
+}
+
+/* One worker is told of both, and is not to keep the second to itself. */
+static void test_second_worker_is_woken(void)
+{
+    World w;
+
+    world_start(&w, true);
+    set_hold(&w, true);
+    vmemstore_engine_submit(w.engine, new_flush(1, 3));
+    vmemstore_engine_submit(w.engine, new_large(0));
+    vmemstore_engine_kick(w.engine);
+    wait_holding(&w, 2);
+    set_hold(&w, false);
+    wait_done(&w, 2);
+    world_stop(&w);
+}
+
+/* ---- flushes in the thread that submits them ---- */
+
+static void *run_flush(void *opaque)
+{
+    World *w = opaque;
+
+    vmemstore_engine_run(w->engine, new_flush(1, 0));
+    return NULL;
+}
+
+static void test_run_wakes(void)
+{
+    pthread_t thread;
+    World w;
+
+    world_start(&w, true);
+    set_hold(&w, true);
+    g_assert(vmemstore_engine_reserve(w.engine, true));
+    pthread_create(&thread, NULL, run_flush, &w);
+    wait_holding(&w, 1);
+    submit(&w, new_flush(1, 3));
+    set_hold(&w, false);
+    pthread_join(thread, NULL);
+    wait_done(&w, 2);
+    g_assert_cmpuint(w.most_running, ==, 1);
+    world_stop(&w);
+}
+
+static void test_run_overtakes_nobody(void)
+{
+    World w;
+
+    world_start(&w, true);
+    set_hold(&w, true);
+    submit(&w, new_flush(1, 0));
+    wait_holding(&w, 1);
+    g_assert(!vmemstore_engine_reserve(w.engine, false));
+    submit(&w, new_flush(1, 3));
+    g_assert(!vmemstore_engine_reserve(w.engine, false));
+    set_hold(&w, false);
+    wait_done(&w, 2);
+    world_stop(&w);
+}
+
+static void test_run_beside(void)
+{
+    World w;
+
+    world_start(&w, false);
+    set_hold(&w, true);
+    submit(&w, new_flush(1, 3));
+    wait_holding(&w, 1);
+    g_assert(!vmemstore_engine_reserve(w.engine, true));
+    g_assert(vmemstore_engine_reserve(w.engine, false));
+    set_hold(&w, false);
+    run_flush(&w);
+    wait_done(&w, 2);
     world_stop(&w);
 }
 
@@ -445,23 +598,83 @@ static void test_cancel_waits_for_submitter(void)
 
 /* ---- random flushes by several threads ---- */
 
+#define CLIENTS 8
+
 typedef struct Client {
     World *w;
     unsigned seed;
 } Client;
 
-static bool is_done(World *w, VMemStoreFlush *flush, GHashTable *finished)
+static GHashTable *finished, *cancelled;
+static bool clients_left;
+
+static void note(VMemStoreFlushList list, GHashTable *table)
 {
-    VMemStoreFlushList list = vmemstore_engine_take_done(w->engine);
     VMemStoreFlush *f;
 
     while ((f = vmemstore_list_take(&list))) {
-        g_hash_table_add(finished, f);
+        g_hash_table_add(table, f);
     }
-    return g_hash_table_remove(finished, flush);
 }
 
-static GHashTable *finished;
+/* Lock held.  Wait until it is done; false when it was cancelled. */
+static bool wait_flush(World *w, VMemStoreFlush *flush)
+{
+    int64_t end = deadline();
+
+    while (true) {
+        note(vmemstore_engine_take_done(w->engine), finished);
+        if (g_hash_table_remove(finished, flush)) {
+            return true;
+        }
+        if (g_hash_table_remove(cancelled, flush)) {
+            return false;
+        }
+        g_assert(g_get_monotonic_time() < end);
+        wait_a_little(w);
+    }
+}
+
+/* In another thread or in this one, as it comes. */
+static void start_flush(World *w, VMemStoreFlush *flush, GRand *rnd)
+{
+    bool run;
+
+    pthread_mutex_lock(&w->submitting);
+    run = g_rand_int_range(rnd, 0, 4) == 0 &&
+          vmemstore_engine_reserve(w->engine, g_rand_boolean(rnd));
+    if (!run) {
+        submit(w, flush);
+    }
+    pthread_mutex_unlock(&w->submitting);
+    if (run) {
+        vmemstore_engine_run(w->engine, flush);
+    }
+}
+
+/* Store, and make the flush of it; versions of all pages are noted. */
+static VMemStoreFlush *random_flush(World *w, GRand *rnd, uint64_t *versions)
+{
+    VMemStoreFlush *flush = new_flush(0);
+    uint32_t nr = g_rand_int_range(rnd, 1, 6);
+
+    flush->nr_spans = nr;
+    flush->nr_first = g_rand_boolean(rnd) ? nr :
+                      (uint32_t)g_rand_int_range(rnd, 1, nr + 1);
+    pthread_mutex_lock(&w->lock);
+    for (uint32_t k = 0; k < nr; k++) {
+        unsigned page = g_rand_int_range(rnd, 0, PAGES);
+
+        flush->spans[k] = (VMemStoreSpan) { page * PAGE, PAGE };
+        w->stored[page]++;
+    }
+    memcpy(versions, w->stored, sizeof(w->stored));
+    pthread_mutex_unlock(&w->lock);
+    if (g_rand_int_range(rnd, 0, 8) == 0) {
+        flush->spans[0] = (VMemStoreSpan) { 0, VMEMSTORE_LARGE_FLUSH };
+    }
+    return flush;
+}
 
 static void *client(void *opaque)
 {
@@ -470,29 +683,19 @@ static void *client(void *opaque)
     GRand *rnd = g_rand_new_with_seed(c->seed);
 
     for (int i = 0; i < 2000; i++) {
-        VMemStoreFlush *flush = new_flush(0);
-        uint64_t versions[VMEMSTORE_FLUSH_SPANS];
-        uint32_t nr = g_rand_int_range(rnd, 1, 6);
+        uint64_t versions[PAGES];
+        VMemStoreFlush *flush = random_flush(w, rnd, versions);
 
-        flush->nr_spans = nr;
-        flush->nr_first = g_rand_boolean(rnd) ? nr :
-                          (uint32_t)g_rand_int_range(rnd, 1, nr + 1);
+        start_flush(w, flush, rnd);
         pthread_mutex_lock(&w->lock);
-        for (uint32_t k = 0; k < nr; k++) {
-            unsigned page = g_rand_int_range(rnd, 0, PAGES);
+        if (wait_flush(w, flush)) {
+            for (uint32_t k = 0; k < flush->nr_spans; k++) {
+                for (uint64_t at = 0; at < flush->spans[k].length; at += PAGE) {
+                    unsigned page = (flush->spans[k].offset + at) / PAGE % PAGES;
 
-            flush->spans[k] = (VMemStoreSpan) { page * PAGE, PAGE };
-            versions[k] = ++w->stored[page];
-        }
-        pthread_mutex_unlock(&w->lock);
-        submit(w, flush);
-        pthread_mutex_lock(&w->lock);
-        while (!is_done(w, flush, finished)) {
-            wait_a_little(w);
-        }
-        for (uint32_t k = 0; k < nr; k++) {
-            g_assert_cmpuint(w->durable[flush->spans[k].offset / PAGE], >=,
-                             versions[k]);
+                    g_assert_cmpuint(w->durable[page], >=, versions[page]);
+                }
+            }
         }
         pthread_cond_broadcast(&w->changed);
         pthread_mutex_unlock(&w->lock);
@@ -502,36 +705,68 @@ static void *client(void *opaque)
     return NULL;
 }
 
-static void random_clients(bool gather)
+static void *canceller(void *opaque)
 {
-    pthread_t threads[8];
-    Client clients[8];
+    World *w = opaque;
+
+    while (__atomic_load_n(&clients_left, __ATOMIC_ACQUIRE)) {
+        VMemStoreFlushList list;
+
+        g_usleep(2000);
+        pthread_mutex_lock(&w->submitting);
+        list = vmemstore_engine_cancel(w->engine);
+        pthread_mutex_unlock(&w->submitting);
+        pthread_mutex_lock(&w->lock);
+        note(list, cancelled);
+        pthread_cond_broadcast(&w->changed);
+        pthread_mutex_unlock(&w->lock);
+    }
+    return NULL;
+}
+
+static void random_clients(bool gather, unsigned workers, bool cancel)
+{
+    pthread_t threads[CLIENTS], other;
+    Client clients[CLIENTS];
     World w;
 
-    world_start(&w, gather);
+    world_start_threads(&w, gather, workers);
     finished = g_hash_table_new(NULL, NULL);
-    for (unsigned i = 0; i < 8; i++) {
+    cancelled = g_hash_table_new(NULL, NULL);
+    __atomic_store_n(&clients_left, cancel, __ATOMIC_RELEASE);
+    pthread_create(&other, NULL, canceller, &w);
+    for (unsigned i = 0; i < CLIENTS; i++) {
         clients[i] = (Client) { &w, i };
         pthread_create(&threads[i], NULL, client, &clients[i]);
     }
-    for (unsigned i = 0; i < 8; i++) {
+    for (unsigned i = 0; i < CLIENTS; i++) {
         pthread_join(threads[i], NULL);
     }
+    __atomic_store_n(&clients_left, false, __ATOMIC_RELEASE);
+    pthread_join(other, NULL);
     g_hash_table_destroy(finished);
+    g_hash_table_destroy(cancelled);
     world_stop(&w);
 }
 
 static void test_random_clients(void)
 {
-    random_clients(true);
-    random_clients(false);
+    random_clients(true, THREADS, false);
+    random_clients(false, THREADS, false);
+    random_clients(true, 1, false);
 }
 
-static void test_drain(void)
+static void test_random_clients_cancelled(void)
+{
+    random_clients(true, THREADS, true);
+    random_clients(false, THREADS, true);
+}
+
+static void drain(bool gather)
 {
     World w;
 
-    world_start(&w, false);
+    world_start(&w, gather);
     set_hold(&w, true);
     submit(&w, new_flush(1, 0));
     wait_holding(&w, 1);
@@ -550,6 +785,12 @@ static void test_drain(void)
     world_stop(&w);
 }
 
+static void test_drain(void)
+{
+    drain(true);
+    drain(false);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -561,6 +802,17 @@ int main(int argc, char **argv)
                     "as many as there are workers", test_others_run_beside);
     g_test_add_func("/vmemstore/a flush of the whole store holds up no small one",
                     test_large_does_not_hold_up);
+    g_test_add_func("/vmemstore/many large flushes hold up no small one, be they of the "
+                    "same pages or of others", test_many_large_do_not_hold_up);
+    g_test_add_func("/vmemstore/a single worker syncs large and small ones",
+                    test_one_worker_does_all);
+    g_test_add_func("/vmemstore/when a small and a large flush wait, two workers "
+                    "are woken", test_second_worker_is_woken);
+    g_test_add_func("/vmemstore/a flush in the submitter's thread wakes who waited "
+                    "for it", test_run_wakes);
+    g_test_add_func("/vmemstore/where one sync serves for all, no flush in the submitter's "
+                    "thread overtakes others", test_run_overtakes_nobody);
+    g_test_add_func("/vmemstore/elsewhere it runs beside them", test_run_beside);
     g_test_add_func("/vmemstore/the second part and the mark come after the first "
                     "part", test_parts_in_order);
     g_test_add_func("/vmemstore/when the first part fails there is no mark and no "
@@ -573,5 +825,7 @@ int main(int argc, char **argv)
                     test_drain);
     g_test_add_func("/vmemstore/whatever eight threads flush at random is durable "
                     "when they are told so", test_random_clients);
+    g_test_add_func("/vmemstore/the same, cancelled again and again: nobody is forgotten",
+                    test_random_clients_cancelled);
     return g_test_run();
 }
