@@ -24,11 +24,13 @@
 #include "qobject/qdict.h"
 #include "system/cpus.h"
 #include "system/kvm.h"
+#include "system/qtest.h"
 #include "system/runstate.h"
 #else
 #include "qapi/qmp/qdict.h"
 #include "sysemu/cpus.h"
 #include "sysemu/kvm.h"
+#include "sysemu/qtest.h"
 #include "sysemu/runstate.h"
 #endif
 

@@ -169,6 +169,15 @@ static uint32_t parse_request(const VMemStore *s, VMemStoreRequest *req)
 }
 
 /*
+ * The doorbell may also come in the main loop, by the DMA of another device or by
+ * an event fd.  Under qtest there are no vCPUs, and the main loop plays their part.
+ */
+static bool is_vcpu(void)
+{
+    return current_cpu || qtest_enabled();
+}
+
+/*
  * Is this the moment, and the thread, to execute a flush at once?  If so, this
  * thread must.
  */
@@ -180,7 +189,7 @@ static bool can_run_now(VMemStore *s, const VMemStoreFlush *flush)
     }
     switch (s->run_in_vcpu) {
     case ON_OFF_AUTO_ON:
-        return vmemstore_flusher_reserve(s->flusher, false);
+        return is_vcpu() && vmemstore_flusher_reserve(s->flusher, false);
     case ON_OFF_AUTO_AUTO:
         return current_cpu && vmemstore_flusher_is_quick(s->flusher, flush) &&
                vmemstore_flusher_reserve(s->flusher, true);

@@ -165,6 +165,12 @@ static void vmemstore_pci_realize(VirtIOPCIProxy *proxy, Error **errp)
                    "BAR is taken by the store");
         return;
     }
+    if (proxy->flags & VIRTIO_PCI_FLAG_USE_IOEVENTFD &&
+        dev->vdev.run_in_vcpu == ON_OFF_AUTO_ON) {
+        error_setg(errp, "vmemstore: flush-in-vcpu=on does not go with ioeventfd=on, "
+                   "by which the main loop takes the doorbell: leave one of them out");
+        return;
+    }
     virtio_pci_force_virtio_1(proxy);
     if (!qdev_realize(DEVICE(&dev->vdev), BUS(&proxy->bus), errp)) {
         return;

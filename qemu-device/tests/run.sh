@@ -231,6 +231,8 @@ else
     not_ok "trace events can be switched on, and a device hot-plugged"
 fi
 refused "modern-pio-notify=on is refused" "file=new.img,modern-pio-notify=on" "not supported"
+refused "flush-in-vcpu=on is refused where the main loop takes the doorbell" \
+    "file=new.img,flush-in-vcpu=on,ioeventfd=on" "does not go with ioeventfd=on"
 refused "flush-threads=0 is refused" "file=new.img,flush-threads=0" "must be 1 to"
 
 # --- from the guest's side ---
