@@ -77,7 +77,7 @@ libos: deps ## build the library for processes and unikernels, with its examples
 libos-kill: deps ## SIGKILL programs on the library 200 times each: no acknowledged row may be lost
 	@KILLS=200 tests/libos/run.sh kv sqlite
 
-migrate: build test-programs ## 20 live migrations in each direction and mode under fio with verification: an hour
+migrate: build test-programs ## 20 live migrations in each direction and mode under fio with verification: a quarter of an hour
 	@tests/migrate/run 40
 
 coverage: deps ## lines and branches of the core that the tests reach, and those they do not
