@@ -32,6 +32,35 @@ guest() {
 	return $status
 }
 
+# oracle ZEROES [WORD]: cut short in a truncate that had zeroed so many bytes, what is
+# there is judged as "ackload verify ... WORD" says: 0 when it is right, 1 when it is damaged
+oracle() {
+	rm -rf "$work/dir"
+	mkdir "$work/dir"
+	read -r n name _ new <<-NEXT
+		$("$top/build/tests/ackload" make "$work/dir" 1 1)
+	NEXT
+	dd if=/dev/zero of="$work/dir/$name" bs=1 seek="$new" count="$1" conv=notrunc status=none
+	"$top/build/tests/ackload" verify "$work/dir" 1 $((n - 1)) ${2:+"$2"} >"$work/output" 2>&1
+}
+
+damaged() {
+	found=0
+	oracle "$@" || found=$?
+	[ $found -eq 1 ]
+}
+
+mkdir "$work/dir"
+rest=$("$top/build/tests/ackload" make "$work/dir" 1 1 | awk '{ print 4096 - $4 % 4096 }')
+status=0
+oracle 0 || status=$?
+oracle "$rest" ext4 || status=$?
+result $status "a truncate of ext4 may have zeroed the rest of a block before the size is less"
+status=0
+damaged "$rest" || status=1
+damaged $((rest + 1)) ext4 || status=1
+result $status "but no more than that, and no other file system may"
+
 wait_for_acks() {
 	tries=0
 	until [ "$(grep -c '^ack [0-9]' "$work/output")" -ge 300 ]; do
@@ -42,6 +71,7 @@ wait_for_acks() {
 }
 
 head -c 64M /dev/zero >"$image"
+: >"$work/output"		# the guest's, who comes later
 guest ext4 "" --pidfile "$work/pid" &
 vm=$!
 status=0

@@ -19,7 +19,7 @@ fio_file() {
 if [ -n "${ACKED:-}" ]; then
 	mount -t ext4 -o dax /dev/pmem0 /mnt
 	fio_file --verify_only
-	ackload verify /mnt/work 1 "$ACKED"
+	ackload verify /mnt/work 1 "$ACKED" ext4
 	rm -r /mnt/work
 	umount /mnt
 	echo "verified"

@@ -5,11 +5,14 @@
  *	ackload run DIR SEED [fsync|append|sync]
  *					operate on DIR until killed; after each
  *					operation print "ack N" (N = 1, 2, ...)
- *	ackload verify DIR SEED N [append|sync]
+ *	ackload verify DIR SEED N [append|sync|ext4]
  *					DIR must be what N operations made, or some
  *					more: those whose "ack" was still on its way,
  *					or that nobody looked at any more (with `sync`
  *					1000 at most), and the one that was running
+ *	ackload make DIR SEED N		operate until operation N is a truncate that
+ *					cuts a block with data around it, N or later:
+ *					print "N NAME OLD-SIZE NEW-SIZE", do not make it
  *	ackload clean DIR		remove what run made
  *
  * Operation N is a function of SEED and N alone, so the checker makes the
@@ -17,7 +20,9 @@
  * and of the directory when a name changed; with `append` too, and nearly all
  * give a file some new blocks.  With `sync` some are followed by
  * syncfs(2), and only those are acknowledged; of what was overwritten in place
- * since the last, any byte may then be the old one or a newer one.  Exit status:
+ * since the last, any byte may then be the old one or a newer one.  With `ext4` the
+ * file system is that one with -o dax: it zeroes the rest of the last block of a file
+ * that is cut at once, and commits the size later.  Exit status:
  * 0 right, 1 lost or damaged (said in one line), 2 could not run.
  */
 #define _GNU_SOURCE
@@ -37,6 +42,7 @@
 #define FILES		12
 #define MAX_SIZE	(96 * 1024)
 #define MAX_IO		9000
+#define BLOCK		4096
 
 enum kind { CREATE, APPEND, OVERWRITE, TRUNCATE, RENAME, UNLINK };
 
@@ -58,6 +64,7 @@ static const char *const kind_name[] = {
 };
 
 static bool appends;			/* the operations are those of `append` */
+static bool zeroes_first;		/* a truncate does, before the size changes */
 
 #define die(...)	die_as("ackload", __VA_ARGS__)
 
@@ -229,6 +236,19 @@ static void sync_all(uint64_t n)
 	close(fd);
 }
 
+static void operate(const struct op *op, uint64_t n, bool durable)
+{
+	char name[256];
+
+	name_of(op->file, name, sizeof(name));
+	if (op->kind == RENAME || op->kind == UNLINK)
+		do_names(op, name, n);
+	else
+		do_file(op, name, n, durable);
+	if (durable && (op->kind == RENAME || op->kind == UNLINK || op->kind == CREATE))
+		sync_dir(n);
+}
+
 static _Noreturn void run(uint64_t seed, bool durable, bool batches)
 {
 	struct file f[FILES];
@@ -237,21 +257,44 @@ static _Noreturn void run(uint64_t seed, bool durable, bool batches)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	for (uint64_t n = 1;; n++) {
 		struct op op = plan(f, seed, n);
-		char name[256];
 
-		name_of(op.file, name, sizeof(name));
-		if (op.kind == RENAME || op.kind == UNLINK)
-			do_names(&op, name, n);
-		else
-			do_file(&op, name, n, durable);
-		if (durable && (op.kind == RENAME || op.kind == UNLINK || op.kind == CREATE))
-			sync_dir(n);
+		operate(&op, n, durable);
 		apply(f, &op);
 		if (batches && !syncs_after(seed, n))
 			continue;
 		if (batches)
 			sync_all(n);
 		printf("ack %llu\n", (unsigned long long)n);
+	}
+}
+
+/* Where does it cut a block, which ends there or later?  The size when it does not. */
+static uint32_t end_of_zeroes(const struct op *op, uint32_t size)
+{
+	uint32_t end = (op->len + BLOCK - 1) / BLOCK * BLOCK;
+
+	return op->len < size && op->len < end ? end < size ? end : size : op->len;
+}
+
+static int make(uint64_t seed, uint64_t from)
+{
+	struct file f[FILES];
+
+	make_model(f);
+	for (uint64_t n = 1;; n++) {
+		struct op op = plan(f, seed, n);
+		uint32_t size = f[op.file].size, end = end_of_zeroes(&op, size);
+		const uint8_t *data = f[op.file].data;
+		char name[256];
+
+		name_of(op.file, name, sizeof(name));
+		if (n >= from && op.kind == TRUNCATE && op.len < end && data[op.len] &&
+		    data[end]) {
+			printf("%llu %s %u %u\n", (unsigned long long)n, name, size, op.len);
+			return 0;
+		}
+		operate(&op, n, false);
+		apply(f, &op);
 	}
 }
 
@@ -330,24 +373,43 @@ static bool loosely_right(const uint8_t *data, uint32_t at, uint8_t is)
 	return false;
 }
 
+/* What `running` may have changed in place of file i: those bytes, and to what. */
+struct half {
+	uint32_t off, end;
+	uint8_t data[MAX_IO + BLOCK];
+};
+
+static void half_of(const struct op *running, unsigned int i, uint32_t size, struct half *half)
+{
+	half->off = half->end = 0;
+	if (running->file != i)
+		return;
+	if (running->kind == OVERWRITE) {
+		half->off = running->off;
+		half->end = running->off + running->len;
+		fill(half->data, running->len, running->pattern);
+	} else if (running->kind == TRUNCATE && zeroes_first) {
+		half->off = running->len;
+		half->end = end_of_zeroes(running, size);
+		memset(half->data, 0, half->end - half->off);
+	}
+}
+
 /* Bytes of file i that differ although `running` did not change them; size when none. */
 static uint32_t first_wrong(const struct file *is, const struct file *want, unsigned int i,
 			    const struct op *running)
 {
-	static uint8_t half[MAX_IO + 8];
-	bool in_place = running->kind == OVERWRITE && running->file == i;
+	static struct half half;
 	uint32_t k;
 
 	if (!memcmp(is[i].data, want[i].data, want[i].size))
 		return want[i].size;
-	if (in_place)
-		fill(half, running->len, running->pattern);
+	half_of(running, i, want[i].size, &half);
 	for (k = 0; k < want[i].size; k++) {
 		if (is[i].data[k] == want[i].data[k] ||
 		    loosely_right(want[i].data, k, is[i].data[k]))
 			continue;
-		if (!in_place || k < running->off || k >= running->off + running->len ||
-		    is[i].data[k] != half[k - running->off])
+		if (k < half.off || k >= half.end || is[i].data[k] != half.data[k - half.off])
 			break;
 	}
 	return k;
@@ -438,13 +500,16 @@ int main(int argc, char **argv)
 	bool batches;
 
 	if (argc < 3)
-		die(2, "usage: ackload run DIR SEED [fsync|append|sync] | verify DIR SEED ACKED [append|sync] | clean DIR");
+		die(2, "usage: ackload run DIR SEED [fsync|append|sync] | verify DIR SEED ACKED [append|sync|ext4] | make DIR SEED N | clean DIR");
 	if (chdir(argv[2]))
 		die(2, "%s: %s", argv[2], strerror(errno));
 	if (!strcmp(argv[1], "clean"))
 		return clean();
 	appends = !strcmp(argv[argc - 1], "append");
 	batches = !strcmp(argv[argc - 1], "sync");
+	zeroes_first = !strcmp(argv[argc - 1], "ext4");
+	if (argc == 5 && !strcmp(argv[1], "make"))
+		return make(strtoull(argv[3], NULL, 10), strtoull(argv[4], NULL, 10));
 	if (argc >= 4 && !strcmp(argv[1], "run"))
 		run(strtoull(argv[3], NULL, 10), appends || !strcmp(argv[argc - 1], "fsync"), batches);
 	if (argc >= 5 && !strcmp(argv[1], "verify"))
