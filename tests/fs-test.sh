@@ -21,6 +21,7 @@ disks that can only be read, or not used at all; it runs last by default.
   --durability host|guest   only this one (default: both), or
                pmem         on an emulated nvdimm in place of vmemstore
   --kernel DIR              an unpacked linux-image package (see run-vm)
+  --cpus N                  CPUs of the guest (default 2)
   --size SIZE               size of the image (default 128M)
   --seconds N               length of each stress test (default 10)
   --keep                    keep the image, build/fs-test/MODE.img
@@ -37,12 +38,14 @@ size=128M
 seconds=10
 keep=no
 kernel=
+cpus=2
 while [ $# -gt 0 ]; do
 	case $1 in
 	--durability) modes=$2 && shift ;;
 	--size) size=$2 && shift ;;
 	--seconds) seconds=$2 && shift ;;
 	--kernel) kernel=$2 && shift ;;
+	--cpus) cpus=$2 && shift ;;
 	--keep) keep=yes ;;
 	-h | --help) usage && exit ;;
 	-*) die "unknown option $1: see --help" ;;
@@ -123,7 +126,7 @@ run_mode() {
 	make_image "$mode" "$image"
 	status=0
 	# shellcheck disable=SC2046
-	set -- "$@" --timeout 1500 --cpus 2 --modules "$modules" \
+	set -- "$@" --timeout 1500 --cpus $cpus --modules "$modules" \
 		--add "$out/fsprobe:/tests/fsprobe" \
 		--add "$tools/fsck.vmemfs:/tests/fsck.vmemfs" \
 		--add "$tools/mkfs.vmemfs:/tests/mkfs.vmemfs" \

@@ -42,7 +42,7 @@ counter() {
 kernel_is_quiet() {
 	dmesg -c >/tmp/dmesg.now
 	cat /tmp/dmesg.now >>/share/dmesg.all
-	! grep -E 'WARNING: |BUG: |Oops|general protection|blocked for more|damaged|fsck' /tmp/dmesg.now
+	! kernel-faults /tmp/dmesg.now && ! grep -E 'damaged|fsck' /tmp/dmesg.now
 }
 
 fsck_is_clean() {
