@@ -37,6 +37,8 @@ const struct file_operations vmemfs_dir_ops = {
 	.read = generic_read_dir,
 	.iterate_shared = vmemfs_iterate,
 	.unlocked_ioctl = vmemfs_ioctl,
-	.compat_ioctl = compat_ptr_ioctl,
+#ifdef CONFIG_COMPAT
+	.compat_ioctl = vmemfs_compat_ioctl,
+#endif
 	.fsync = vmemfs_fsync,
 };

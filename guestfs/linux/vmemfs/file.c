@@ -142,6 +142,12 @@ int vmemfs_fsync(struct file *file, loff_t start, loff_t end, int datasync)
 	return vmem_fsync(vmemfs_core(inode), datasync);
 }
 
+/* For io_uring: a request is complete when it has been made. */
+static int vmemfs_iopoll(struct kiocb *iocb, struct io_comp_batch *batch, unsigned int flags)
+{
+	return 0;
+}
+
 static int vmemfs_open(struct inode *inode, struct file *file)
 {
 	file->f_mode |= FMODE_NOWAIT | FMODE_CAN_ODIRECT;
@@ -153,8 +159,10 @@ int vmemfs_fiemap(struct inode *inode, struct fiemap_extent_info *info, u64 star
 	int err;
 
 	inode_lock_shared(inode);
-	err = iomap_fiemap(inode, info, start, min_t(u64, len, i_size_read(inode)),
-			   &vmemfs_iomap_ops);
+	/* No length is refused: that is for who asked for none. */
+	if (len)
+		len = clamp_t(u64, i_size_read(inode), 1, len);
+	err = iomap_fiemap(inode, info, start, len, &vmemfs_iomap_ops);
 	inode_unlock_shared(inode);
 	return err;
 }
@@ -163,9 +171,12 @@ const struct file_operations vmemfs_file_ops = {
 	.llseek = vmemfs_llseek,
 	.read_iter = vmemfs_read_iter,
 	.write_iter = vmemfs_write_iter,
+	.iopoll = vmemfs_iopoll,
 	.mmap = vmemfs_mmap,
 	.unlocked_ioctl = vmemfs_ioctl,
-	.compat_ioctl = compat_ptr_ioctl,
+#ifdef CONFIG_COMPAT
+	.compat_ioctl = vmemfs_compat_ioctl,
+#endif
 	VMEMFS_FOP_MMAP_SYNC
 	.open = vmemfs_open,
 	.fsync = vmemfs_fsync,

@@ -57,6 +57,12 @@ int vmemfs_getattr(vmemfs_idmap *idmap, const struct path *path, struct kstat *s
 	vmemfs_fill_stat(idmap, request_mask, inode, stat);
 	stat->result_mask |= STATX_BTIME;
 	stat->btime = ns_to_timespec64(VMEMFS_I(inode)->btime);
+	/* None is needed; who asks wants to know that O_DIRECT works, and allocates by it. */
+	if ((request_mask & STATX_DIOALIGN) && S_ISREG(inode->i_mode)) {
+		stat->result_mask |= STATX_DIOALIGN;
+		stat->dio_mem_align = SECTOR_SIZE;
+		stat->dio_offset_align = SECTOR_SIZE;
+	}
 	return 0;
 }
 
@@ -116,7 +122,9 @@ int vmemfs_setattr(vmemfs_idmap *idmap, struct dentry *dentry, struct iattr *att
 	err = setattr_prepare(idmap, dentry, attr);
 	if (err)
 		return err;
-	if ((attr->ia_valid & ATTR_SIZE) && attr->ia_size != i_size_read(inode)) {
+	if ((attr->ia_valid & ATTR_SIZE) && attr->ia_size == i_size_read(inode)) {
+		attr->ia_valid |= ATTR_MTIME | ATTR_CTIME;
+	} else if (attr->ia_valid & ATTR_SIZE) {
 		err = set_size(inode, attr->ia_size);
 		if (err)
 			return err;
@@ -269,6 +277,8 @@ const struct inode_operations vmemfs_file_inode_ops = {
 	.getattr = vmemfs_getattr,
 	.update_time = vmemfs_update_time,
 	.fiemap = vmemfs_fiemap,
+	.fileattr_get = vmemfs_fileattr_get,
+	.fileattr_set = vmemfs_fileattr_set,
 };
 
 const struct inode_operations vmemfs_special_inode_ops = {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* ioctl.c - requests to the file system, through any of its files or directories */
 #include <linux/capability.h>
+#include <linux/compat.h>
+#include <linux/fileattr.h>
 #include <linux/mount.h>
 #include <linux/uaccess.h>
 
@@ -16,6 +18,8 @@ static long trim(struct super_block *sb, struct fstrim_range __user *arg)
 
 	if (!capable(CAP_SYS_ADMIN))
 		return -EPERM;
+	if (!VMEMFS_SB(sb)->store.discard)
+		return -EOPNOTSUPP;
 	if (copy_from_user(&range, arg, sizeof(range)))
 		return -EFAULT;
 	err = vmem_trim(VMEMFS_SB(sb)->fs, range.start, range.len, range.minlen, &trimmed);
@@ -51,6 +55,17 @@ static long resize(struct file *file, const u64 __user *arg)
 	return err;
 }
 
+static long get_label(struct super_block *sb, char __user *arg)
+{
+	char label[FSLABEL_MAX] = "";
+	struct vmem_statfs st;
+
+	vmem_statfs(VMEMFS_SB(sb)->fs, &st);
+	static_assert(sizeof(st.label) < sizeof(label));
+	memcpy(label, st.label, sizeof(st.label));
+	return copy_to_user(arg, label, sizeof(label)) ? -EFAULT : 0;
+}
+
 long vmemfs_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct super_block *sb = file_inode(file)->i_sb;
@@ -58,9 +73,38 @@ long vmemfs_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	switch (cmd) {
 	case FITRIM:
 		return trim(sb, (struct fstrim_range __user *)arg);
+	/* The number says long, every file system stores an int. */
+	case FS_IOC_GETVERSION:
+		return put_user(file_inode(file)->i_generation, (int __user *)arg);
+	case FS_IOC_GETFSLABEL:
+		return get_label(sb, (char __user *)arg);
 	case VMEMFS_IOC_RESIZE:
 		return resize(file, (const u64 __user *)arg);
 	default:
 		return -ENOTTY;
 	}
+}
+
+#ifdef CONFIG_COMPAT
+long vmemfs_compat_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	if (cmd == FS_IOC32_GETVERSION)
+		cmd = FS_IOC_GETVERSION;
+	return vmemfs_ioctl(file, cmd, (unsigned long)compat_ptr(arg));
+}
+#endif
+
+/* lsattr, chattr: no flag can be set, and no project. */
+int vmemfs_fileattr_get(struct dentry *dentry, struct fileattr *fa)
+{
+	fileattr_fill_flags(fa, 0);
+	return 0;
+}
+
+int vmemfs_fileattr_set(vmemfs_idmap *idmap, struct dentry *dentry, struct fileattr *fa)
+{
+	bool any = fa->flags || fa->fsx_xflags || fa->fsx_projid || fa->fsx_extsize ||
+		   fa->fsx_cowextsize;
+
+	return any ? -EOPNOTSUPP : 0;
 }

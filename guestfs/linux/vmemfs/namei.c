@@ -192,4 +192,6 @@ const struct inode_operations vmemfs_dir_inode_ops = {
 	.setattr = vmemfs_setattr,
 	.getattr = vmemfs_getattr,
 	.update_time = vmemfs_update_time,
+	.fileattr_get = vmemfs_fileattr_get,
+	.fileattr_set = vmemfs_fileattr_set,
 };

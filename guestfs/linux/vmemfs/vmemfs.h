@@ -27,6 +27,7 @@
 #define VMEMFS_COMMIT_SECONDS	5		/* default of the mount option commit= */
 
 struct dax_device;
+struct fileattr;
 struct vmemstore;
 
 struct vmemfs_sb {
@@ -160,6 +161,9 @@ int vmemfs_fsync(struct file *file, loff_t start, loff_t end, int datasync);
 int vmemfs_fiemap(struct inode *inode, struct fiemap_extent_info *info, u64 start, u64 len);
 int vmemfs_mmap(struct file *file, struct vm_area_struct *vma);
 long vmemfs_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+long vmemfs_compat_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+int vmemfs_fileattr_get(struct dentry *dentry, struct fileattr *fa);
+int vmemfs_fileattr_set(vmemfs_idmap *idmap, struct dentry *dentry, struct fileattr *fa);
 /*
  * Empty the mapping from the block of `from` on, and wait for DMA to it to end.
  * The invalidate_lock is held exclusively, and dropped while waiting.

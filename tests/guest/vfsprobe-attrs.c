@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+/* vfsprobe-attrs.c - attributes, and who may change them */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/stat.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/time.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "vfsprobe.h"
+
+static void say_mode(const char *name, const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st))
+		say(name, "%s", strerrorname_np(errno));
+	else
+		say(name, "%o, %u:%u", st.st_mode, st.st_uid, st.st_gid);
+}
+
+static void ask_stat(void)
+{
+	struct statx x;
+	struct statfs fs;
+	struct stat st;
+
+	close(make_file("f", 5));
+	must(!mkdir("d", 0755) && !symlink("f", "s"), "setup");
+	must(!syscall(SYS_statx, AT_FDCWD, "f", 0, STATX_BASIC_STATS | STATX_BTIME | STATX_DIOALIGN, &x), "statx");
+	say("statx, the mask", "%x", x.stx_mask);
+	say("statx, attributes", "%llx", (unsigned long long)x.stx_attributes);
+	say("statx, attributes there may be", "%llx", (unsigned long long)x.stx_attributes_mask);
+	say("statx, block size", "%u", x.stx_blksize);
+	say("statx, alignment of direct I/O", "%u %u", x.stx_dio_mem_align, x.stx_dio_offset_align);
+	say("statx, mount id", "%s", x.stx_mask & STATX_MNT_ID ? "yes" : "no");
+	ASK("statx with an unknown flag", syscall(SYS_statx, AT_FDCWD, "f", 0x800000, STATX_SIZE, &x));
+	must(!stat("f", &st), "f");
+	say("blocks of a file of 5 bytes", "%lld", (long long)st.st_blocks);
+	must(!lstat("s", &st), "s");
+	say("a symlink", "%o, size %lld, blocks %lld", st.st_mode, (long long)st.st_size, (long long)st.st_blocks);
+	must(!stat("d", &st), "d");
+	say("an empty directory", "%o, links %u", st.st_mode, (unsigned int)st.st_nlink);
+	say("size of an empty directory", "%lld, blocks %lld", (long long)st.st_size, (long long)st.st_blocks);
+	must(!statfs(".", &fs), "statfs");
+	say("statfs", "block %ld, fragment %ld, name %ld, flags %lx", fs.f_bsize, fs.f_frsize,
+	    fs.f_namelen, fs.f_flags);
+	say("statfs, id", "%s", fs.f_fsid.__val[0] || fs.f_fsid.__val[1] ? "there" : "none");
+}
+
+static void ask_xattr(void)
+{
+	char buf[100];
+
+	ASK("setxattr user.", setxattr("f", "user.a", "v", 1, 0));
+	ASK("getxattr user.", getxattr("f", "user.a", buf, sizeof(buf)));
+	ASK("getxattr of one that is not there", getxattr("f", "user.b", buf, sizeof(buf)));
+	ASK("listxattr", listxattr("f", buf, sizeof(buf)));
+	ASK("removexattr of one that is not there", removexattr("f", "user.b"));
+	ASK("setxattr trusted.", setxattr("f", "trusted.a", "v", 1, 0));
+	ASK("setxattr security.", setxattr("f", "security.a", "v", 1, 0));
+	ASK("setxattr of an unknown namespace", setxattr("f", "nonsense.a", "v", 1, 0));
+	ASK("setxattr user. of a symlink", lsetxattr("s", "user.a", "v", 1, 0));
+	ASK("setxattr of a capability", setxattr("f", "security.capability",
+		"\1\0\0\2\0\4\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20, 0));
+	ASK("getxattr of an ACL", getxattr("f", "system.posix_acl_access", buf, sizeof(buf)));
+	ASK("setxattr of an ACL", setxattr("d", "system.posix_acl_default",
+		"\2\0\0\0\1\0\7\0\377\377\377\377\4\0\5\0\377\377\377\377\40\0\5\0\377\377\377\377", 28, 0));
+	ASK("remove the ACL", removexattr("d", "system.posix_acl_default"));
+}
+
+static void ask_modes(void)
+{
+	ASK("chmod 7777", chmod("f", 07777));
+	say_mode("mode 7777", "f");
+	ASK("chown", chown("f", 1000, 1000));
+	say_mode("takes the set-id bits", "f");
+	ASK("chown of nothing, of a set-id file", chmod("f", 06755) | chown("f", -1, -1));
+	say_mode("leaves them", "f");
+	ASK("chown of a file with set-gid but no group execution", chmod("f", 06744) | chown("f", 1000, 1000));
+	say_mode("leaves that", "f");
+	ASK("chown of a set-gid directory", chmod("d", 06777) | chown("d", 1000, 2000));
+	say_mode("leaves its bits", "d");
+	must(!mkdir("d/sub", 0755), "d/sub");
+	close(make_file("d/file", 1));
+	say_mode("a directory in a set-gid one", "d/sub");
+	say_mode("a file in a set-gid one", "d/file");
+	ASK("chmod of a symlink", fchmodat(AT_FDCWD, "s", 0600, AT_SYMLINK_NOFOLLOW));
+	ASK("lchown", lchown("s", 5, 6));
+	ASK("chown to the largest id", chown("f", 4294967294u, 4294967294u));
+	say_mode("the largest id", "f");
+}
+
+void ask_attrs(void)
+{
+	ask_stat();
+	ask_xattr();
+	ask_modes();
+}
+
+/* ---- rights, as user 1000 of group 1000 ---- */
+
+/* mine: 0644, 1000:1000; theirs: 0666, 0:0; suid: 4777, 0:0; sgid: 2777, 0:1000; private: 0600, 0:0 */
+
+static void ask_owner(void)
+{
+	struct timespec now[2] = { { 0, UTIME_NOW }, { 0, UTIME_NOW } }, then[2] = { { 5, 0 }, { 6, 0 } };
+
+	ASK("chmod of one's own", chmod("mine", 0640));
+	ASK("chmod of another's", chmod("theirs", 0640));
+	ASK("chown of one's own to another", chown("mine", 0, -1));
+	ASK("chown of one's own to oneself", chown("mine", 1000, 1000));
+	ASK("chgrp of one's own to a foreign group", chown("mine", -1, 2000));
+	ASK("set-gid for a foreign group", chmod("foreign-group", 02755));
+	say_mode("is taken away", "foreign-group");
+	ASK("utimes to now, of another's that is writable", utimensat(AT_FDCWD, "theirs", now, 0));
+	ASK("utimes to some time, of another's that is writable", utimensat(AT_FDCWD, "theirs", then, 0));
+	ASK("utimes to now, of another's that is not", utimensat(AT_FDCWD, "private", now, 0));
+	ASK("utimes of one's own", utimensat(AT_FDCWD, "mine", then, 0));
+	ASK("O_NOATIME of one's own", open("mine", O_RDONLY | O_NOATIME) < 0 ? -1 : 0);
+	ASK("O_NOATIME of another's", open("theirs", O_RDONLY | O_NOATIME) < 0 ? -1 : 0);
+	ASK("open of a private one", open("private", O_RDONLY) < 0 ? -1 : 0);
+	ASK("truncate of a private one", truncate("private", 0));
+	ASK("mknod of a device", mknod("dev", S_IFCHR | 0600, makedev(1, 3)));
+	ASK("mkfifo", mkfifo("fifo", 0600));
+	ASK("setxattr security. without privilege", setxattr("mine", "security.a", "v", 1, 0));
+	ASK("chroot", chroot("."));
+}
+
+static void ask_set_id(void)
+{
+	int fd = open("suid", O_RDWR);
+
+	ASK("read of a set-uid file", read(fd, (char[1]){ 0 }, 1));
+	say_mode("leaves the bit", "suid");
+	ASK("write of nothing to it", write(fd, "", 0));
+	say_mode("then", "suid");
+	ASK("write to it", write(fd, "x", 1));
+	say_mode("takes the bit", "suid");
+	close(fd);
+	ASK("truncate of one", truncate("suid2", 1));
+	say_mode("takes it, too", "suid2");
+	ASK("truncate of one to its size", truncate("suid3", 5));
+	say_mode("and then", "suid3");
+	ASK("open O_TRUNC of one", open("suid4", O_WRONLY | O_TRUNC) < 0 ? -1 : 0);
+	say_mode("and here", "suid4");
+	ASK("write to a set-gid file", truncate("sgid", 1));
+	say_mode("takes that bit", "sgid");
+	ASK("write to a set-gid file without group execution", truncate("locking", 1));
+	say_mode("that file", "locking");
+}
+
+static void ask_dirs(void)
+{
+	ASK("create in a sticky directory", mknod("sticky/mine", S_IFREG | 0644, 0));
+	ASK("remove another's there", unlink("sticky/theirs"));
+	ASK("rename another's there", rename("sticky/theirs", "sticky/x"));
+	ASK("rename over another's there", rename("sticky/mine", "sticky/theirs"));
+	ASK("remove one's own there", unlink("sticky/mine"));
+	ASK("create in a directory that is not writable", mknod("closed/x", S_IFREG | 0644, 0));
+	ASK("remove there", unlink("closed/f"));
+	ASK("look up where one may not search", access("secret/f", F_OK));
+	ASK("list where one may not search", open("secret", O_RDONLY) < 0 ? -1 : 0);
+	ASK("link to another's file", link("private", "linked"));
+	ASK("mkdir in a set-gid directory", mkdir("setgid/d", 0755));
+	say_mode("that directory", "setgid/d");
+	ASK("create a set-gid file in a set-gid directory of a foreign group",
+	    mknod("setgid/f", S_IFREG | 02755, 0));
+	say_mode("which loses the bit", "setgid/f");
+}
+
+static void made(const char *path, mode_t mode, uid_t uid, gid_t gid)
+{
+	close(make_file(path, 5));
+	must(!chown(path, uid, gid) && !chmod(path, mode), path);
+}
+
+static void made_dir(const char *path, mode_t mode, gid_t gid)
+{
+	must(!mkdir(path, 0755) && !chown(path, 0, gid) && !chmod(path, mode), path);
+}
+
+static void ask_unprivileged(void)
+{
+	ask_owner();
+	ask_set_id();
+	ask_dirs();
+}
+
+void ask_rights(void)
+{
+	must(!chmod(".", 0777) && !chmod("..", 0755), "chmod");
+	made("mine", 0644, 1000, 1000);
+	made("theirs", 0666, 0, 0);
+	made("private", 0600, 0, 0);
+	made("foreign-group", 0755, 1000, 2000);
+	made("suid", 04777, 0, 0);
+	made("suid2", 04777, 0, 0);
+	made("suid3", 04777, 0, 0);
+	made("suid4", 04777, 0, 0);
+	made("sgid", 02777, 0, 1000);
+	made("locking", 02766, 0, 2000);
+	made_dir("sticky", 01777, 0);
+	made_dir("closed", 0755, 0);
+	made_dir("secret", 0700, 0);
+	made_dir("setgid", 02777, 2000);
+	made("sticky/theirs", 0666, 0, 0);
+	made("closed/f", 0666, 0, 0);
+	ask_as(1000, 1000, ask_unprivileged);
+}
