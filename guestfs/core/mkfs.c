@@ -22,14 +22,18 @@ struct mkfs {
 
 static uint64_t div_up(uint64_t a, uint64_t b)
 {
-	return (a + b - 1) / b;
+	return a / b + (a % b != 0);
 }
 
 /* ---- Geometry ------------------------------------------------------------ */
 
-static uint64_t default_log(uint64_t nr_blocks)
+static uint64_t default_log(uint64_t nr_blocks, uint32_t ag_blocks)
 {
 	uint64_t log = nr_blocks / 32;
+
+	/* It lies in the first group, beside the inodes. */
+	if (log > ag_blocks / 4)
+		log = ag_blocks / 4;
 
 	if (log < VMEM_MKFS_MIN_LOG) {
 		log = nr_blocks / 16;
@@ -39,6 +43,27 @@ static uint64_t default_log(uint64_t nr_blocks)
 			log = VMEM_MIN_LOG_BLOCKS;
 	}
 	return log < VMEM_MKFS_MAX_LOG ? log : VMEM_MKFS_MAX_LOG;
+}
+
+static void set_groups(struct geometry *g, uint32_t ag_blocks)
+{
+	g->ag_blocks = ag_blocks;
+	g->nr_ags = (uint32_t)div_up(g->nr_blocks, ag_blocks);
+	g->max_ags = (uint32_t)div_up(g->max_blocks, ag_blocks);
+}
+
+static uint64_t inodes_wanted(const struct geometry *g, const struct vmem_mkfs_params *params)
+{
+	if (params->inodes || !params->inode_ratio)
+		return params->inodes;
+	return div_up(g->nr_blocks << VMEM_BLOCK_SHIFT, params->inode_ratio);
+}
+
+/* A group has bits for VMEM_MAX_AG_INODES: for more inodes it takes more groups. */
+static void split_groups(struct geometry *g, uint64_t inodes)
+{
+	while (div_up(inodes, g->nr_ags) > VMEM_MAX_AG_INODES && g->ag_blocks / 2 >= VMEM_MKFS_MIN_SPLIT)
+		set_groups(g, (g->ag_blocks / 2 + 63) & ~63u);
 }
 
 static int plan_groups(struct geometry *g, const struct vmem_env *env,
@@ -55,8 +80,9 @@ static int plan_groups(struct geometry *g, const struct vmem_env *env,
 	/* A small one that is to become large begins with a part of its first group. */
 	if (g->max_blocks < g->ag_blocks)
 		g->ag_blocks = (uint32_t)((g->max_blocks + 63) & ~63ull);
-	g->nr_ags = (uint32_t)div_up(g->nr_blocks, g->ag_blocks);
-	g->max_ags = (uint32_t)div_up(g->max_blocks, g->ag_blocks);
+	set_groups(g, g->ag_blocks);
+	if (!params->ag_blocks)
+		split_groups(g, inodes_wanted(g, params));
 	return 0;
 }
 
@@ -68,18 +94,18 @@ static int plan_inodes(struct geometry *g, const struct vmem_env *env,
 		       const struct vmem_mkfs_params *params)
 {
 	uint64_t most = (UINT32_MAX / g->max_ags) & ~15ull;
-	uint64_t per_ag;
+	uint64_t wanted = inodes_wanted(g, params), per_ag;
 
 	if (most > VMEM_MAX_AG_INODES)
 		most = VMEM_MAX_AG_INODES;
-	if (params->inodes) {
-		per_ag = div_up(params->inodes, g->nr_ags);
+	if (wanted) {
+		per_ag = div_up(wanted, g->nr_ags);
 		if (per_ag < 16)
 			per_ag = 16;
 		if (per_ag > most) {
 			env->log(env, VMEM_LOG_ERR,
 				 "%llu inodes do not fit: this store can have at most %llu",
-				 (unsigned long long)params->inodes,
+				 (unsigned long long)wanted,
 				 (unsigned long long)(most * g->nr_ags));
 			return -EINVAL;
 		}
@@ -97,15 +123,16 @@ static int plan_inodes(struct geometry *g, const struct vmem_env *env,
 	return 0;
 }
 
-/* Give up a last group that would hold little but its own metadata. */
-static void drop_small_tail(struct geometry *g)
+/* Give up a last group that would hold little but its own metadata: was there one? */
+static bool drop_small_tail(struct geometry *g)
 {
 	uint64_t last = g->nr_blocks - (uint64_t)(g->nr_ags - 1) * g->ag_blocks;
 
-	if (g->nr_ags > 1 && last < 2u + g->itable_blocks + 1 + VMEM_MIN_TAIL) {
-		g->nr_ags--;
-		g->nr_blocks -= last;
-	}
+	if (g->nr_ags == 1 || last >= 2u + g->itable_blocks + 1 + VMEM_MIN_TAIL)
+		return false;
+	g->nr_ags--;
+	g->nr_blocks -= last;
+	return true;
 }
 
 /* Blocks of the first group that there are, without its inodes, the log, and some data. */
@@ -164,11 +191,12 @@ static int plan_geometry(uint64_t size, const struct vmem_env *env,
 	if (err)
 		return err;
 	err = plan_inodes(g, env, params);
+	/* The inodes that it would have had are the others' then. */
+	if (!err && drop_small_tail(g))
+		err = plan_inodes(g, env, params);
 	if (err)
 		return err;
-	drop_small_tail(g);
-
-	g->log_blocks = params->log_blocks ? params->log_blocks : default_log(g->nr_blocks);
+	g->log_blocks = params->log_blocks ? params->log_blocks : default_log(g->nr_blocks, g->ag_blocks);
 	plan_descs(g, params);
 	if (g->log_blocks < VMEM_MIN_LOG_BLOCKS) {
 		env->log(env, VMEM_LOG_ERR, "the log needs at least %u KiB",

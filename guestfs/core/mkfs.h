@@ -13,6 +13,7 @@
 #include "vmem.h"
 
 #define VMEM_MKFS_AG_BLOCKS	32768u	/* 128 MiB: all the bits of a bitmap block */
+#define VMEM_MKFS_MIN_SPLIT	4096u	/* groups do not become smaller for the sake of inodes */
 #define VMEM_MKFS_AG_INODES	8160u	/* with both bitmaps exactly 2 MiB of metadata */
 #define VMEM_MKFS_INODE_RATIO	4u	/* blocks per inode in smaller groups */
 #define VMEM_MKFS_MAX_LOG	4096u	/* default log, blocks: 16 MiB ... */
@@ -26,7 +27,8 @@ struct vmem_mkfs_params {
 	const char *label;		/* UTF-8, at most VMEM_LABEL_LEN bytes; NULL: none */
 	uint8_t uuid[VMEM_UUID_LEN];	/* zero: random, RFC 4122 version 4 */
 	uint64_t log_blocks;		/* 0: by size, see above */
-	uint64_t inodes;		/* at least so many in all; 0: by size */
+	uint64_t inodes;		/* at least so many in all; 0: by the next, or by size */
+	uint64_t inode_ratio;		/* bytes for each inode; 0: by size */
 	uint32_t ag_blocks;		/* multiple of 64; 0: VMEM_MKFS_AG_BLOCKS */
 	uint64_t max_size;		/* bytes to which it can grow; 0: see VMEM_MKFS_GROWTH */
 	int64_t now;			/* ns since 1970; 0: env->now() */

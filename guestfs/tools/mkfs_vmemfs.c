@@ -5,8 +5,10 @@
 #include <ctype.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,14 +17,17 @@
 #include "toolenv.h"
 
 #define SIZE_STEP	(2ull << 20)	/* the device's granularity */
+#define MIN_INODE_RATIO	1024u		/* bytes, as mke2fs(8) has them */
+#define MAX_INODE_RATIO	(64u << 20)
 
 static const char usage_text[] =
 	"Usage: mkfs.vmemfs [options] FILE|/dev/pmemN\n"
 	"Make an empty vmemfs.\n\n"
 	"  -s, --size SIZE      create FILE with this size (K, M, G, T), or use only so much\n"
 	"  -L, --label TEXT     volume label, up to 64 bytes\n"
-	"  -U, --uuid UUID      volume UUID (default: random)\n"
+	"  -U, --uuid UUID      volume UUID (default: random); with SOURCE_DATE_EPOCH\n                       in the environment it decides all that is random\n"
 	"  -N, --inodes N       room for at least N inodes\n"
+	"  -i, --bytes-per-inode SIZE\n                       one inode for SIZE bytes, 1K to 64M (default: 16K)\n"
 	"  -l, --log-size SIZE  size of the log (default: 1/32 of the store, 1 to 16 MiB)\n"
 	"  -E, --extended resize=SIZE\n                       room to grow to SIZE (default: 1024 times the size, if that\n"
 	"                       takes at most 1/1024 of the store)\n"
@@ -37,12 +42,13 @@ struct options {
 	struct vmem_mkfs_params params;
 	const char *path, *directory;
 	uint64_t size;
+	bool uuid_given, reproducible;
 	bool force, dry_run, quiet;
 };
 
 static bool parse_uuid(const char *text, uint8_t uuid[VMEM_UUID_LEN])
 {
-	unsigned int byte, i;
+	unsigned int byte, any = 0, i;
 
 	for (i = 0; i < VMEM_UUID_LEN; i++) {
 		if (i == 4 || i == 6 || i == 8 || i == 10)
@@ -52,9 +58,11 @@ static bool parse_uuid(const char *text, uint8_t uuid[VMEM_UUID_LEN])
 		    sscanf(text, "%2x", &byte) != 1)
 			return false;
 		uuid[i] = (uint8_t)byte;
+		any |= uuid[i];
 		text += 2;
 	}
-	return *text == 0;
+	/* The nil UUID is no identity; RFC 4122, 4.1.7. */
+	return *text == 0 && any;
 }
 
 static int take_option(void *ctx, int c, const char *arg)
@@ -71,12 +79,18 @@ static int take_option(void *ctx, int c, const char *arg)
 		o->params.label = arg;
 		break;
 	case 'U':
-		if (!parse_uuid(arg, o->params.uuid))
+		o->uuid_given = strcmp(arg, "random");
+		if (o->uuid_given && !parse_uuid(arg, o->params.uuid))
 			return tool_usage_error("not a UUID: ", arg);
 		break;
 	case 'N':
 		if (!tool_parse_size(arg, &o->params.inodes) || !o->params.inodes)
 			return tool_usage_error("not a number of inodes: ", arg);
+		break;
+	case 'i':
+		if (!tool_parse_size(arg, &bytes) || bytes < MIN_INODE_RATIO || bytes > MAX_INODE_RATIO)
+			return tool_usage_error("not 1K to 64M bytes per inode: ", arg);
+		o->params.inode_ratio = bytes;
 		break;
 	case 'l':
 		if (!tool_parse_size(arg, &bytes) || bytes < VMEM_BLOCK_SIZE)
@@ -104,17 +118,38 @@ static int take_option(void *ctx, int c, const char *arg)
 	return 0;
 }
 
+/* SOURCE_DATE_EPOCH (reproducible-builds.org): the time that everything is made at. */
+static int take_epoch(struct options *o)
+{
+	const char *text = getenv("SOURCE_DATE_EPOCH");
+	unsigned long long seconds;
+	char *end;
+
+	if (!text)
+		return 0;
+	errno = 0;
+	seconds = strtoull(text, &end, 10);
+	if (!isdigit((unsigned char)text[0]) || *end || errno || seconds >= INT64_MAX / 1000000000)
+		return tool_usage_error("SOURCE_DATE_EPOCH is not a number of seconds: ", text);
+	o->params.now = (int64_t)seconds * 1000000000;
+	o->reproducible = true;
+	if (!o->uuid_given && !o->quiet)
+		tool_error("note: SOURCE_DATE_EPOCH is set, but without -U the UUID is random, and so are the bytes");
+	return 0;
+}
+
 static int parse_options(struct options *o, int argc, char **argv)
 {
 	static const struct option words[] = {
 		{ "size", 1, NULL, 's' }, { "label", 1, NULL, 'L' },
 		{ "uuid", 1, NULL, 'U' }, { "inodes", 1, NULL, 'N' },
+		{ "bytes-per-inode", 1, NULL, 'i' },
 		{ "log-size", 1, NULL, 'l' }, { "extended", 1, NULL, 'E' }, { "directory", 1, NULL, 'd' },
 		{ "force", 0, NULL, 'f' }, { "dry-run", 0, NULL, 'n' },
 		{ "quiet", 0, NULL, 'q' }, TOOL_WORDS
 	};
 	static const struct tool_options all = {
-		usage_text, "s:L:U:N:l:E:d:fnq" TOOL_LETTERS, words, take_option,
+		usage_text, "s:L:U:N:i:l:E:d:fnq" TOOL_LETTERS, words, take_option,
 	};
 	int err = tool_parse_options(&all, o, argc, argv);
 
@@ -122,8 +157,10 @@ static int parse_options(struct options *o, int argc, char **argv)
 		return err;
 	if (optind + 1 != argc)
 		return tool_usage_error("exactly one file or device must be given", "");
+	if (o->params.inodes && o->params.inode_ratio)
+		return tool_usage_error("-i and -N say the same in two ways: give one of them", "");
 	o->path = argv[optind];
-	return 0;
+	return take_epoch(o);
 }
 
 /* ---- What is there already ----------------------------------------------- */
@@ -224,18 +261,49 @@ static void say_layout(const struct options *o, const struct vmem_superblock *sb
 	       (unsigned long long)vmem_sb_max_blocks(sb) >> (20 - VMEM_BLOCK_SHIFT));
 }
 
-static int fill(struct tool_image *img, const struct vmem_env *env, const struct options *o)
+/*
+ * Until all is done the first block is memory of our own, and zeros lie in the
+ * image: whatever ends this program, nothing is taken for a file system.
+ */
+static int hide_first_block(struct tool_image *img, const char *path)
 {
-	struct vmem_mount_opts mount = { .read_only = false };
-	struct vmem_fs *fs;
-	int64_t made;
-	int err = vmem_mount(&img->store, env, &mount, &fs, NULL);
+	static const uint8_t none[VMEM_BLOCK_SIZE];
 
-	if (err) {
-		tool_error("cannot mount what was just made: %s", strerror(-err));
+	if (pwrite(img->fd, none, sizeof(none), 0) != (ssize_t)sizeof(none) || fsync(img->fd)) {
+		tool_error("cannot write to %s: %s", path, strerror(errno));
 		return -1;
 	}
-	made = populate(fs, o->directory);
+	if (mmap(img->store.base, sizeof(none), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED,
+		 img->fd, 0) != MAP_FAILED)
+		return 0;
+	tool_error("cannot map the first block of %s: %s", path, strerror(errno));
+	return -1;
+}
+
+static int show_first_block(struct tool_image *img, const char *path)
+{
+	if (tool_sync(img, path))
+		return -1;
+	if (pwrite(img->fd, img->store.base, VMEM_BLOCK_SIZE, 0) == (ssize_t)VMEM_BLOCK_SIZE)
+		return tool_sync(img, path);
+	tool_error("cannot write the superblock of %s: %s", path, strerror(errno));
+	return -1;
+}
+
+static int fill_mounted(struct tool_image *img, struct vmem_fs *fs, const struct options *o)
+{
+	struct stat image;
+	struct populate_params params = {
+		.path = o->directory, .image = &image,
+		.reproducible = o->reproducible, .now = o->params.now,
+	};
+	int64_t made = -1;
+	int err;
+
+	if (fstat(img->fd, &image))
+		tool_error("cannot stat %s: %s", o->path, strerror(errno));
+	else
+		made = populate(fs, &params);
 	err = vmem_umount(fs);
 	if (err)
 		tool_error("cannot unmount: %s", strerror(-err));
@@ -247,21 +315,44 @@ static int fill(struct tool_image *img, const struct vmem_env *env, const struct
 	return 0;
 }
 
-/* A file system that was filled only in part must not be taken for a whole one. */
-static void erase_superblock(struct tool_image *img)
+static int fill(struct tool_image *img, const struct vmem_env *env, const struct options *o)
 {
-	struct vmem_range first = { 0, VMEM_BLOCK_SIZE };
+	struct vmem_mount_opts mount = { .read_only = false };
+	struct vmem_fs *fs;
+	int err = vmem_mount(&img->store, env, &mount, &fs, NULL);
 
-	memset(img->store.base, 0, VMEM_BLOCK_SIZE);
-	if (img->store.flush)
-		img->store.flush(&img->store, &first, 1);
+	if (!err)
+		return fill_mounted(img, fs, o);
+	tool_error("cannot mount what was just made: %s", strerror(-err));
+	return -1;
+}
+
+static int make_in(struct tool_image *img, const struct vmem_env *env, const struct options *o)
+{
+	struct vmem_superblock sb;
+	int err = vmem_mkfs_plan(img->store.size, env, &o->params, &sb);
+
+	if (!err && o->dry_run) {
+		say_layout(o, &sb);
+		return 0;
+	}
+	if (!err)
+		err = hide_first_block(img, o->path);
+	if (!err)
+		err = vmem_mkfs(&img->store, env, &o->params);
+	if (err)
+		return err;
+	memcpy(&sb, img->store.base, sizeof(sb));
+	say_layout(o, &sb);
+	if (o->directory && fill(img, env, o))
+		return -1;
+	return show_first_block(img, o->path);
 }
 
 static int make(struct options *o, const struct vmem_env *env)
 {
-	struct vmem_superblock sb;
 	struct tool_image img;
-	int err = -1;
+	int err;
 
 	if (tool_open(&img, o->path, o->dry_run ? TOOL_SNAPSHOT : TOOL_WRITE))
 		return -1;
@@ -271,29 +362,15 @@ static int make(struct options *o, const struct vmem_env *env)
 		tool_close(&img);
 		return -1;
 	}
+	if (o->reproducible)
+		tool_forget_backing(&img);
 	o->params.size = (o->size ? o->size : img.store.size) & ~(SIZE_STEP - 1);
 	if (!o->quiet && o->params.size != img.store.size && !o->size)
 		tool_error("note: only whole 2 MiB are used, the last %llu bytes are not",
 			   (unsigned long long)(img.store.size - o->params.size));
 	if (!o->params.size)	/* would mean the whole store */
 		o->params.size = VMEM_BLOCK_SIZE;
-	if (o->dry_run) {
-		err = vmem_mkfs_plan(img.store.size, env, &o->params, &sb);
-		if (!err)
-			say_layout(o, &sb);
-	} else {
-		err = vmem_mkfs(&img.store, env, &o->params);
-		if (!err) {
-			memcpy(&sb, img.store.base, sizeof(sb));
-			say_layout(o, &sb);
-			if (o->directory && fill(&img, env, o)) {
-				erase_superblock(&img);
-				err = -1;
-			}
-		}
-		if (!err)
-			err = tool_sync(&img, o->path);
-	}
+	err = make_in(&img, env, o);
 	tool_close(&img);
 	return err;
 }
@@ -309,16 +386,42 @@ static int dry_run_new(struct options *o, const struct vmem_env *env)
 	return 0;
 }
 
+/* What is random is drawn here, once: planning twice must not change it. */
+static const struct vmem_env *reproducible_env(struct options *o)
+{
+	const struct vmem_env *env = tool_fixed_env(o->params.now, o->uuid_given ? o->params.uuid : NULL);
+
+	env->random(env, o->params.hash_key, sizeof(o->params.hash_key));
+	env->random(env, &o->params.log_seed, sizeof(o->params.log_seed));
+	return env;
+}
+
+/* A mapped image tells so of errors below. */
+static void on_bus_error(int sig)
+{
+	static const char text[] = "mkfs.vmemfs: the image cannot be stored to: a disk error, or no space below a "
+				   "sparse file; no file system was made\n";
+	ssize_t written = write(STDERR_FILENO, text, sizeof(text) - 1);
+
+	(void)sig;
+	(void)written;
+	_exit(1);
+}
+
 int main(int argc, char **argv)
 {
 	const struct vmem_env *env = tool_init("mkfs.vmemfs", false);
 	struct options o = { .path = NULL };
+	struct sigaction bus = { .sa_handler = on_bus_error };
 	struct vmem_superblock sb;
 	bool create;
 	int err = parse_options(&o, argc, argv);
 
 	if (err)
 		return err < 0 ? 0 : err;
+	sigaction(SIGBUS, &bus, NULL);
+	if (o.reproducible)
+		env = reproducible_env(&o);
 	create = access(o.path, F_OK) != 0 && o.size;
 	if (create) {
 		o.size &= ~(SIZE_STEP - 1);

@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
-/* populate.c - fill a new file system from a directory of the host */
+/*
+ * populate.c - fill a new file system from a directory of the host
+ *
+ * The tree is walked without recursion: a level is a directory whose names are
+ * being copied.  Only the deepest is open, as the working directory, and its
+ * parent is opened anew by "..", so that neither open files nor the stack limit
+ * the depth.
+ */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "lost_attrs.h"
 #include "populate.h"
 #include "toolenv.h"
 
@@ -21,19 +28,35 @@ struct link_entry {
 	uint64_t ino;		/* 0 = empty slot */
 };
 
-struct filler {
-	struct vmem_fs *fs;
-	uint64_t made;
-	struct link_entry *links;	/* open addressing, a power of two slots */
-	size_t nr_links, max_links;
-};
-
-/* What is copied: where it lies on the host, and how to name it to people. */
+/* What is copied: its name in the directory that is open, and how to name it to people. */
 struct source {
-	int dir_fd;
 	const char *name;
 	const char *path;
 	struct stat st;
+};
+
+struct level {
+	struct level *up;
+	struct vmem_inode vi;
+	struct stat st;
+	struct dirent **names;	/* sorted, freed one by one */
+	int nr_names, next;
+	size_t path_len;
+};
+
+struct filler {
+	struct vmem_fs *fs;
+	const struct populate_params *params;
+	uint64_t made;
+	struct link_entry *links;	/* open addressing, a power of two slots */
+	size_t nr_links, max_links;
+	struct lost_attrs lost;
+
+	struct level *level;		/* the deepest */
+	int fd;				/* its directory, which is the working directory */
+	char *path;			/* of what is being copied */
+	size_t path_room;
+	uint8_t *buf;			/* COPY_CHUNK, or NULL: contents go straight into the store */
 };
 
 static int fail(const struct source *src, const char *what, int err)
@@ -97,9 +120,21 @@ static uint64_t known_link(const struct filler *f, const struct source *src)
 
 /* ---- Attributes ---------------------------------------------------------- */
 
-static int64_t nanoseconds(struct timespec ts)
+/* Whether they are kept exactly. */
+static bool times_of(const struct filler *f, const struct stat *st, struct vmem_attr *attr)
 {
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+	bool fits = true;
+
+	attr->mtime = lost_time(st->st_mtim, &fits);
+	if (f->params->reproducible) {
+		attr->mtime = attr->mtime < f->params->now ? attr->mtime : f->params->now;
+		attr->atime = f->params->now;
+		attr->ctime = f->params->now;
+		return fits;
+	}
+	attr->atime = lost_time(st->st_atim, &fits);
+	attr->ctime = lost_time(st->st_ctim, &fits);
+	return fits;
 }
 
 static void attr_of(const struct stat *st, struct vmem_attr *attr)
@@ -112,20 +147,29 @@ static void attr_of(const struct stat *st, struct vmem_attr *attr)
 		attr->rdev = (uint32_t)((minor(st->st_rdev) & 0xff) |
 					(major(st->st_rdev) << 8) |
 					((minor(st->st_rdev) & ~0xffu) << 12));
-	attr->atime = nanoseconds(st->st_atim);
-	attr->mtime = nanoseconds(st->st_mtim);
-	attr->ctime = nanoseconds(st->st_ctim);
 }
 
 /* Last of all, because contents change the times. */
-static int set_attr(struct vmem_inode *vi, const struct source *src, unsigned int which)
+static int set_attr(const struct filler *f, struct vmem_inode *vi, const struct stat *st, unsigned int which)
 {
 	struct vmem_attr attr;
-	int err;
 
-	attr_of(&src->st, &attr);
-	err = vmem_setattr(vi, which | VMEM_SET_ATIME | VMEM_SET_MTIME | VMEM_SET_CTIME, &attr);
-	return err ? fail(src, "cannot set its attributes", -err) : 0;
+	attr_of(st, &attr);
+	times_of(f, st, &attr);
+	return vmem_setattr(vi, which | VMEM_SET_ATIME | VMEM_SET_MTIME | VMEM_SET_CTIME, &attr);
+}
+
+/* What of it will not be there. */
+static int note_lost(struct filler *f, struct source *src)
+{
+	struct vmem_attr attr;
+	int err = lost_xattrs(&f->lost, src->name, src->path, &src->st);
+
+	if (err)
+		return fail(src, "cannot list its extended attributes", err);
+	if (!times_of(f, &src->st, &attr))
+		lost_note(&f->lost, LOST_TIMES, src->path);
+	return 0;
 }
 
 /* ---- Contents ------------------------------------------------------------ */
@@ -184,171 +228,408 @@ static int copy_range(struct vmem_inode *vi, const struct source *src, struct fi
 	return 0;
 }
 
-static int copy_file(struct vmem_inode *vi, const struct source *src)
+static bool is_zero(const uint8_t *p, size_t len)
 {
-	struct file_reader r = { .fd = openat(src->dir_fd, src->name,
-					      O_RDONLY | O_NOFOLLOW | O_CLOEXEC) };
+	return !p[0] && !memcmp(p, p + 1, len - 1);
+}
+
+/* A vmem_copy from memory. */
+static size_t copy_from_buf(void *ctx, void *addr, size_t len)
+{
+	const uint8_t **from = ctx;
+
+	memcpy(addr, *from, len);
+	*from += len;
+	return len;
+}
+
+/* Write the blocks of buf, whose contents begin at off of the file, that are not all zero. */
+static int write_nonzero(struct vmem_inode *vi, const struct source *src, const uint8_t *buf,
+			 uint64_t off, size_t len)
+{
+	size_t at = 0, end, next;
+
+	while (at < len) {
+		for (end = at; end < len; end = next) {
+			next = end + VMEM_BLOCK_SIZE < len ? end + VMEM_BLOCK_SIZE : len;
+			if (is_zero(buf + end, next - end))
+				break;
+		}
+		if (end > at) {
+			const uint8_t *from = buf + at;
+			int64_t done = vmem_write(vi, off + at, end - at, copy_from_buf, &from);
+
+			if (done < (int64_t)(end - at))
+				return fail(src, "cannot be written into the image",
+					    done < 0 ? (int)-done : ENOSPC);
+		}
+		at = end + VMEM_BLOCK_SIZE;
+	}
+	return 0;
+}
+
+/* What is written, and in which pieces, depends on the contents alone. */
+static int copy_nonzero(const struct filler *f, struct vmem_inode *vi, const struct source *src, int fd)
+{
+	uint64_t size = (uint64_t)src->st.st_size, off = 0;
+
+	while (off < size) {
+		struct file_reader r = { .fd = fd, .off = off };
+		size_t len = size - off < COPY_CHUNK ? (size_t)(size - off) : COPY_CHUNK;
+		off_t data = lseek(fd, (off_t)off, SEEK_DATA);
+
+		if (data < 0 && errno == ENXIO)		/* a hole up to the end */
+			return 0;
+		if (data >= (off_t)(off + len)) {
+			off = (uint64_t)data / COPY_CHUNK * COPY_CHUNK;
+			continue;
+		}
+		if (read_into_store(&r, f->buf, len) < len)
+			return r.ended ? fail(src, "became shorter while it was copied", EIO) :
+					 fail(src, "cannot read", r.error);
+		if (write_nonzero(vi, src, f->buf, off, len))
+			return -1;
+		off += len;
+	}
+	return 0;
+}
+
+/* With the host's holes. */
+static int copy_data(struct vmem_inode *vi, const struct source *src, int fd)
+{
+	struct file_reader r = { .fd = fd };
 	off_t size = src->st.st_size, data = 0, hole;
 	int err = 0;
 
-	if (r.fd < 0)
-		return fail(src, "cannot open", errno);
 	while (!err && data < size) {
-		data = lseek(r.fd, data, SEEK_DATA);
+		data = lseek(fd, data, SEEK_DATA);
 		if (data < 0 || data >= size)	/* ENXIO: a hole up to the end */
 			break;
-		hole = lseek(r.fd, data, SEEK_HOLE);
+		hole = lseek(fd, data, SEEK_HOLE);
 		if (hole < 0 || hole > size)
 			hole = size;
 		err = copy_range(vi, src, &r, (uint64_t)data, (uint64_t)hole);
 		data = hole;
 	}
-	close(r.fd);
-	if (!err && vmem_size(vi) < (uint64_t)size) {
-		err = -vmem_truncate(vi, (uint64_t)size);
+	return err;
+}
+
+static int copy_file(const struct filler *f, struct vmem_inode *vi, const struct source *src)
+{
+	int fd = openat(f->fd, src->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC), err;
+
+	if (fd < 0)
+		return fail(src, "cannot open", errno);
+	err = f->buf ? copy_nonzero(f, vi, src, fd) : copy_data(vi, src, fd);
+	close(fd);
+	if (!err && vmem_size(vi) < (uint64_t)src->st.st_size) {
+		err = -vmem_truncate(vi, (uint64_t)src->st.st_size);
 		if (err)
 			err = fail(src, "cannot set its size", err);
 	}
 	return err;
 }
 
-static int make_symlink(struct vmem_inode *dir, struct vmem_name name,
-			const struct source *src, const struct vmem_attr *attr,
-			struct vmem_inode *vi)
+static int make_symlink(const struct filler *f, struct vmem_name name, const struct source *src,
+			const struct vmem_attr *attr, struct vmem_inode *vi)
 {
 	char target[VMEM_BLOCK_SIZE];
-	ssize_t len = readlinkat(src->dir_fd, src->name, target, sizeof(target));
+	ssize_t len = readlinkat(f->fd, src->name, target, sizeof(target));
 
 	if (len < 0)
 		return -errno;
-	return vmem_symlink(dir, name, target, (size_t)len, attr, vi);
+	return vmem_symlink(&f->level->vi, name, target, (size_t)len, attr, vi);
+}
+
+/* ---- Levels -------------------------------------------------------------- */
+
+static int by_bytes(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int is_entry(const struct dirent *de)
+{
+	return strcmp(de->d_name, ".") && strcmp(de->d_name, "..");
+}
+
+/* The directory fd is open instead of the one before. */
+static int change_dir(struct filler *f, int fd)
+{
+	if (f->fd >= 0)
+		close(f->fd);
+	f->fd = fd;
+	if (fchdir(fd) < 0) {
+		tool_error("%s: cannot enter: %s", f->path, strerror(errno));
+		return -1;
+	}
+	return 0;
+}
+
+/* The level, whose inode is there, becomes the deepest; takes over fd. */
+static int enter(struct filler *f, struct level *l, int fd)
+{
+	l->path_len = strlen(f->path);
+	l->up = f->level;
+	f->level = l;
+	if (change_dir(f, fd))
+		return -1;
+	l->nr_names = scandirat(fd, ".", &l->names, is_entry, by_bytes);
+	if (l->nr_names < 0) {
+		tool_error("%s: %s", f->path, strerror(errno));
+		l->nr_names = 0;
+		return -1;
+	}
+	return 0;
+}
+
+/* The deepest directory's inode is put, and what the level holds is freed. */
+static int drop_level(struct filler *f)
+{
+	struct level *l = f->level;
+	int err = vmem_iput(&l->vi);
+
+	f->level = l->up;
+	while (l->next < l->nr_names)
+		free(l->names[l->next++]);
+	free(l->names);
+	free(l);
+	return err;
+}
+
+/* All names of the deepest directory were copied. */
+static int leave(struct filler *f)
+{
+	struct level *l = f->level, *up = l->up;
+	unsigned int which = up ? 0 : VMEM_SET_MODE | VMEM_SET_UID | VMEM_SET_GID;
+	struct stat st;
+	int err, put, fd;
+
+	f->path[l->path_len] = 0;
+	err = set_attr(f, &l->vi, &l->st, which);
+	put = drop_level(f);
+	if (err || put) {
+		tool_error("%s: cannot be finished in the image: %s", f->path, strerror(-(err ? err : put)));
+		return -1;
+	}
+	if (!up)
+		return 0;
+	fd = openat(f->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0 || st.st_dev != up->st.st_dev || st.st_ino != up->st.st_ino) {
+		tool_error("%s: the way back from it is lost: %s", f->path,
+			   fd < 0 ? strerror(errno) : "it was moved while it was copied");
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	return change_dir(f, fd);
 }
 
 /* ---- Trees --------------------------------------------------------------- */
 
-static int fill_dir(struct filler *f, struct vmem_inode *dir, int fd, const char *path);
-
-static int link_again(struct filler *f, struct vmem_inode *dir, struct vmem_name name,
-		      const struct source *src, uint64_t ino)
+static int link_again(struct filler *f, struct vmem_name name, const struct source *src, uint64_t ino)
 {
 	struct vmem_inode vi;
 	int err = vmem_iget(f->fs, ino, &vi), put;
 
 	if (err)
 		return fail(src, "cannot link it", -err);
-	err = vmem_link(dir, name, &vi);
-	if (!err && set_attr(&vi, src, 0))
-		err = -EIO;
+	err = vmem_link(&f->level->vi, name, &vi);
+	if (!err)
+		err = set_attr(f, &vi, &src->st, 0);
 	put = vmem_iput(&vi);
 	if (err || put)
 		return fail(src, "cannot link it", -(err ? err : put));
 	return 0;
 }
 
-static int fill_subdir(struct filler *f, struct vmem_inode *vi, const struct source *src)
-{
-	int fd = openat(src->dir_fd, src->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-	if (fd < 0)
-		return fail(src, "cannot open", errno);
-	return fill_dir(f, vi, fd, src->path);
-}
-
-static int copy_entry(struct filler *f, struct vmem_inode *dir, const struct source *src)
+static int make_inode(struct filler *f, struct source *src, struct vmem_inode *vi)
 {
 	struct vmem_name name = { src->name, strlen(src->name) };
-	uint64_t known = known_link(f, src);
 	struct vmem_attr attr;
-	struct vmem_inode vi;
-	int err, put;
+	int err;
 
-	if (known)
-		return link_again(f, dir, name, src, known);
+	if (note_lost(f, src))
+		return -1;
 	attr_of(&src->st, &attr);
 	if (S_ISLNK(src->st.st_mode))
-		err = make_symlink(dir, name, src, &attr, &vi);
+		err = make_symlink(f, name, src, &attr, vi);
 	else
-		err = vmem_create(dir, name, &attr, &vi);
+		err = vmem_create(&f->level->vi, name, &attr, vi);
 	if (err)
 		return fail(src, "cannot be made in the image", -err);
 	tool_progress("files copied", ++f->made, 0);
+	return 0;
+}
 
-	if (S_ISDIR(src->st.st_mode))
-		err = fill_subdir(f, &vi, src);
-	else if (S_ISREG(src->st.st_mode))
-		err = copy_file(&vi, src);
+static int copy_dir(struct filler *f, struct source *src)
+{
+	struct level *l = calloc(1, sizeof(*l));
+	int fd = openat(f->fd, src->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), err;
+
+	if (!l || fd < 0) {
+		err = fail(src, "cannot open", l ? errno : ENOMEM);
+	} else {
+		err = make_inode(f, src, &l->vi);
+		l->st = src->st;
+	}
 	if (!err)
-		err = set_attr(&vi, src, 0);
-	if (!err)
-		err = remember_link(f, src, vi.ino);
+		return enter(f, l, fd);
+	if (fd >= 0)
+		close(fd);
+	free(l);
+	return err;
+}
+
+static int copy_other(struct filler *f, struct source *src)
+{
+	struct vmem_inode vi;
+	int err = make_inode(f, src, &vi), put;
+
+	if (err)
+		return err;
+	if (S_ISREG(src->st.st_mode))
+		err = copy_file(f, &vi, src);
+	if (!err) {
+		err = set_attr(f, &vi, &src->st, 0);
+		err = err ? fail(src, "cannot set its attributes", -err) : remember_link(f, src, vi.ino);
+	}
 	put = vmem_iput(&vi);
 	if (put && !err)
 		err = fail(src, "cannot be finished in the image", -put);
 	return err;
 }
 
-/* Takes over fd. */
-static int fill_dir(struct filler *f, struct vmem_inode *dir, int fd, const char *path)
+static bool is_image(const struct filler *f, const struct source *src)
 {
-	DIR *d = fdopendir(fd);
-	struct dirent *de;
+	const struct stat *image = f->params->image;
+
+	if (!S_ISREG(src->st.st_mode) || src->st.st_dev != image->st_dev || src->st.st_ino != image->st_ino)
+		return false;
+	tool_error("note: %s is this image: not copied into itself", src->path);
+	return true;
+}
+
+static int copy_entry(struct filler *f, const char *name)
+{
+	struct source src = { .name = name, .path = f->path };
+	uint64_t known;
+
+	if (fstatat(f->fd, name, &src.st, AT_SYMLINK_NOFOLLOW) < 0)
+		return fail(&src, "cannot stat", errno);
+	if (is_image(f, &src))
+		return 0;
+	known = known_link(f, &src);
+	if (known)
+		return link_again(f, (struct vmem_name){ name, strlen(name) }, &src, known);
+	return S_ISDIR(src.st.st_mode) ? copy_dir(f, &src) : copy_other(f, &src);
+}
+
+/* f->path becomes that of a name in the deepest directory. */
+static int set_path(struct filler *f, const char *name)
+{
+	size_t len = f->level->path_len, need = len + strlen(name) + 2;
+	char *longer;
+
+	if (need > f->path_room) {
+		longer = realloc(f->path, 2 * need);
+		if (!longer) {
+			tool_error("%s: %s", f->path, strerror(ENOMEM));
+			return -1;
+		}
+		f->path = longer;
+		f->path_room = 2 * need;
+	}
+	f->path[len] = '/';
+	memcpy(f->path + len + 1, name, strlen(name) + 1);
+	return 0;
+}
+
+static int copy_tree(struct filler *f)
+{
 	int err = 0;
 
-	if (!d) {
-		tool_error("%s: %s", path, strerror(errno));
-		close(fd);
-		return -1;
-	}
-	while (!err && (errno = 0, de = readdir(d))) {
-		struct source src = { .dir_fd = fd, .name = de->d_name };
-		char *full;
+	while (f->level && !err) {
+		struct level *l = f->level;
 
-		if (!strcmp(de->d_name, ".") || !strcmp(de->d_name, ".."))
-			continue;
-		if (asprintf(&full, "%s/%s", path, de->d_name) < 0) {
-			err = -1;
-			break;
+		if (l->next < l->nr_names) {
+			struct dirent *de = l->names[l->next++];
+
+			err = set_path(f, de->d_name) || copy_entry(f, de->d_name) ? -1 : 0;
+			free(de);
+		} else {
+			err = leave(f);
 		}
-		src.path = full;
-		if (fstatat(fd, src.name, &src.st, AT_SYMLINK_NOFOLLOW) < 0)
-			err = fail(&src, "cannot stat", errno);
-		else
-			err = copy_entry(f, dir, &src);
-		free(full);
 	}
-	if (!err && errno) {
-		tool_error("%s: %s", path, strerror(errno));
-		err = -1;
-	}
-	closedir(d);
 	return err;
 }
 
-int64_t populate(struct vmem_fs *fs, const char *path)
+/* Enter the directory of the host and the root of the file system. */
+static int begin(struct filler *f)
 {
-	struct source src = { .dir_fd = AT_FDCWD, .name = path, .path = path };
-	struct filler f = { .fs = fs };
-	struct vmem_inode root;
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err, put;
+	struct level *l = calloc(1, sizeof(*l));
+	int fd = open(f->params->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err;
 
-	if (fd < 0 || fstat(fd, &src.st) < 0) {
-		err = fail(&src, "cannot open", errno);
-		if (fd >= 0)
-			close(fd);
-		return err;
+	f->path = strdup(f->params->path);
+	f->path_room = f->path ? strlen(f->path) + 1 : 0;
+	if (f->params->reproducible)
+		f->buf = malloc(COPY_CHUNK);
+	if (!l || !f->path || (f->params->reproducible && !f->buf)) {
+		tool_error("out of memory");
+		err = -1;
+	} else if (fd < 0 || fstat(fd, &l->st) < 0) {
+		tool_error("%s: cannot open: %s", f->path, strerror(errno));
+		err = -1;
+	} else {
+		err = vmem_iget(f->fs, VMEM_ROOT_INO, &l->vi);
+		if (err)
+			tool_error("cannot read the new root directory: %s", strerror(-err));
 	}
-	err = vmem_iget(fs, VMEM_ROOT_INO, &root);
-	if (err) {
-		close(fd);
-		return fail(&src, "cannot read the new root directory", -err);
-	}
-	err = fill_dir(&f, &root, fd, path);
 	if (!err)
-		err = set_attr(&root, &src, VMEM_SET_MODE | VMEM_SET_UID | VMEM_SET_GID);
-	put = vmem_iput(&root);
-	if (put && !err)
-		err = fail(&src, "cannot finish the root directory", -put);
-	free(f.links);
+		return enter(f, l, fd);
+	if (fd >= 0)
+		close(fd);
+	free(l);
+	return -1;
+}
+
+/* Of the directory itself. */
+static int note_root(struct filler *f)
+{
+	struct source root = { .name = ".", .path = f->path, .st = f->level->st };
+	int err = note_lost(f, &root);
+
+	f->level->st = root.st;
+	return err;
+}
+
+int64_t populate(struct vmem_fs *fs, const struct populate_params *params)
+{
+	struct filler f = { .fs = fs, .params = params, .fd = -1 };
+	int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC), err;
+
+	if (here < 0) {
+		tool_error("cannot open the working directory: %s", strerror(errno));
+		return -1;
+	}
+	err = begin(&f);
+	if (!err)
+		err = note_root(&f);
+	if (!err)
+		err = copy_tree(&f);
+	while (f.level)
+		drop_level(&f);
 	tool_progress_end();
+	lost_say(&f.lost);
+	if (f.fd >= 0)
+		close(f.fd);
+	if (fchdir(here) < 0) {
+		tool_error("cannot return to the working directory: %s", strerror(errno));
+		err = -1;
+	}
+	close(here);
+	free(f.links);
+	free(f.path);
+	free(f.buf);
 	return err ? -1 : (int64_t)f.made;
 }

@@ -85,19 +85,55 @@ static void env_log(const struct vmem_env *env, enum vmem_log_level level,
 	fputc('\n', stderr);
 }
 
+static struct vmem_env host_env = {
+	.alloc = env_alloc,
+	.free = env_free,
+	.now = env_now,
+	.random = env_random,
+	.log = env_log,
+};
+
 const struct vmem_env *tool_init(const char *name, bool verbose)
 {
-	static struct vmem_env env = {
-		.alloc = env_alloc,
-		.free = env_free,
-		.now = env_now,
-		.random = env_random,
-		.log = env_log,
-	};
-
 	tool_name = name;
 	tool_verbose = verbose;
-	env.crc32c = vmem_best_crc32c();
+	host_env.crc32c = vmem_best_crc32c();
+	return &host_env;
+}
+
+static int64_t fixed_now;
+static uint8_t fixed_key[16];
+
+static int64_t env_fixed_now(const struct vmem_env *env)
+{
+	(void)env;
+	return fixed_now;
+}
+
+static void env_derived(const struct vmem_env *env, void *buf, size_t len)
+{
+	static uint64_t calls;
+	uint8_t *p = buf;
+
+	(void)env;
+	while (len--) {
+		vmem_le64 n = vmem_le64_of(calls++);
+
+		*p++ = (uint8_t)vmem_name_hash(fixed_key, &n, sizeof(n));
+	}
+}
+
+const struct vmem_env *tool_fixed_env(int64_t now, const uint8_t key[16])
+{
+	static struct vmem_env env;
+
+	env = host_env;
+	env.now = env_fixed_now;
+	fixed_now = now;
+	if (key) {
+		memcpy(fixed_key, key, sizeof(fixed_key));
+		env.random = env_derived;
+	}
 	return &env;
 }
 
@@ -475,6 +511,15 @@ int tool_open(struct tool_image *img, const char *path, enum tool_access access)
 	}
 	set_functions(img, access);
 	return 0;
+}
+
+void tool_forget_backing(struct tool_image *img)
+{
+	memset(img->store.generation, 0, sizeof(img->store.generation));
+	img->store.backing = VMEM_BACKING_PAGE_CACHE;
+	img->store.writeback = NULL;
+	img->store.drain = NULL;
+	img->store.flush = img->store.flush ? img->store.flush : store_flush;
 }
 
 static void unmap_image(struct tool_image *img)

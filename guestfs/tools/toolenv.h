@@ -20,6 +20,13 @@
 /* Set first: the prefix of messages, and whether VMEM_LOG_INFO lines are shown. */
 const struct vmem_env *tool_init(const char *name, bool verbose);
 
+/*
+ * The same surroundings with a clock that stands at now (ns since 1970) and,
+ * unless key is NULL, "random" numbers that follow from it: who does the same
+ * twice makes the same bytes.
+ */
+const struct vmem_env *tool_fixed_env(int64_t now, const uint8_t key[16]);
+
 /* One line to stderr, prefixed with the tool's name. */
 void tool_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
@@ -73,6 +80,9 @@ struct tool_image {
  */
 int tool_open(struct tool_image *img, const char *path, enum tool_access access);
 void tool_close(struct tool_image *img);
+
+/* As if this host's file system were any: its kind and its generation are not noted in the image. */
+void tool_forget_backing(struct tool_image *img);
 
 /* Write back what write-back is still open, and its host metadata.  0 or -1, told. */
 int tool_sync(const struct tool_image *img, const char *path);

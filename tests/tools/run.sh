@@ -3,7 +3,7 @@
 #
 # run.sh - tests of mkfs.vmemfs, fsck.vmemfs, dump.vmemfs and the checker; prints TAP
 #
-# usage: tests/tools/run.sh      (builds what it needs; no VM, about half a minute)
+# usage: tests/tools/run.sh [PATTERN]    (those whose sentence has it; no VM, about a minute)
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -20,9 +20,11 @@ cd "$work"
 
 . "$top/tests/tap.sh"
 why=log
+pattern=${1:-}
 
 # A test: a name and a function that must end well under set -e.
 check() {
+	expr "$1" : ".*$pattern" >/dev/null || return 0
 	set +e
 	(set -e; "$2") >log 2>&1
 	status=$?
@@ -181,6 +183,188 @@ mkfs_that_does_not_fit() {
 	head -c 4194304 /dev/zero >tiny.img
 	status 1 mkfs -q -d tree tiny.img
 	status 4 fsck -n tiny.img
+}
+
+# A tree with all that the format cannot keep.
+make_rich_tree() { # directory
+	rm -rf "$1" && mkdir "$1"
+	python3 - "$1" <<-'PY'
+	import os, struct, sys
+	os.chdir(sys.argv[1])
+	for name in "ping", "ping2", "label", "user", "trusted", "acl", "mask", "plain":
+	    open(name, "w").close()
+	for name in "ping", "ping2":
+	    os.setxattr(name, "security.capability", struct.pack("<5I", 0x02000001, 1 << 13, 0, 0, 0))
+	os.setxattr("label", "security.SMACK64", b"x")
+	os.setxattr("user", "user.comment", b"x")
+	os.setxattr("trusted", "trusted.x", b"x")
+	def acl(name, kind, user, group, mask):
+	    entries = (1, 6, -1), (2, user, 1000), (4, group, -1), (16, mask, -1), (32, 0, -1)
+	    os.setxattr(name, "system.posix_acl_" + kind, struct.pack("<I", 2) +
+	                b"".join(struct.pack("<HHi", *e) for e in entries))
+	acl("acl", "access", 6, 4, 6)	# the group may read, another user write, too
+	acl("mask", "access", 6, 6, 4)
+	os.mkdir("dir")
+	acl("dir", "default", 7, 5, 7)
+	PY
+}
+
+mkfs_tells_what_it_does_not_keep() {
+	make_rich_tree rich
+	mkfs -q -s 8M -d rich rich.img 2>err
+	cat err
+	grep -q 'note: 2 files with capabilities .* the first is rich/ping$' err
+	grep -q 'note: 3 files with access control lists.* the first is rich/acl$' err
+	grep -q 'note: 1 file with security labels.* rich/label$' err
+	grep -q 'note: 1 file with user attributes.* rich/user$' err
+	grep -q 'note: 1 file with other extended attributes.* rich/trusted$' err
+	[ "$(wc -l <err)" -eq 5 ]
+	status 0 fsck -n rich.img
+	# Without the list nobody has more rights than with it.
+	[ "$(stat -c %a rich/acl)" = 660 ]
+	dump -t rich.img >names
+	grep -q ' -0640 .* /acl$' names
+	grep -q ' -0640 .* /mask$' names
+	mkdir -p poor && : >poor/file
+	mkfs -q -s 8M -d poor poor.img 2>err
+	[ ! -s err ]
+}
+
+# On tmpfs, which keeps all times.
+mkfs_clamps_times() {
+	late=$(mktemp -d /dev/shm/vmemfs.XXXXXX)
+	touch -d 2500-01-01 "$late/late"
+	touch -d 1500-01-01 "$late/early"
+	touch -d 1960-01-01T00:00:00.25Z "$late/fits"
+	code=0
+	mkfs -q -s 8M -d "$late" late.img 2>err || code=$?
+	rm -rf "$late"
+	[ $code -eq 0 ]
+	cat err
+	grep -q 'note: 2 files with times outside 1677 to 2262.*/early$' err
+	mtime() { dump -i "$(inode_of late.img "$1")" late.img | grep mtime; }
+	mtime /late | grep '2262-04-11 23:47:15.000000000'
+	mtime /early | grep '1677-09-21 00:12:45.000000000'
+	mtime /fits | grep '1960-01-01 00:00:00.250000000'
+}
+
+mkfs_copies_deep_trees() {
+	rm -rf deep && mkdir deep
+	(cd deep && n=0 && while n=$((n + 1)) && [ $n -le 700 ]; do mkdir d && cd -P d; done && echo bottom >file)
+	(ulimit -n 16 && mkfs -q -s 8M -N 1000 -d deep deep.img)
+	rm -rf deep
+	status 0 fsck -n deep.img >out
+	cat out
+	grep -q ' 1 files, 701 directories' out
+	dump -c "$(dump -t deep.img | awk '/\/file$/ { print $1 }')" deep.img | grep -q bottom
+}
+
+mkfs_does_not_copy_the_image_into_itself() {
+	mkdir -p around && echo hello >around/hello
+	mkfs -q -s 8M -d around around/own.img 2>err
+	cat err
+	grep -q 'note: around/own.img is this image' err
+	ln around/own.img around/second
+	mkfs -q -f -d around around/second 2>err
+	[ "$(grep -c 'is this image' err)" -eq 2 ]
+	status 0 fsck -n around/own.img >out
+	grep -q ' 1 files, 1 directories' out
+}
+
+# What may differ: where and when the tree was made, in which order, by what umask, with which holes.
+mkfs_is_reproducible() {
+	id=01234567-89ab-cdef-0123-456789abcdef
+	rm -rf one two && mkdir -p one/sub one/many two/many two/sub
+	for n in $(seq 1 300); do echo "$n" >"one/many/$n"; done
+	for n in $(seq 300 -1 1); do echo "$n" >"two/many/$n"; done
+	head -c 700000 /dev/urandom >one/data
+	truncate -s 9M one/sub/sparse && echo end >>one/sub/sparse
+	cp --sparse=never one/sub/sparse two/sub/sparse
+	cp one/data two/data
+	ln one/data one/sub/link && ln two/data two/sub/link
+	touch -d @1000000000 one/data two/data
+	SOURCE_DATE_EPOCH=1500000000 mkfs -q -s 32M -U $id -d one one.img
+	sleep 1.1
+	there=$(mktemp -d /dev/shm/vmemfs.XXXXXX)
+	(umask 077 && SOURCE_DATE_EPOCH=1500000000 mkfs -q -s 32M -U $id -d two "$there/two.img") || :
+	code=0
+	cmp one.img "$there/two.img" || code=$?
+	rm -rf "$there"
+	[ $code -eq 0 ]
+	# An old file stays old, nothing is newer than the time that was given.
+	dump -i "$(inode_of one.img /data)" one.img >out
+	grep -q 'mtime *2001-09-09 01:46:40' out
+	[ "$(grep -c 'time *2017-07-14 02:40:00.000000000' out)" -eq 3 ]
+	dump -c "$(inode_of one.img /sub/sparse)" one.img | cmp - one/sub/sparse
+	status 0 fsck -n one.img
+	# Another UUID: other bytes; no time given: the present one.
+	SOURCE_DATE_EPOCH=1500000000 mkfs -q -s 32M -U 11234567-89ab-cdef-0123-456789abcdef -d one three.img
+	! cmp -s one.img three.img
+	SOURCE_DATE_EPOCH=x status 16 mkfs -q -s 32M not.img
+	SOURCE_DATE_EPOCH=99999999999999 status 16 mkfs -q -s 32M not.img
+	[ ! -e not.img ]
+}
+
+mkfs_gives_inodes() {
+	for i in 1K 2K 4K 8K 16K 64M; do
+		rm -f many.img
+		truncate -s 200M many.img
+		mkfs -q -i $i many.img
+		status 0 fsck -n many.img >out
+		cat out
+		awk -F'[ ,/]*' -v want=$((204800 / ($(echo $i | sed 's/M/*1024/; s/K//')))) \
+			'{ for (i = 1; i < NF; i++) if ($(i + 1) == "inodes") exit $i < want || $i > want * 1.03 + 64 }' out
+	done
+	status 0 mkfs -q -n -s 64M -N 65536 many2.img
+	status 1 mkfs -q -n -s 64M -N 66000 many2.img 2>err
+	grep -q 'can have at most 65536' err
+	for wrong in '-i 1023' '-i 65M' '-i x' '-N 0' '-i 8K -N 5'; do
+		# shellcheck disable=SC2086
+		status 16 mkfs -q -n -s 64M $wrong many2.img
+	done
+}
+
+# More small files than one for 8 KiB; the file system grows and is full of them.
+mkfs_makes_room_for_small_files() {
+	rm -rf small && mkdir small
+	(cd small && python3 -c "
+for n in range(9000):
+    open(str(n), 'w').close()")
+	status 1 mkfs -q -s 16M -d small few.img 2>/dev/null
+	mkfs -q -s 16M -i 1K -d small enough.img
+	status 0 fsck -n enough.img
+	resize -q enough.img 64M
+	status 0 fsck -n enough.img
+	[ "$(dump -t enough.img | wc -l)" -eq 9001 ]
+}
+
+mkfs_that_is_killed_leaves_nothing() {
+	make_tree
+	n=0
+	while n=$((n + 1)) && [ $n -lt 60 ]; do
+		rm -f killed.img
+		code=0
+		FAULT=kill:$n "$top/build/tests-tools/mkfs.faulty" -q -s 32M -d tree killed.img || code=$?
+		[ $code -ne 0 ] || break
+		[ $code -eq 137 ]
+		[ ! -e killed.img ] || ! head -c 8 killed.img | grep -q VMEMFS
+	done
+	[ $n -gt 4 ] && [ $n -lt 60 ]
+	[ "$(dump -t killed.img | wc -l)" -eq "$(find tree | wc -l)" ]
+}
+
+# A sparse file on a file system that becomes full, as seen through the mapping; and each flush.
+mkfs_with_a_failing_disk() {
+	make_tree
+	for fault in bus:1 bus:2 pmem_msync:1 pmem_msync:3 pmem_msync:5 fsync:1 fsync:2 fsync:3; do
+		rm -f disk.img
+		truncate -s 32M disk.img
+		status 1 env FAULT=$fault "$top/build/tests-tools/mkfs.faulty" -q -d tree disk.img 2>err
+		cat err
+		[ -s err ]
+		# The last fsync is that of the superblock: it may be there, and is whole then.
+		[ $fault = fsync:3 ] || ! head -c 8 disk.img | grep -q VMEMFS
+	done
 }
 
 # ---- fsck ----
@@ -616,6 +800,7 @@ static_programs() {
 }
 
 unit() { # program
+	expr "$1" : ".*$pattern" >/dev/null || return 0
 	"$top/build/tests-tools/$1" >unit.log 2>&1 || true
 	grep -E '^\[ *(OK|FAILED|ERROR) *\] [a-z]' unit.log | sort -u >unit.list || true
 	grep -q '^\[=*\].*run\.$' unit.log || { cp unit.log log; result 1 "$1 ran to its end"; }
@@ -644,6 +829,15 @@ check "mkfs refuses impossible sizes and arguments" mkfs_refuses_nonsense
 check "tools refuse an image that a VM uses" tools_respect_the_lock
 check "mkfs -d copies a directory with all its kinds of files" mkfs_fills
 check "mkfs -d into too small a store fails and leaves no file system" mkfs_that_does_not_fit
+check "mkfs -d tells how many files had what is not kept, and widens no rights" mkfs_tells_what_it_does_not_keep
+check "mkfs -d sets times that cannot be kept to the nearest" mkfs_clamps_times
+check "mkfs -d needs few open files however deep the tree is" mkfs_copies_deep_trees
+check "mkfs -d does not copy the image into itself" mkfs_does_not_copy_the_image_into_itself
+check "mkfs with SOURCE_DATE_EPOCH and a UUID makes the same bytes" mkfs_is_reproducible
+check "mkfs -i and -N give the inodes that were asked for" mkfs_gives_inodes
+check "mkfs -i makes room for more small files" mkfs_makes_room_for_small_files
+check "mkfs -d that is killed leaves no part of a tree that mounts" mkfs_that_is_killed_leaves_nothing
+check "mkfs ends with 1, and leaves no file system, when the disk fails" mkfs_with_a_failing_disk
 check "fsck finds damage and leaves it alone" fsck_finds_damage
 check "fsck -y repairs it, and a second repair changes nothing" fsck_repairs
 check "fsck -p repairs what loses nothing" fsck_preens_what_loses_nothing
