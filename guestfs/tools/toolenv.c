@@ -141,6 +141,7 @@ const struct vmem_env *tool_fixed_env(int64_t now, const uint8_t key[16])
 
 void tool_error(const char *fmt, ...)
 {
+	int err = errno;
 	va_list ap;
 
 	fprintf(stderr, "%s: ", tool_name);
@@ -148,6 +149,7 @@ void tool_error(const char *fmt, ...)
 	vfprintf(stderr, fmt, ap);
 	va_end(ap);
 	fputc('\n', stderr);
+	errno = err;
 }
 
 static int64_t progress_start, progress_last;
@@ -423,11 +425,13 @@ static int open_image(struct tool_image *img, const char *path, enum tool_access
 		img->store.size = size;
 	} else {
 		tool_error("%s is neither a regular file nor a block device", path);
+		errno = EINVAL;
 		return -1;
 	}
 	img->store.size &= ~(uint64_t)VMEM_BLOCK_MASK;
 	if (!img->store.size) {
 		tool_error("%s is empty", path);
+		errno = EINVAL;
 		return -1;
 	}
 	return 0;
@@ -443,10 +447,12 @@ static int lock_image(const struct tool_image *img, const char *path, enum tool_
 
 	if (access == TOOL_SNAPSHOT_BUSY || fcntl(img->fd, F_OFD_SETLK, &lock) == 0)
 		return 0;
-	if (errno == EAGAIN || errno == EACCES)
+	if (errno == EAGAIN || errno == EACCES) {
 		tool_error("%s is used by a running VM or another tool: stop that first", path);
-	else
+		errno = EBUSY;
+	} else {
 		tool_error("cannot lock %s: %s", path, strerror(errno));
+	}
 	return -1;
 }
 
@@ -470,6 +476,7 @@ static int map_image(struct tool_image *img, const char *path, enum tool_access 
 	}
 	if (!base || mapped < img->store.size) {
 		tool_error("cannot map %s: %s", path, base ? "it shrank" : strerror(errno));
+		errno = base ? EINVAL : errno;
 		return -1;
 	}
 	/* Metadata is scattered: reading ahead would fill the page cache with the rest. */
@@ -533,10 +540,13 @@ static void unmap_image(struct tool_image *img)
 
 void tool_close(struct tool_image *img)
 {
+	int err = errno;
+
 	unmap_image(img);
 	if (img->fd >= 0)
 		close(img->fd);
 	img->fd = -1;
+	errno = err;
 }
 
 static int set_file_size(int fd, uint64_t size)

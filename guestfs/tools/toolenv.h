@@ -76,7 +76,8 @@ struct tool_image {
 
 /*
  * Map an image.  Returns 0, or -1 after a line that says what is wrong and
- * what to do.  TOOL_WRITE refuses an image that is mounted or used by a VM.
+ * what to do; errno tells it, too (EBUSY: in use; EINVAL: it can hold no image).
+ * TOOL_WRITE refuses an image that is mounted or used by a VM.
  */
 int tool_open(struct tool_image *img, const char *path, enum tool_access access);
 void tool_close(struct tool_image *img);

@@ -153,8 +153,9 @@ int vmemos_host_open(struct vmemos_platform *p, const char *path)
 		return -ENOMEM;
 	h->env = tool_init(program_invocation_short_name, false);
 	if (tool_open(&h->image, path, TOOL_WRITE)) {
+		err = -errno;
 		free(h);
-		return access(path, F_OK) ? -ENOENT : -EBUSY;
+		return err;
 	}
 	err = move_to_base(&h->image);
 	store = &h->image.store;

@@ -479,7 +479,8 @@ int vmemos_main(struct vmemos_platform *p, int argc, char **argv);
  * *p: the store, its flush by msync of ranges, clock, random numbers, log to
  * standard error, pthread locks, an arena.  Locks the image as the device and
  * the tools do.  0, or a negative errno after one line that says what is
- * wrong: -ENOENT, -EBUSY (in use, or no image), -EEXIST (the addresses are taken).
+ * wrong: that of open(2), -EBUSY (in use), -EINVAL (it can hold no image), -EEXIST
+ * (the addresses are taken).
  */
 int vmemos_host_open(struct vmemos_platform *p, const char *path);
 /* After vmemos_umount(). */

@@ -74,6 +74,8 @@ programs() {
 	for name in files paths areas space threads; do
 		program "$store" $name
 	done
+	mkdir "$work/opened"
+	program "$store" open "$store" "$work/opened"
 	program "$store" pointers make
 	program "$store" pointers walk
 	# A boot that just ends has not freed its locks; that is the point.
@@ -81,6 +83,7 @@ programs() {
 	program "$store" crash find
 	program "$store" tree write 7 tree
 	program "$store" tree verify tree
+	program "$store" elf
 	image 8M "$work/small.img"
 	program "$work/small.img" durable
 	image 512M "$work/large.img"
