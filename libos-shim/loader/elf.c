@@ -157,13 +157,24 @@ void elf_load(int argc, char **argv, uint64_t *entry, uint64_t *stack)
 	*stack = build_stack(ph, argc, argv);
 }
 
+/* A string of a table in the file; NULL when it does not end in there. */
+static const char *string_in(const Elf64_Shdr *table, uint64_t at)
+{
+	const char *strings = (const char *)boot_module.data + table->sh_offset;
+	uint64_t end = at;
+
+	while (end < table->sh_size && strings[end])
+		end++;
+	return end < table->sh_size ? strings + at : NULL;
+}
+
 /* From the symbol table of the file, if it was not stripped. */
 const char *elf_symbol(uint64_t address, uint64_t *offset)
 {
 	const Elf64_Shdr *sh = in_file(header->e_shoff, header->e_shnum, sizeof(*sh)), *names;
 	const Elf64_Sym *symbols;
+	const char *name = NULL, *found;
 	uint64_t i, k, start, best = 0;
-	const char *name = NULL;
 
 	for (i = 0; sh && i < header->e_shnum; i++) {
 		if (sh[i].sh_type != SHT_SYMTAB || sh[i].sh_link >= header->e_shnum)
@@ -178,10 +189,11 @@ const char *elf_symbol(uint64_t address, uint64_t *offset)
 			start = bias + symbols->st_value;
 			if (ELF64_ST_TYPE(symbols->st_info) != STT_FUNC || start > address ||
 			    address - start >= (symbols->st_size ? symbols->st_size : PAGE_SIZE) ||
-			    start < best || symbols->st_name >= names->sh_size)
+			    start < best)
 				continue;
-			best = start;
-			name = (const char *)boot_module.data + names->sh_offset + symbols->st_name;
+			found = string_in(names, symbols->st_name);
+			name = found ? found : name;
+			best = found ? start : best;
 		}
 	}
 	*offset = address - best;
