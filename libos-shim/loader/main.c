@@ -127,6 +127,7 @@ int64_t syscall_dispatch(struct syscall_frame *frame)
 {
 	const struct call call = find_call(frame->nr);
 	int64_t result = -ENOSYS;
+	const uint64_t before = guard_open();
 	uint64_t a[6];
 	unsigned int i;
 
@@ -143,6 +144,7 @@ int64_t syscall_dispatch(struct syscall_frame *frame)
 	else if (trace)
 		say("vmemos: %s(0x%lx, 0x%lx, 0x%lx) = %ld\n", call.name, frame->a[0],
 		    frame->a[1], frame->a[2], result);
+	guard_close(before);
 	return result;
 }
 
@@ -221,5 +223,6 @@ int vmemos_main(struct vmemos_platform *p, int argc, char **argv)
 	wrmsr(MSR_LSTAR, (uint64_t)syscall_entry);
 	wrmsr(MSR_SFMASK, FLAGS_CLEARED);
 	first_instruction = clock_since_boot();
+	guard_memory();
 	enter_program(entry, stack);
 }

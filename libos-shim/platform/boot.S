@@ -38,7 +38,7 @@ pvh_entry:
 	add $0x200000, %eax
 	jnc 1b
 	mov $PHYS(boot_pdpt), %edi
-	mov $PHYS(boot_pd) + 3, %eax
+	mov $PHYS(boot_pd) + 7, %eax
 	mov $4, %ecx
 2:	mov %eax, (%edi)
 	add $8, %edi
@@ -50,7 +50,7 @@ pvh_entry:
 	rep movsl
 	movl $PHYS(boot_pd_high) + 3, PHYS(boot_pdpt_high) + 510 * 8
 	movl $PHYS(boot_pdpt) + 3, PHYS(boot_pml4)
-	movl $PHYS(boot_pdpt) + 3, PHYS(boot_pml4) + 256 * 8
+	movl $PHYS(boot_pdpt) + 7, PHYS(boot_pml4) + 256 * 8
 	movl $PHYS(boot_pdpt_high) + 3, PHYS(boot_pml4) + 511 * 8
 	mov $PHYS(boot_pml4), %eax
 	mov %eax, %cr3

@@ -28,6 +28,22 @@ static void enable_xsave(void)
 	__asm__ volatile("xsetbv" : : "a"(a), "d"(0), "c"(0));
 }
 
+/* RDRAND may be announced, and broken: it never succeeds then, or always says the same. */
+static bool rdrand_works(void)
+{
+	uint64_t first, v = 0;
+	unsigned int i;
+	uint8_t ok;
+
+	__asm__ volatile("rdrand %0" : "=r"(first) : : "cc");
+	for (i = 0; i < 16; i++) {
+		__asm__ volatile("rdrand %0; setc %1" : "=r"(v), "=q"(ok) : : "cc");
+		if (ok && v != first)
+			return true;
+	}
+	return false;
+}
+
 void cpu_init(void)
 {
 	uint32_t a, b, c, d, max;
@@ -35,11 +51,12 @@ void cpu_init(void)
 	__cpuid(0, max, b, c, d);
 	__cpuid(1, a, b, c, d);
 	cpu.features_edx = d;
-	cpu.rdrand = c >> 30 & 1;
+	cpu.rdrand = c >> 30 & 1 && rdrand_works();
 	if (c >> 26 & 1 && max >= 13)
 		enable_xsave();
 	if (max >= 7) {
 		__cpuid_count(7, 0, a, b, c, d);
+		cpu.smap = b >> 20 & 1;
 		cpu.clflushopt = b >> 23 & 1;
 		cpu.clwb = b >> 24 & 1;
 	}
@@ -177,7 +194,10 @@ int64_t clock_wall(struct vmemos_platform *p)
 	return wall_start + (int64_t)clock_monotonic();
 }
 
-/* RDRAND, or else what the TSC has of it: enough to tell mounts apart, not for keys. */
+/*
+ * RDRAND, or else what the TSC has of it: enough to tell mounts apart, not for
+ * keys.  The loader does not give the latter to a program as random numbers.
+ */
 void random_bytes(struct vmemos_platform *p, void *buf, size_t len)
 {
 	static uint64_t state;

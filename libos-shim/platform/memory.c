@@ -7,6 +7,8 @@
 
 #define MAX_REGIONS	32
 #define LOW_LIMIT	0x100000000ull	/* what boot.S has mapped */
+#define PML4_SPAN	(1ull << 39)	/* what one entry of the top table maps */
+#define CR4_SMAP	(1ull << 21)
 
 /* Free memory that no one has had yet, [start, end). */
 struct region {
@@ -20,6 +22,7 @@ static struct region regions[MAX_REGIONS];
 static unsigned int nr_regions;
 static uint64_t free_list;	/* of pages given back: each holds the next one's address */
 uint64_t pages_total, pages_free;
+enum guard guard;
 
 static void add_region(uint64_t start, uint64_t end)
 {
@@ -100,7 +103,7 @@ uint64_t *page_entry(uint64_t va, int level, bool create)
 			phys = create ? page_alloc() : 0;
 			if (!phys)
 				return NULL;
-			*entry = phys | PTE_PRESENT | PTE_WRITE;
+			*entry = phys | PTE_PRESENT | PTE_WRITE | PTE_USER;
 		}
 		if (*entry & PTE_LARGE)
 			return NULL;
@@ -127,7 +130,7 @@ volatile void *map_mmio(uint64_t phys, uint64_t size)
 	uint64_t va = next, start = ALIGN_DOWN(phys, LARGE_PAGE);
 	uint64_t length = ALIGN_UP(phys + size, LARGE_PAGE) - start;
 
-	map_large(va, start, length, PTE_WRITE | PTE_UNCACHED | cpu.nx);
+	map_large(va, start, length, PTE_WRITE | PTE_USER | PTE_UNCACHED | cpu.nx);
 	next += length;
 	return (volatile void *)(va + phys - start);
 }
@@ -161,6 +164,24 @@ void guard_page(const void *page)
 	flush_tlb_page((uint64_t)page);
 }
 
+void guard_memory(void)
+{
+	static const uint64_t guarded[][2] = {
+		{ VMEMOS_BASE, 2 * VMEMOS_BASE }, { DIRECT_BASE, KERNEL_BASE },
+	};
+	uint64_t va, cr4;
+	unsigned int i;
+
+	guard = cpu.smap ? GUARD_SMAP : GUARD_WP;
+	__asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
+	if (cpu.smap)
+		__asm__ volatile("clac; mov %0, %%cr4" : : "r"(cr4 | CR4_SMAP) : "memory");
+	for (i = 0; !cpu.smap && i < 2; i++)
+		for (va = guarded[i][0]; va < ALIGN_DOWN(guarded[i][1], PML4_SPAN); va += PML4_SPAN)
+			boot_pml4[va / PML4_SPAN % 512] &= ~PTE_WRITE;
+	__asm__ volatile("mov %%cr3, %%rax; mov %%rax, %%cr3" : : : "rax", "memory");
+}
+
 static void map_ram(const struct hvm_memmap *map, unsigned int nr)
 {
 	uint64_t base, end, low_end = 0;
@@ -174,7 +195,8 @@ static void map_ram(const struct hvm_memmap *map, unsigned int nr)
 			base = ALIGN_DOWN(map[i].address, LARGE_PAGE);
 			end = map[i].address + map[i].size;
 			if (high)
-				map_large(DIRECT_BASE + base, base, end - base, PTE_WRITE | cpu.nx);
+				map_large(DIRECT_BASE + base, base, end - base,
+					  PTE_WRITE | PTE_USER | cpu.nx);
 			else
 				low_end = MAX(low_end, end);
 			pages_total += map[i].size / PAGE_SIZE;
@@ -184,7 +206,7 @@ static void map_ram(const struct hvm_memmap *map, unsigned int nr)
 	/* Holes below 4 GiB may be devices: no cached mapping of them. */
 	for (base = 0; base < LOW_LIMIT; base += LARGE_PAGE)
 		boot_pd[base / LARGE_PAGE] = base < ALIGN_UP(low_end, LARGE_PAGE) ?
-			base | PTE_PRESENT | PTE_WRITE | PTE_LARGE | cpu.nx : 0;
+			base | PTE_PRESENT | PTE_WRITE | PTE_USER | PTE_LARGE | cpu.nx : 0;
 }
 
 void memory_init(const struct hvm_start_info *info)

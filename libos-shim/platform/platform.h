@@ -53,7 +53,7 @@ extern bool error_told;		/* one was logged: what is wrong, and what to do */
 /* Features of CPUID that matter here. */
 struct cpu {
 	uint64_t nx;			/* PTE_NX or 0 */
-	bool rdrand, clwb, clflushopt;
+	bool rdrand, clwb, clflushopt, smap;
 	unsigned int phys_bits;
 	uint32_t features_edx;		/* CPUID 1, for AT_HWCAP */
 };
@@ -111,6 +111,7 @@ extern const char *(*symbol_hook)(uint64_t address, uint64_t *offset);
 
 #define PTE_PRESENT	(1ull << 0)
 #define PTE_WRITE	(1ull << 1)
+#define PTE_USER	(1ull << 2)	/* the shim's: guard_memory() */
 #define PTE_UNCACHED	(3ull << 3)	/* PWT, PCD */
 #define PTE_LARGE	(1ull << 7)
 #define PTE_OWNED	(1ull << 9)	/* for software: the page goes with the entry */
@@ -139,6 +140,50 @@ void map_large(uint64_t va, uint64_t phys, uint64_t size, uint64_t flags);
 void guard_page(const void *page);
 /* Device registers, uncached. */
 volatile void *map_mmio(uint64_t phys, uint64_t size);
+
+/*
+ * From here on what is mapped with PTE_USER (the store, all RAM by DIRECT_BASE,
+ * device registers) is out of a program's reach but between guard_open() and
+ * guard_close(): who serves a program calls these first and last.  It costs a
+ * register, and no exit, where the CPU has SMAP: EFLAGS.AC lets through, which the
+ * way back to the program restores by itself.  Elsewhere CR0.WP does.
+ */
+void guard_memory(void);
+extern enum guard { GUARD_NONE, GUARD_SMAP, GUARD_WP } guard;
+
+#define CR0_WP		(1ull << 16)
+
+static inline uint64_t read_cr0(void)
+{
+	uint64_t v;
+
+	__asm__ volatile("mov %%cr0, %0" : "=r"(v));
+	return v;
+}
+
+static inline void write_cr0(uint64_t v)
+{
+	__asm__ volatile("mov %0, %%cr0" : : "r"(v) : "memory");
+}
+
+static inline uint64_t guard_open(void)
+{
+	uint64_t before = 0;
+
+	if (guard == GUARD_SMAP)
+		__asm__ volatile("stac" : : : "memory", "cc");
+	if (guard == GUARD_WP) {
+		before = read_cr0();
+		write_cr0(before & ~CR0_WP);
+	}
+	return before;
+}
+
+static inline void guard_close(uint64_t before)
+{
+	if (guard == GUARD_WP)
+		write_cr0(before);
+}
 
 static inline void flush_tlb_page(uint64_t va)
 {

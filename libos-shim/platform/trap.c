@@ -197,13 +197,16 @@ void trap(struct trap_frame *f)
 	static bool in_fault;
 	const char *why = "not mapped";
 	int signal = traps[f->vector].signal ? traps[f->vector].signal : SIGSEGV;
+	const uint64_t before = guard_open();
 
 	if (f->vector == TRAP_PAGE_FAULT && page_fault_hook && !in_fault && !nested) {
 		in_fault = true;
 		signal = page_fault_hook(fault_address(), f->error, &why);
 		in_fault = false;
-		if (signal == 0)
+		if (signal == 0) {
+			guard_close(before);
 			return;
+		}
 	}
 	report(f, why, signal);
 }

@@ -237,7 +237,7 @@ int store_init(void)
 		fatal("the vmemstore device's store is larger than its BAR");
 	if (dev.store < 1ull << 32)
 		say("vmemos: the store lies below 4 GiB: the firmware may have made it uncached\n");
-	map_large(VMEMOS_BASE, dev.store, machine.size, PTE_WRITE | cpu.nx);
+	map_large(VMEMOS_BASE, dev.store, machine.size, PTE_WRITE | PTE_USER | cpu.nx);
 	for (i = 0; i < VMEMOS_GENERATION_LEN; i++)
 		machine.generation[i] = dev.config->generation[i];
 	dev.max_ranges = dev.config->max_ranges;
