@@ -15,6 +15,7 @@ static struct descriptor {
 static struct pool files = { .size = sizeof(struct open_file) };
 static struct vmemos_file *cwd;
 struct open_file *open_files;
+uint64_t max_fds = MAX_FDS;
 
 struct open_file *fd_get(uint64_t fd)
 {
@@ -50,9 +51,9 @@ void open_file_put(struct open_file *of)
 /* The lowest free descriptor from `from` on. */
 static int64_t fd_free(uint64_t from)
 {
-	while (from < MAX_FDS && fds[from].of)
+	while (from < max_fds && fds[from].of)
 		from++;
-	return from < MAX_FDS ? (int64_t)from : -EMFILE;
+	return from < max_fds ? (int64_t)from : -EMFILE;
 }
 
 /* It becomes one of *of, which it holds. */
@@ -172,7 +173,7 @@ static int open_device(struct vmemos_file *at, const char *path, struct open_fil
 	for (i = 0; i < sizeof(devices) / sizeof(devices[0]); i++) {
 		of->kind = devices[i].kind;
 		if ((st.mode & VMEMOS_S_IFMT) == VMEMOS_S_IFCHR && st.rdev == devices[i].rdev)
-			return 0;
+			return of->kind == KIND_RANDOM && !cpu.rdrand ? -ENODEV : 0;
 	}
 	return -ENXIO;
 }
@@ -217,7 +218,7 @@ SYSCALL(dup2)
 {
 	struct open_file *of = fd_get(a[0]);
 
-	if (!of || a[1] >= MAX_FDS)
+	if (!of || a[1] >= max_fds)
 		return -EBADF;
 	if (a[0] == a[1])
 		return (int64_t)a[1];
@@ -243,7 +244,7 @@ SYSCALL(fcntl)
 	switch (a[1]) {
 	case F_DUPFD:
 	case F_DUPFD_CLOEXEC:
-		return a[2] < MAX_FDS ? fd_install(of, a[2], a[1] == F_DUPFD_CLOEXEC) : -EINVAL;
+		return a[2] < max_fds ? fd_install(of, a[2], a[1] == F_DUPFD_CLOEXEC) : -EINVAL;
 	case F_GETFD:
 		return fds[a[0]].close_on_exec;
 	case F_SETFD:

@@ -18,6 +18,7 @@
 #define CONSOLE_RDEV	0x501
 #define MAX_IOV		1024
 #define SECOND		1000000000ll
+#define LAST_SECOND	(INT64_MAX / SECOND - 1)	/* in the year 2262 */
 #define STATFS_TYPE	0x766d6673	/* "vmfs" */
 #define TIME_NOW	((1l << 30) - 1)	/* UTIME_NOW and _OMIT of utimensat(2) */
 #define TIME_OMIT	((1l << 30) - 2)
@@ -135,6 +136,8 @@ SYSCALL(lseek)
 /* fdatasync when a[1] is not 0. */
 SYSCALL(fsync) { return vmemos_fsync(handle(a[0]), a[1]); }
 
+SYSCALL(nothing) { (void)a; return 0; }
+
 SYSCALL(sync) { (void)a; return vmemos_sync(fs); }
 
 SYSCALL(ftruncate)
@@ -196,10 +199,10 @@ SYSCALL(newfstatat)
 }
 
 /* Root may do everything, but execute only what anyone may. */
-SYSCALL(faccessat)
+SYSCALL(access_at)
 {
 	struct vmemos_stat st;
-	int64_t err = a[2] > 7 ? -EINVAL : stat_at(a, 0, &st);
+	int64_t err = a[2] > 7 ? -EINVAL : stat_at(a, a[3] & AT_SYMLINK_NOFOLLOW, &st);
 
 	if (!err && a[2] & 1 && (st.mode & VMEMOS_S_IFMT) == VMEMOS_S_IFREG && !(st.mode & 0111))
 		err = -EACCES;
@@ -229,13 +232,19 @@ SYSCALL(fchownat)
 	return set_at(a, a[4], which, &st);
 }
 
+static bool is_time(const struct timespec *t)
+{
+	return t->tv_nsec == TIME_NOW || t->tv_nsec == TIME_OMIT ||
+	       (t->tv_nsec >= 0 && t->tv_nsec < SECOND);
+}
+
 /* A time to set, unless it is to stay: then `bit` goes out of *which. */
 static int64_t new_time(const struct timespec *t, unsigned int bit, unsigned int *which)
 {
 	if (t && t->tv_nsec == TIME_OMIT)
 		*which &= ~bit;
 	return !t || t->tv_nsec == TIME_NOW ? machine.now(&machine) :
-					      t->tv_sec * SECOND + t->tv_nsec;
+	       MIN(MAX(t->tv_sec, -LAST_SECOND), LAST_SECOND) * SECOND + t->tv_nsec;
 }
 
 SYSCALL(utimensat)
@@ -246,6 +255,8 @@ SYSCALL(utimensat)
 
 	if (t && !user_memory(a[2], 2 * sizeof(*t), false))
 		return -EFAULT;
+	if (t && !(is_time(t) && is_time(t + 1)))
+		return -EINVAL;
 	st = (struct vmemos_stat){
 		.atime = new_time(t, VMEMOS_SET_ATIME, &which),
 		.mtime = new_time(t ? t + 1 : NULL, VMEMOS_SET_MTIME, &which),
@@ -276,6 +287,30 @@ SYSCALL(statfs_at)
 		.f_namelen = st.name_max, .f_frsize = PAGE_SIZE,
 	};
 	return err ? err : put(a[2], &out, sizeof(out));
+}
+
+/* There are no extended attributes here, as on many a file system. */
+SYSCALL(no_xattr)
+{
+	struct vmemos_stat exists;
+	int64_t err = stat_at(a, a[2], &exists);
+
+	return err ? err : a[3] ? -EOPNOTSUPP : 0;
+}
+
+/*
+ * Blocks come when they are written: libc writes them then.  What it would be
+ * refused for otherwise is told first.
+ */
+SYSCALL(fallocate)
+{
+	struct open_file *of = open_file(a[0]);
+
+	if ((of->flags & VMEMOS_O_ACCMODE) == VMEMOS_O_RDONLY || of->flags & VMEMOS_O_PATH)
+		return -EBADF;
+	if ((int64_t)a[2] < 0 || (int64_t)a[3] <= 0)
+		return -EINVAL;
+	return of->kind == KIND_FILE ? -EOPNOTSUPP : -ENODEV;
 }
 
 /* ---- Names ---- */
@@ -395,6 +430,7 @@ SYSCALL(poll)
 		ready += p[i].revents != 0;
 	}
 	if (!ready)
-		sleep_until((int)a[2] < 0 ? UINT64_MAX : clock_monotonic() + a[2] * 1000000);
+		wait_until((int)a[2] < 0 ? UINT64_MAX : clock_monotonic() + a[2] * 1000000,
+			   "in poll()");
 	return ready;
 }

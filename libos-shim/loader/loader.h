@@ -75,6 +75,7 @@ void pool_give(struct pool *p, void *object);
 /* ---- fd.c ---- */
 
 #define MAX_FDS		1024
+extern uint64_t max_fds;		/* RLIMIT_NOFILE */
 
 enum file_kind { KIND_FILE, KIND_CONSOLE, KIND_NULL, KIND_ZERO, KIND_RANDOM };
 
@@ -126,6 +127,8 @@ const char *elf_symbol(uint64_t address, uint64_t *offset);
 
 /* Of clock_monotonic(); returns 0. */
 int64_t sleep_until(uint64_t end);
+/* The same; UINT64_MAX, a wait that nobody can end, ends the program. */
+int64_t wait_until(uint64_t end, const char *what);
 void program_exit(int status) __attribute__((noreturn));
 void enter_program(uint64_t entry, uint64_t stack) __attribute__((noreturn));
 

@@ -17,6 +17,9 @@
 #define MMAP_TOP	(STACK_TOP - STACK_SIZE - (1ull << 20))
 #define WINDOW		(256ull << 10)	/* of a file, acquired at once */
 #define AROUND		(64ull << 10)	/* of it, mapped at a fault */
+#define MAP_KNOWN	((unsigned int)(MAP_TYPE | MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_ANONYMOUS | \
+					MAP_POPULATE | MAP_NORESERVE | MAP_LOCKED | MAP_STACK | \
+					MAP_NONBLOCK | MAP_DENYWRITE | MAP_EXECUTABLE))
 
 struct vma {
 	uint64_t start, end;
@@ -238,6 +241,31 @@ static void protect_page(uint64_t *pte, uint64_t va, void *ctx)
 	flush_tlb_page(va);
 }
 
+static void drop_zero_page(uint64_t *pte, uint64_t va, void *ctx)
+{
+	if ((*pte & PTE_ADDRESS) == zero_page)
+		drop_page(pte, va, ctx);
+}
+
+/* Call fn for what is mapped of [off, end) of a file, shared. */
+static void for_each_page_of(uint64_t ino, uint64_t off, uint64_t end, pte_fn *fn)
+{
+	struct vma *v;
+
+	for (v = vmas; v; v = v->next)
+		if (v->of && v->shared && v->of->ino == ino && off < v->off + (v->end - v->start) &&
+		    v->off < end)
+			for_each_page(v->start + (MAX(off, v->off) - v->off),
+				      MIN(v->end, v->start + (end - v->off)), fn, NULL);
+}
+
+/* Blocks came where holes may be mapped. */
+static void holes_filled(uint64_t ino, uint64_t off, uint64_t end)
+{
+	if (zero_page)
+		for_each_page_of(ino, off, end, drop_zero_page);
+}
+
 /* ---- Mapping and unmapping ---- */
 
 static int unmap(uint64_t start, uint64_t len)
@@ -287,9 +315,11 @@ SYSCALL(mmap)
 	struct open_file *of = NULL;
 	int err;
 
-	/* MAP_SHARED_VALIDATE is both bits. */
+	/* MAP_SHARED_VALIDATE is both bits; MAP_SYNC would promise more than there is. */
 	if (!(flags & MAP_TYPE) || !a[1] || off % PAGE_SIZE || len < a[1])
 		return -EINVAL;
+	if ((flags & MAP_TYPE) == MAP_SHARED_VALIDATE && flags & ~MAP_KNOWN)
+		return -EOPNOTSUPP;
 	if (!(flags & MAP_ANONYMOUS)) {
 		of = fd_get(a[4]);
 		if (!of || of->flags & VMEMOS_O_PATH)
@@ -443,15 +473,26 @@ SYSCALL(madvise)
 		return -ENOMEM;
 	if (a[2] == MADV_DONTNEED)
 		for_each_page(a[0], a[0] + len, drop_page, NULL);
+	if (a[2] == MADV_POPULATE_READ || a[2] == MADV_POPULATE_WRITE)
+		return user_memory(a[0], len, a[2] == MADV_POPULATE_WRITE) ? 0 : -ENOMEM;
 	return 0;
+}
+
+/* Memory never goes anywhere else: it only has to be there. */
+SYSCALL(mlock)
+{
+	return user_memory(a[0], a[1], false) ? 0 : -ENOMEM;
 }
 
 /* ---- Faults ---- */
 
-/* An area of the open file that holds file offset off, acquired if need be. */
-static struct vmemos_area *get_area(struct vma *v, uint64_t off, int *err)
+/*
+ * An area of the open file that holds file offset off, acquired if need be.  To
+ * acquire it for stores fills its holes: only a store may do that.
+ */
+static struct vmemos_area *get_area(struct vma *v, uint64_t off, bool write, int *err)
 {
-	unsigned int want = v->prot & PROT_WRITE ? 0 : VMEMOS_READ;
+	unsigned int want = write ? 0 : VMEMOS_READ;
 	uint64_t end = ALIGN_DOWN(off, WINDOW) + WINDOW;
 	struct mapped_area **link, *m;
 	struct vmemos_stat st;
@@ -477,6 +518,8 @@ static struct vmemos_area *get_area(struct vma *v, uint64_t off, int *err)
 	}
 	m->next = v->of->areas;
 	v->of->areas = m;
+	if (write)
+		holes_filled(v->of->ino, off, off + m->area.len);
 	return &m->area;
 }
 
@@ -486,9 +529,10 @@ static uint64_t store_start(void)
 	return *page_entry(VMEMOS_BASE, 2, false) & PTE_ADDRESS;
 }
 
-/* Map pages of the area around the one at va. */
+/* Map pages of the area around the one at va; for stores only if it was acquired so. */
 static int map_area(struct vma *v, const struct vmemos_area *area, uint64_t va)
 {
+	const uint64_t bits = pte_bits(v) & ~(area->flags & VMEMOS_READ ? PTE_WRITE : 0);
 	const uint64_t around = ALIGN_DOWN(va, AROUND), file_start = v->start - v->off;
 	uint64_t from = v->start + (area->off > v->off ? area->off - v->off : 0), *pte;
 	uint64_t to = file_start + ALIGN_UP(area->off + area->len, PAGE_SIZE);
@@ -498,22 +542,22 @@ static int map_area(struct vma *v, const struct vmemos_area *area, uint64_t va)
 		pte = page_entry(from, 1, true);
 		if (!pte)
 			return SIGBUS;
-		if (*pte & PTE_PRESENT && from != va)
+		if (*pte & PTE_PRESENT && *pte & PTE_WRITE && from != va)
 			continue;
 		*pte = ((uint64_t)area->addr + (from - file_start - area->off) - VMEMOS_BASE +
-			store_start()) | pte_bits(v);
+			store_start()) | bits;
 		flush_tlb_page(from);
 	}
 	return 0;
 }
 
-static int fault_shared(struct vma *v, uint64_t va, const char **why)
+static int fault_shared(struct vma *v, uint64_t va, bool write, const char **why)
 {
 	uint64_t off = v->off + (va - v->start), *pte;
 	struct vmemos_area *area;
 	int err = 0;
 
-	area = get_area(v, off, &err);
+	area = get_area(v, off, write, &err);
 	if (!area) {
 		*why = err == -EINVAL ? "behind the end of the file" :
 		       err == -ENOSPC ? "no space for a block of the file" :
@@ -572,7 +616,7 @@ static int fault(uint64_t addr, bool write, bool force, const char **why)
 	if (!force && (!v->prot || (write && !(v->prot & PROT_WRITE))))
 		return SIGSEGV;
 	vm_counters.faults++;
-	return v->of && v->shared ? fault_shared(v, va, why) : fault_private(v, va, why);
+	return v->of && v->shared ? fault_shared(v, va, write, why) : fault_private(v, va, why);
 }
 
 /* The entry of a page that is there for the CPU; NULL. */
@@ -585,8 +629,18 @@ static const uint64_t *present(uint64_t va)
 
 int vm_fault(uint64_t addr, uint64_t error, const char **why)
 {
-	/* Present: the access was not allowed; no fault of ours would mend it. */
-	if (present(addr)) {
+	const uint64_t *pte = present(addr);
+
+	if (addr >= VMEMOS_BASE && addr < 2 * VMEMOS_BASE) {
+		*why = "in the store, but in no mapping of the program";
+		return SIGSEGV;
+	}
+	if (addr >= PROGRAM_TOP) {
+		*why = "not the program's memory";
+		return SIGSEGV;
+	}
+	/* Present: only the first store to a page that was read so far is allowed. */
+	if (pte && (*pte & PTE_WRITE || !(error & FAULT_WRITE))) {
 		*why = "not allowed by the mapping";
 		return SIGSEGV;
 	}
@@ -612,7 +666,7 @@ bool user_memory(uint64_t addr, uint64_t len, bool write)
 		return false;
 	for (va = ALIGN_DOWN(addr, PAGE_SIZE); va < end; va += PAGE_SIZE) {
 		pte = present(va);
-		if (pte ? write && !(*pte & PTE_WRITE) : fault(va, write, false, &why))
+		if ((!pte || (write && !(*pte & PTE_WRITE))) && fault(va, write, false, &why))
 			return false;
 	}
 	return true;
@@ -644,33 +698,16 @@ int64_t put_if_wanted(uint64_t to, const void *from, uint64_t len)
 
 /* ---- Files that are mapped ---- */
 
-static void drop_zero_page(uint64_t *pte, uint64_t va, void *ctx)
-{
-	if ((*pte & PTE_ADDRESS) == zero_page)
-		drop_page(pte, va, ctx);
-}
-
-/* Call fn for what is mapped of a file, shared. */
-static void for_each_page_of(uint64_t ino, pte_fn *fn)
-{
-	struct vma *v;
-
-	for (v = vmas; v; v = v->next)
-		if (v->of && v->shared && v->of->ino == ino)
-			for_each_page(v->start, v->end, fn, NULL);
-}
-
 void vm_file_written(uint64_t ino)
 {
-	if (zero_page)
-		for_each_page_of(ino, drop_zero_page);
+	holes_filled(ino, 0, INT64_MAX);
 }
 
 void vm_file_cut(uint64_t ino)
 {
 	struct open_file *of;
 
-	for_each_page_of(ino, drop_page);
+	for_each_page_of(ino, 0, INT64_MAX, drop_page);
 	for (of = open_files; of; of = of->next)
 		if (of->ino == ino)
 			release_areas(of);

@@ -7,6 +7,7 @@
  *	probe ops N		N durable overwrites of 4 KiB
  *	probe names N		N files made and removed
  *	probe orphan		write an unlinked file, say so, and wait
+ *	probe random MANY	random numbers are there, or (MANY is 0) nobody says so
  *	probe exhaust		use up all memory, then move a mapping: no page is lost
  */
 #define _GNU_SOURCE
@@ -23,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -488,6 +490,25 @@ static __attribute__((noinline)) void fault_tables(void)
 	__asm__ volatile("xor %eax, %eax; mov %rax, %cr3; mov (%rax), %rax");
 }
 
+/* What is not the program's: the store and the machine's own memory, at their addresses. */
+static __attribute__((noinline)) void fault_store(void) { memset((void *)0x200000000000, 0x55, 64); }
+static __attribute__((noinline)) void fault_store_read(void) { *(volatile char *)STORE; }
+static __attribute__((noinline)) void fault_machine(void) { *(volatile long *)0xffff800000800000 = 1; }
+static __attribute__((noinline)) void fault_registers(void) { *(volatile int *)0xffffc00000000014 = 0; }
+
+/* The first page of a file that is mapped, by the store's own address of it. */
+static __attribute__((noinline)) void fault_alias(void)
+{
+	int fd = new_file("f", PAGE);
+	volatile char *p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	long at;
+
+	p[0] = 'x';
+	at = syscall(0x7665, p);	/* vmemos_where */
+	if (at > 0)
+		((volatile char *)0x200000000000)[at] = 'y';
+}
+
 static int do_fault(const char *kind)
 {
 	static const struct { const char *kind; void (*fn)(void); } kinds[] = {
@@ -498,6 +519,8 @@ static int do_fault(const char *kind)
 		{ "read_only", fault_read_only }, { "tables", fault_tables },
 		{ "jump_far", fault_jump_far }, { "breakpoint", fault_breakpoint },
 		{ "beyond_private", fault_beyond_private }, { "full", fault_full },
+		{ "store", fault_store }, { "store_read", fault_store_read },
+		{ "machine", fault_machine }, { "registers", fault_registers }, { "alias", fault_alias },
 	};
 	size_t i;
 
@@ -553,6 +576,31 @@ static int orphan(void)
 		sleep(1);
 }
 
+static bool gives_random(const char *path)
+{
+	uint64_t word = 0;
+	int fd = open(path, O_RDONLY);
+
+	if (fd < 0)
+		return errno == ENODEV ? false : true;
+	return read(fd, &word, 8) == 8 && close(fd) == 0 && word;
+}
+
+/* The two devices were made by the test. */
+static int random_numbers(int there)
+{
+	uint64_t a = 0, b = 0;
+	long got = syscall(SYS_getrandom, &a, 8, 0), err = errno;
+
+	if (there)
+		return got != 8 || syscall(SYS_getrandom, &b, 8, 0) != 8 || a == b ||
+		       !gives_random("/random") || !gives_random("/urandom");
+	return got != -1 || err != ENOSYS || a ||
+	       syscall(SYS_getrandom, &a, 8, GRND_NONBLOCK) != -1 || errno != EAGAIN || a ||
+	       syscall(SYS_getrandom, &a, 8, GRND_INSECURE) != 8 || !a ||
+	       gives_random("/random") || gives_random("/urandom");
+}
+
 /* Only where memory is the machine's: the host would be in trouble. */
 static int exhaust(void)
 {
@@ -606,6 +654,8 @@ int main(int argc, char **argv)
 		return names(atoi(argv[2]));
 	if (argc > 1 && !strcmp(argv[1], "orphan"))
 		return orphan();
+	if (argc > 2 && !strcmp(argv[1], "random"))
+		return random_numbers(atoi(argv[2]));
 	if (argc > 1 && !strcmp(argv[1], "exhaust"))
 		return exhaust();
 	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {

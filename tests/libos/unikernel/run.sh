@@ -238,6 +238,30 @@ probe_native() {
 	(cd "$work" && "$bin/probe") >"$work/out" && ! grep '^not ok' "$work/out"
 }
 
+# The same lines from Linux and from the loader: Linux says what is right.
+as_linux() {
+	mkdir -p "$work/native"
+	(cd "$work/native" && timeout $limit "$bin/aslinux") >"$work/linux" || return 1
+	boot "$@" "$bin/aslinux" || { cat "$work/out" "$work/err" && return 1; }
+	tr -d '\r' <"$work/out" | diff "$work/linux" -
+}
+
+# ends STATUS PATTERN PROGRAM ARG...
+ends() {
+	want=$1
+	pattern=$2
+	shift 2
+	status=0
+	boot "$@" || status=$?
+	cat "$work/out"
+	[ $status -eq "$want" ] && grep -q -- "$pattern" "$work/out"
+}
+
+random_numbers() {
+	boot /bin/busybox mknod /random c 1 8 && boot /bin/busybox mknod /urandom c 1 9 &&
+		boot "$bin/probe" random 1 && boot --cpu qemu64 "$bin/probe" random 0
+}
+
 test_probe() {
 	new_store 32M
 	check "the probe passes on the host's Linux" probe_native
@@ -246,12 +270,18 @@ test_probe() {
 	check "durability=guest" probe_passes -o durability=guest "$bin/probe"
 	check "a mapping is moved with all its pages, or not, when memory is used up" boot -m 64 "$bin/probe" exhaust
 	check "a CPU without optional features" probe_passes --cpu qemu64 "$bin/probe"
+	check "system calls answer as Linux does, line by line" as_linux
+	check "and on a CPU without optional features" as_linux --cpu qemu64
+	check "a wait that nobody can end is told, and ends: status 134" \
+		ends 134 "deadlock: the program waits for ever for a lock" "$bin/aslinux" forever
+	check "random numbers come from the CPU, and where it has none nobody says so" random_numbers
 	check "the store is whole afterwards" clean
 }
 
 # ---- faults: what and where, a status, and an end ----
 
-# fault KIND STATUS PATTERN...: each pattern is in the report
+# fault KIND STATUS PATTERN...: each pattern is in the report; on the CPU $model, if that is set
+model=
 fault() {
 	kind=$1
 	want=$2
@@ -259,7 +289,7 @@ fault() {
 	status=0
 	case $kind in
 	image:*) boot --image "$bin/fault.elf" "${kind#image:}" || status=$? ;;
-	*) boot "$bin/probe" fault "$kind" || status=$? ;;
+	*) boot ${model:+--cpu $model} "$bin/probe" fault "$kind" || status=$? ;;
 	esac
 	[ $status -eq "$want" ] || { cat "$work/out" "$work/err" && echo "status $status" && return 1; }
 	for pattern; do
@@ -292,6 +322,21 @@ test_faults() {
 		fault beyond_private 135 "behind the end" "fault_beyond_private+0x"
 	check "a full store: no space for a block of the file" \
 		fault full 135 "write at .*no space for a block of the file" "fault_full+0x"
+	for model in "" qemu64; do
+		on=${model:+, on a CPU without SMAP}
+		check "a store to the store's own address is a fault$on" \
+			fault store 139 "write at 0x0000200000000000: in the store, but in no mapping" "fault_store+0x"
+		check "also where the program has the file mapped elsewhere$on" \
+			fault alias 139 "in the store, but in no mapping" "fault_alias+0x"
+		check "a store to the machine's memory is one$on" \
+			fault machine 139 "not the program's memory" "fault_machine+0x"
+		check "a store to the device's registers is one$on" \
+			fault registers 139 "not the program's memory" "fault_registers+0x"
+		check "the store is whole after each of them$on" clean
+	done
+	model=
+	check "and a look at the store, where the CPU has SMAP" \
+		fault store_read 139 "read at 0x0000200000001000: in the store" "fault_store_read+0x"
 	check "the store is whole afterwards" clean
 }
 
