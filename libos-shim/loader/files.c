@@ -413,24 +413,87 @@ SYSCALL(ioctl)
 	}
 }
 
-/* What is open is ready always: reading the console waits by itself. */
-SYSCALL(poll)
+/*
+ * What is open is ready always: reading the console waits by itself.  Returns the
+ * number of descriptors, or of negative ones none: then it waits until `end`.
+ */
+static int64_t poll_until(uint64_t fds, uint64_t nr, uint64_t end)
 {
-	struct pollfd *p = (struct pollfd *)a[0];
+	struct pollfd *p = (struct pollfd *)fds;
 	int64_t ready = 0;
 	uint64_t i;
 
-	if (a[1] > 1024 || !user_memory(a[0], a[1] * sizeof(*p), true))
-		return a[1] > 1024 ? -EINVAL : -EFAULT;
-	for (i = 0; i < a[1]; i++) {
+	if (nr > MAX_FDS || !user_memory(fds, nr * sizeof(*p), true))
+		return nr > MAX_FDS ? -EINVAL : -EFAULT;
+	for (i = 0; i < nr; i++) {
 		p[i].revents = 0;
 		if (p[i].fd >= 0)
 			p[i].revents = fd_get((uint64_t)p[i].fd) ?
 				p[i].events & (POLLIN | POLLOUT) : POLLNVAL;
 		ready += p[i].revents != 0;
 	}
-	if (!ready)
-		wait_until((int)a[2] < 0 ? UINT64_MAX : clock_monotonic() + a[2] * 1000000,
-			   "in poll()");
-	return ready;
+	return ready ? ready : wait_until(end, "in poll()");
+}
+
+SYSCALL(poll)
+{
+	return poll_until(a[0], a[1], (int)a[2] < 0 ? UINT64_MAX :
+			  clock_monotonic() + (a[2] & INT32_MAX) * 1000000);
+}
+
+SYSCALL(ppoll)
+{
+	uint64_t end;
+	int64_t err = wait_end((const struct timespec *)a[2], false, false, &end);
+
+	return err ? err : poll_until(a[0], a[1], end);
+}
+
+/* The sets stay as they are but the third: nothing is ever exceptional. */
+static int64_t select_until(const uint64_t *a, uint64_t end)
+{
+	const uint64_t nr = MIN((uint32_t)a[0], MAX_FDS), words = (nr + 63) / 64;
+	uint64_t i, k, *set;
+	int64_t ready = 0;
+
+	if ((int32_t)a[0] < 0)
+		return -EINVAL;
+	for (k = 1; k <= 3; k++) {
+		set = (uint64_t *)a[k];
+		if (set && !user_memory(a[k], words * 8, true))
+			return -EFAULT;
+		for (i = 0; set && i < nr; i++) {
+			if (!(set[i / 64] >> i % 64 & 1))
+				continue;
+			if (!fd_get(i))
+				return -EBADF;
+			ready += k < 3;
+		}
+	}
+	if (a[3])
+		memset((void *)a[3], 0, words * 8);
+	return ready ? ready : wait_until(end, "in select()");
+}
+
+SYSCALL(pselect6)
+{
+	uint64_t end;
+	int64_t err = wait_end((const struct timespec *)a[4], false, false, &end);
+
+	return err ? err : select_until(a, end);
+}
+
+SYSCALL(select)
+{
+	const int64_t *t = (const int64_t *)a[4];	/* struct timeval */
+	uint64_t end = UINT64_MAX;
+
+	if (t && !user_memory(a[4], 16, false))
+		return -EFAULT;
+	if (t && (t[0] < 0 || t[1] < 0))
+		return -EINVAL;
+	if (t)
+		end = clock_monotonic() + (uint64_t)MIN(t[0], LAST_SECOND / 2) * SECOND +
+		      (uint64_t)MIN(t[1], SECOND) * 1000;
+	return select_until(a, end);
 }

@@ -125,9 +125,13 @@ const char *elf_symbol(uint64_t address, uint64_t *offset);
 
 /* ---- process.c, main.c ---- */
 
-/* Of clock_monotonic(); returns 0. */
-int64_t sleep_until(uint64_t end);
-/* The same; UINT64_MAX, a wait that nobody can end, ends the program. */
+struct timespec;
+/*
+ * When a wait ends that is to take, or last until, *t, on clock_monotonic():
+ * UINT64_MAX when t is NULL, so never.
+ */
+int64_t wait_end(const struct timespec *t, bool absolute, bool wall, uint64_t *end);
+/* Of clock_monotonic(); returns 0.  UINT64_MAX, a wait that nobody can end, ends the program. */
 int64_t wait_until(uint64_t end, const char *what);
 void program_exit(int status) __attribute__((noreturn));
 void enter_program(uint64_t entry, uint64_t stack) __attribute__((noreturn));

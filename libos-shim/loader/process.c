@@ -50,18 +50,7 @@ SYSCALL(time)
 	return err ? err : now;
 }
 
-int64_t sleep_until(uint64_t end)
-{
-	while (clock_monotonic() < end)
-		__asm__ volatile("pause");
-	return 0;
-}
-
-/*
- * When a wait ends that is to take, or last until, *t, on clock_monotonic():
- * UINT64_MAX when t is NULL, so never.
- */
-static int64_t wait_end(const struct timespec *t, bool absolute, bool wall, uint64_t *end)
+int64_t wait_end(const struct timespec *t, bool absolute, bool wall, uint64_t *end)
 {
 	uint64_t now = clock_monotonic(), boot = (uint64_t)machine.now(&machine) - now;
 
@@ -86,7 +75,9 @@ int64_t wait_until(uint64_t end, const char *what)
 		say("vmemos: deadlock: the program waits for ever %s, and has no other thread\n", what);
 		program_exit(128 + SIGABRT);
 	}
-	return sleep_until(end);
+	while (clock_monotonic() < end)
+		__asm__ volatile("pause");
+	return 0;
 }
 
 SYSCALL(clock_nanosleep)
@@ -96,7 +87,16 @@ SYSCALL(clock_nanosleep)
 	int64_t err = !a[2] ? -EFAULT : a[0] > CLOCK_TAI ? -EINVAL :
 		      wait_end((const struct timespec *)a[2], a[1] & TIMER_ABSTIME, wall, &end);
 
-	return err ? err : sleep_until(end);
+	return err ? err : wait_until(end, "asleep");
+}
+
+/* Ticks of a hundredth of a second: of this process, of children that were not. */
+SYSCALL(times)
+{
+	const uint64_t now = clock_monotonic() / (SECOND / 100), t[4] = { now };
+	int64_t err = put_if_wanted(a[0], t, sizeof(t));
+
+	return err ? err : (int64_t)now;
 }
 
 SYSCALL(getrusage)

@@ -15,7 +15,8 @@
 #include "loader.h"
 
 #define MMAP_TOP	(STACK_TOP - STACK_SIZE - (1ull << 20))
-#define WINDOW		(256ull << 10)	/* of a file, acquired at once */
+#define LOW_BASE	0x40000000ull	/* MAP_32BIT: the second GiB, as on Linux */
+#define WINDOW		(256ull << 10)	/* of a file, acquired at once for stores */
 #define AROUND		(64ull << 10)	/* of it, mapped at a fault */
 #define MAP_KNOWN	((unsigned int)(MAP_TYPE | MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_ANONYMOUS | \
 					MAP_POPULATE | MAP_NORESERVE | MAP_LOCKED | MAP_STACK | \
@@ -176,19 +177,19 @@ static bool valid_range(uint64_t start, uint64_t len)
 	       (start + len <= VMEMOS_BASE || start >= 2 * VMEMOS_BASE);
 }
 
-/* A hole of len bytes at the hint, or as high as possible; 0: none. */
-static uint64_t find_hole(uint64_t hint, uint64_t len)
+/* A hole of len bytes at the hint, or as high as possible in [low, top); 0: none. */
+static uint64_t find_hole(uint64_t hint, uint64_t len, uint64_t low, uint64_t top)
 {
-	uint64_t best = 0, low = MMAP_TOP / 2, high;
+	uint64_t best = 0, high;
 	struct vma *v = vma_from(hint);
 
 	if (valid_range(hint, len) && (!v || v->start >= hint + len))
 		return hint;
 	for (v = vma_from(low);; v = v->next) {
-		high = v ? MIN(v->start, MMAP_TOP) : MMAP_TOP;
+		high = v ? MIN(v->start, top) : top;
 		if (low <= high && high - low >= len)
 			best = high - len;
-		if (!v || v->end >= MMAP_TOP)
+		if (!v || v->end >= top)
 			return best;
 		low = MAX(low, v->end);
 	}
@@ -344,7 +345,8 @@ SYSCALL(mmap)
 		if (v && v->start < addr + len)
 			return -EEXIST;
 	} else if (!(flags & MAP_FIXED)) {
-		addr = find_hole(addr, len);
+		addr = flags & MAP_32BIT ? find_hole(0, len, LOW_BASE, 2 * LOW_BASE) :
+					   find_hole(addr, len, MMAP_TOP / 2, MMAP_TOP);
 		if (!addr)
 			return -ENOMEM;
 	}
@@ -400,7 +402,7 @@ static void move_page(uint64_t *pte, uint64_t va, void *distance)
 static int64_t move_mapping(struct vma *v, uint64_t new_len)
 {
 	const uint64_t start = v->start, end = v->end;	/* v may be merged with a neighbour */
-	uint64_t to = find_hole(0, new_len), distance = to - start;
+	uint64_t to = find_hole(0, new_len, MMAP_TOP / 2, MMAP_TOP), distance = to - start;
 	unsigned int flags = v->shared ? MAP_SHARED : MAP_PRIVATE;
 	int err;
 
@@ -507,7 +509,8 @@ static struct vmemos_area *get_area(struct vma *v, uint64_t off, bool write, int
 		return &m->area;
 	}
 	vmemos_fstat(v->of->file, &st);
-	end = MIN(end, ALIGN_UP(st.size, PAGE_SIZE));
+	/* Loads allocate nothing: as much as there is in one piece. */
+	end = MIN(write ? end : UINT64_MAX, ALIGN_UP(st.size, PAGE_SIZE));
 	m = pool_take(&area_pool);
 	*err = !m ? -ENOMEM : off >= end ? -EINVAL :
 	       vmemos_acquire(v->of->file, off, end - off, want, &m->area);

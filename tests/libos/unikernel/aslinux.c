@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -23,6 +24,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -148,6 +150,45 @@ static void futex_waits(void)
 	L(syscall(SYS_futex, words, FUTEX_CMP_REQUEUE, 1, 1L, words + 1, 4));
 	L(syscall(SYS_futex, words, FUTEX_CMP_REQUEUE, 1, 1L, words + 1, 5));
 	L(futex(words, 77, 1, NULL, 0));
+}
+
+/* Files are ready always; without a descriptor it is a sleep. */
+static void selects(void)
+{
+	const struct timespec nap = { 0, 25000000 }, bad = { 0, 1000000000 };
+	struct timeval short_nap = { 0, 25000 }, before = { -1, 0 };
+	int fd = open("f", O_RDWR | O_CREAT, 0644);
+	struct pollfd p[2] = { { fd, POLLIN | POLLOUT, 0 }, { -1, POLLIN, 0 } };
+	fd_set r, w, x;
+
+	FD_ZERO(&r);
+	FD_SET(fd, &r);
+	w = x = r;
+	L(select(fd + 1, &r, &w, &x, NULL));
+	L(FD_ISSET(fd, &r) && FD_ISSET(fd, &w) && !FD_ISSET(fd, &x));
+	L(select(-1, &r, NULL, NULL, NULL));
+	L(select(fd + 1, BAD, NULL, NULL, NULL));
+	L(select(0, NULL, NULL, NULL, &before));
+	begin();
+	L(select(0, NULL, NULL, NULL, &short_nap));
+	L(lasted(25));
+	begin();
+	FD_ZERO(&r);
+	L(pselect(fd + 1, &r, NULL, NULL, &nap, NULL));
+	L(lasted(25));
+	L(pselect(0, NULL, NULL, NULL, &bad, NULL));
+	FD_SET(fd, &r);
+	L(pselect(fd + 1, &r, NULL, NULL, NULL, NULL));
+	L(ppoll(p, 2, NULL, NULL));
+	L(p[0].revents == (POLLIN | POLLOUT) && !p[1].revents);
+	begin();
+	L(ppoll(p + 1, 1, &nap, NULL));
+	L(lasted(25));
+	L(close(fd) | unlink("f"));
+	L(select(fd + 1, &r, NULL, NULL, NULL));
+	L(poll(p, 1, -1));
+	L(p[0].revents == POLLNVAL);
+	L(sync_file_range(-1, 0, 0, 0));
 }
 
 /* ---- Signals ---- */
@@ -324,7 +365,7 @@ static void attributes(void)
 static void mappings(void)
 {
 	int fd = open("f", O_RDWR | O_CREAT, 0644);
-	char *p = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *p = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *q;
 
 	L(ftruncate(fd, PAGE));
 	L(mmap(NULL, PAGE, PROT_READ, MAP_SHARED_VALIDATE | 0x2000000, fd, 0));
@@ -334,6 +375,9 @@ static void mappings(void)
 	L(mlock(BAD, PAGE));
 	L(madvise(p, 4 * PAGE, MADV_POPULATE_WRITE));
 	L(madvise(BAD, PAGE, MADV_POPULATE_READ));
+	q = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+	L((uintptr_t)q < 1ull << 31);
+	L(q[0]);
 	L(close(fd) | unlink("f"));
 }
 
@@ -397,6 +441,7 @@ int main(int argc, char **argv)
 		return wait_for_ever();
 	libc_waits();
 	futex_waits();
+	selects();
 	blocked_signals_wait();
 	bad_signals();
 	sparse_maps_stay_sparse();
