@@ -20,6 +20,8 @@
 #define SECOND		1000000000ll
 #define LAST_SECOND	(INT64_MAX / SECOND - 1)	/* in the year 2262 */
 #define STATFS_TYPE	0x766d6673	/* "vmfs" */
+#define STATFS_VALID	0x20		/* ST_VALID and ST_RDONLY of statfs(2) */
+#define STATFS_READ_ONLY 1
 #define TIME_NOW	((1l << 30) - 1)	/* UTIME_NOW and _OMIT of utimensat(2) */
 #define TIME_OMIT	((1l << 30) - 2)
 #define END_OF_INPUT	4		/* ^D */
@@ -204,6 +206,10 @@ SYSCALL(access_at)
 	struct vmemos_stat st;
 	int64_t err = a[2] > 7 ? -EINVAL : stat_at(a, a[3] & AT_SYMLINK_NOFOLLOW, &st);
 
+	/* What is written to through a device node is not the store. */
+	if (!err && a[2] & 2 && read_only && ((st.mode & VMEMOS_S_IFMT) == VMEMOS_S_IFREG ||
+					      (st.mode & VMEMOS_S_IFMT) == VMEMOS_S_IFDIR))
+		err = -EROFS;
 	if (!err && a[2] & 1 && (st.mode & VMEMOS_S_IFMT) == VMEMOS_S_IFREG && !(st.mode & 0111))
 		err = -EACCES;
 	return err;
@@ -285,6 +291,7 @@ SYSCALL(statfs_at)
 		.f_bfree = (int64_t)st.free_blocks, .f_bavail = (int64_t)st.avail_blocks,
 		.f_files = (int64_t)st.inodes, .f_ffree = (int64_t)st.free_inodes,
 		.f_namelen = st.name_max, .f_frsize = PAGE_SIZE,
+		.f_flags = STATFS_VALID | (read_only ? STATFS_READ_ONLY : 0),
 	};
 	return err ? err : put(a[2], &out, sizeof(out));
 }

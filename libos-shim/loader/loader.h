@@ -19,6 +19,7 @@ typedef int64_t syscall_fn(const uint64_t *a);
 #define SYSCALL(name) syscall_fn sys_##name; int64_t sys_##name(const uint64_t *a)
 
 extern struct vmemos *fs;
+extern bool read_only;			/* it is mounted so */
 
 /* ---- vm.c ---- */
 

@@ -27,6 +27,7 @@
 #define __NR_vmemos_where 0x7665	/* not Linux'; see vm.c */
 
 struct vmemos *fs;
+bool read_only;
 
 static uint64_t served;
 static uint64_t started, mounted, first_instruction;	/* ns from the PVH entry */
@@ -186,6 +187,7 @@ static void mount_root(struct vmemos_platform *p)
 	struct vmemos_mount_opts opts = { .read_only = platform_option("ro", NULL) };
 	int err;
 
+	read_only = opts.read_only || p->read_only;
 	if (domain && strcmp(domain, "guest") == 0)
 		opts.domain = VMEMOS_DOMAIN_GUEST;
 	else if (domain && strcmp(domain, "host") == 0)

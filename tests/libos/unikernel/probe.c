@@ -5,6 +5,7 @@
  *	probe			each property, as TAP; natively it must pass, too
  *	probe fault KIND	do something forbidden, in the function that is named
  *	probe ops N		N durable overwrites of 4 KiB
+ *	probe mapped N		N stores, made durable, to a mapping that was read before
  *	probe names N		N files made and removed
  *	probe orphan		write an unlinked file, say so, and wait
  *	probe random MANY	random numbers are there, or (MANY is 0) nobody says so
@@ -548,6 +549,26 @@ static int durable_writes(int n)
 	return close(fd) || unlink("ops");
 }
 
+static int mapped_stores(int n)
+{
+	static char page[PAGE];
+	int fd = new_file("mapped", 0), i;
+	volatile char *p;
+
+	for (i = 0; i < 16; i++)
+		if (write(fd, page, PAGE) != PAGE)
+			return 1;
+	p = mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (fsync(fd) || p == MAP_FAILED || p[0])
+		return 1;
+	for (i = 0; i < n; i++) {
+		p[i % 16 * PAGE]++;
+		if (msync((void *)p, 16 * PAGE, MS_SYNC))
+			return 1;
+	}
+	return close(fd) || unlink("mapped");
+}
+
 static int names(int n)
 {
 	char name[32];
@@ -650,6 +671,8 @@ int main(int argc, char **argv)
 		return do_fault(argv[2]);
 	if (argc > 2 && !strcmp(argv[1], "ops"))
 		return durable_writes(atoi(argv[2]));
+	if (argc > 2 && !strcmp(argv[1], "mapped"))
+		return mapped_stores(atoi(argv[2]));
 	if (argc > 2 && !strcmp(argv[1], "names"))
 		return names(atoi(argv[2]));
 	if (argc > 1 && !strcmp(argv[1], "orphan"))

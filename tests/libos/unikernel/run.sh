@@ -29,7 +29,9 @@ state_moves_between_machines() {
 reads_only() {
 	boot -d readonly=on /bin/busybox sha256sum /bin-of-busybox &&
 		grep -q "^$(sha256sum </bin/busybox | cut -d' ' -f1)" "$work/out" &&
-		! boot -d readonly=on /bin/busybox touch /new && grep -q "Read-only file system" "$work/out"
+		! boot -d readonly=on /bin/busybox touch /new && grep -q "Read-only file system" "$work/out" &&
+		boot /bin/bash-static -c '[ -w /bin-of-busybox ]' &&
+		! boot -d readonly=on /bin/bash-static -c '[ -w /bin-of-busybox ]'
 }
 
 devices_by_number() {
@@ -452,6 +454,8 @@ test_costs() {
 		grep -q '16 KiB appended.* 100 exits' "$work/cost-host"
 	check "a durable 4 KiB overwrite is one exit, in the domain host" cost durability=host ops 1
 	check "and none in the domain guest" cost durability=guest ops 0
+	check "a store through a mapping that was read before is flushed by msync: one exit" \
+		cost durability=host mapped 1
 	check "making and removing names is no exit" cost durability=host names 0
 	boot -o stats /bin/busybox true
 	sed -n 's/^vmemos: us from/# us from/p' "$work/out"
