@@ -96,11 +96,11 @@ void vmem_getattr(const struct vmem_inode *vi, struct vmem_attr *attr)
 
 void vmem_inode_touch_raw(struct vmem_fs *fs, struct vmem_dinode *n, bool mtime)
 {
-	vmem_le64 now = vmem_le64_of((uint64_t)vmem_now(fs));
+	int64_t now = vmem_now(fs);
 
-	n->ctime = now;
+	n->ctime = vmem_le64_of((uint64_t)vmem_next_ctime((int64_t)vmem_get64(n->ctime), now, true));
 	if (mtime)
-		n->mtime = now;
+		n->mtime = vmem_le64_of((uint64_t)now);
 }
 
 void vmem_inode_init(struct vmem_txn *t, struct vmem_inode *vi, uint64_t ino,
@@ -192,43 +192,59 @@ static void unlist_dirty(struct vmem_inode *vi)
 	vi->dirty_link = NULL;
 }
 
+void vmem_see_ctime(struct vmem_inode *vi)
+{
+	if (!__atomic_load_n(&vi->ctime_seen, __ATOMIC_SEQ_CST))
+		__atomic_store_n(&vi->ctime_seen, true, __ATOMIC_SEQ_CST);
+}
+
+static int64_t touched_ctime(struct vmem_inode *vi, int64_t now)
+{
+	bool seen = VMEM_PEEK(vi->ctime_seen) &&
+		    __atomic_exchange_n(&vi->ctime_seen, false, __ATOMIC_SEQ_CST);
+
+	return vmem_next_ctime((int64_t)vmem_get64(vi->raw.ctime), now, seen);
+}
+
+/* In the domains guest and pmem it goes home at once. */
+static bool set_time(struct vmem_inode *vi, size_t off, int64_t time)
+{
+	struct vmem_fs *fs = vi->fs;
+	uint64_t home = vmem_inode_off(fs, vi->ino) + off;
+	uint8_t *p = (uint8_t *)&vi->raw + off;
+	vmem_le64 v = vmem_le64_of((uint64_t)time);
+	struct vmem_opage *op;
+
+	if (!memcmp(p, &v, sizeof(v)))
+		return false;
+	memcpy(p, &v, sizeof(v));
+	if (!vmem_immediate(fs))
+		return true;
+	vmem_lock_shared(fs);
+	op = vmem_overlay_find(fs, home >> VMEM_BLOCK_SHIFT);
+	if (op)
+		memcpy(op->data + (home & VMEM_BLOCK_MASK), &v, sizeof(v));
+	vmem_put64(fs->store, home, (uint64_t)time);
+	vmem_unlock_shared(fs);
+	return true;
+}
+
 void vmem_touch(struct vmem_inode *vi, unsigned int which, int64_t now)
 {
-	static const struct {
-		unsigned int bit;
-		size_t off;
-	} times[] = {
-		{ VMEM_SET_ATIME, offsetof(struct vmem_dinode, atime) },
-		{ VMEM_SET_MTIME, offsetof(struct vmem_dinode, mtime) },
-		{ VMEM_SET_CTIME, offsetof(struct vmem_dinode, ctime) },
-	};
 	struct vmem_fs *fs = vi->fs;
-	uint64_t home = vmem_inode_off(fs, vi->ino);
-	vmem_le64 v = vmem_le64_of((uint64_t)now);
 	bool changed = false, host = !vmem_immediate(fs);
-	unsigned int i;
 
 	if (vmem_is_read_only(fs))
 		return;
 	if (host)
 		vmem_lock(fs, fs->dirty_lock);
-	for (i = 0; i < 3; i++) {
-		uint8_t *p = (uint8_t *)&vi->raw + times[i].off;
-		struct vmem_opage *op;
-
-		if (!(which & times[i].bit) || !memcmp(p, &v, sizeof(v)))
-			continue;
-		memcpy(p, &v, sizeof(v));
-		changed = true;
-		if (host)
-			continue;
-		vmem_lock_shared(fs);
-		op = vmem_overlay_find(fs, home >> VMEM_BLOCK_SHIFT);
-		if (op)
-			memcpy(op->data + (home & VMEM_BLOCK_MASK) + times[i].off, &v, sizeof(v));
-		vmem_put64(fs->store, home + times[i].off, (uint64_t)now);
-		vmem_unlock_shared(fs);
-	}
+	if (which & VMEM_SET_ATIME)
+		changed |= set_time(vi, offsetof(struct vmem_dinode, atime), now);
+	if (which & VMEM_SET_MTIME)
+		changed |= set_time(vi, offsetof(struct vmem_dinode, mtime), now);
+	if (which & VMEM_SET_CTIME)
+		changed |= set_time(vi, offsetof(struct vmem_dinode, ctime),
+				    touched_ctime(vi, now));
 	if (changed && fs->domain != VMEM_DOMAIN_GUEST)
 		VMEM_FLAG(vi->times_dirty, true);
 	if (!host)

@@ -323,6 +323,7 @@ struct vmem_inode {
 	uint32_t sync_credit;		/* > 0: fsynced lately, small appends ride in records */
 	bool times_dirty;		/* raw times are newer than any record (host) */
 	bool mapped_writable;		/* mmap stores may bypass us: nothing rides */
+	bool ctime_seen;		/* since it changed; atomic */
 	bool cut;			/* blocks behind the size are still to be freed */
 	/* Data stored in place, not yet flushed (domain host); dirty_lock of the fs. */
 	uint32_t nr_dirty;
@@ -370,8 +371,25 @@ static inline uint64_t vmem_size(const struct vmem_inode *vi)
 int vmem_setattr(struct vmem_inode *vi, unsigned int which, const struct vmem_attr *attr);
 
 /*
+ * The ctime of a change at `now`, where that of the change before is old.  The
+ * clock moves in ticks: where the old one was seen, or is in a record anyway, it
+ * differs all the same, so that ctime serves as a change attribute (NFS).  A
+ * clock that was set back by more than a second is followed.
+ */
+static inline int64_t vmem_next_ctime(int64_t old, int64_t now, bool seen)
+{
+	if (old < now || (uint64_t)old - (uint64_t)now > 1000000000u)
+		return now;
+	return (int64_t)((uint64_t)old + seen);
+}
+
+/* Somebody is about to look at ctime: the next change gives it another value.  [F] */
+void vmem_see_ctime(struct vmem_inode *vi);
+
+/*
  * Store times without a record (atime updates, mmap writes): 8-byte stores,
- * durable at the next vmem_fsync in domain host.  which: VMEM_SET_?TIME.  [F]
+ * durable at the next vmem_fsync in domain host.  which: VMEM_SET_?TIME; ctime
+ * becomes vmem_next_ctime() of now.  [F]
  */
 void vmem_touch(struct vmem_inode *vi, unsigned int which, int64_t now);
 

@@ -164,14 +164,14 @@ typedef struct user_namespace vmemfs_idmap;
 
 /*
  * inode_operations.update_time: since 6.6 the file system takes the time by
- * itself.  store(inode, flags) passes the VFS inode's times on.
+ * itself.  store(inode, flags, now) passes it on.
  */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
 #define VMEMFS_DECLARE_UPDATE_TIME(name) int name(struct inode *inode, int flags)
 #define VMEMFS_DEFINE_UPDATE_TIME(name, store)					\
 	int name(struct inode *inode, int flags)				\
 	{									\
-		return store(inode, inode_update_timestamps(inode, flags));	\
+		return store(inode, flags, current_time(inode));		\
 	}
 #else
 #define VMEMFS_DECLARE_UPDATE_TIME(name) \
@@ -179,15 +179,20 @@ typedef struct user_namespace vmemfs_idmap;
 #define VMEMFS_DEFINE_UPDATE_TIME(name, store)					\
 	int name(struct inode *inode, struct timespec64 *time, int flags)	\
 	{									\
-		if (flags & S_ATIME)						\
-			inode->i_atime = *time;					\
-		if (flags & S_MTIME)						\
-			inode->i_mtime = *time;					\
-		if (flags & S_CTIME)						\
-			inode->i_ctime = *time;					\
-		return store(inode, flags);					\
+		return store(inode, flags, *time);				\
 	}
 #endif
+
+/* The change attribute: since 6.3 part of the attributes; before, ctime itself is taken. */
+static inline void vmemfs_fill_cookie(struct kstat *stat, u32 request_mask)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+	if (!(request_mask & STATX_CHANGE_COOKIE))
+		return;
+	stat->result_mask |= STATX_CHANGE_COOKIE;
+	stat->change_cookie = timespec64_to_ns(&stat->ctime);
+#endif
+}
 
 static inline void vmemfs_set_uuid(struct super_block *sb, const u8 *uuid)
 {

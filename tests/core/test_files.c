@@ -495,6 +495,44 @@ static void touched_times_are_durable_after_fsync(void **state)
 	finish(&c);
 }
 
+/* Touch at that time of the clock; the ctime that comes of it. */
+static int64_t touched(struct vmem_inode *vi, int64_t now)
+{
+	struct vmem_attr got;
+
+	vmem_touch(vi, VMEM_SET_CTIME, now);
+	vmem_getattr(vi, &got);
+	return got.ctime;
+}
+
+static void a_change_after_a_look_at_ctime_gives_another(void **state)
+{
+	const int64_t now = 1ll << 60;
+	struct vmem_attr got;
+	struct vmem_inode vi;
+	struct ctx c;
+
+	up(&c, domain_of(state), 16 * MiB, 0);
+	make(&c.root, "file", S_FILE, &vi);
+	assert_true(touched(&vi, now) == now);
+	assert_true(touched(&vi, now) == now);
+	vmem_see_ctime(&vi);
+	assert_true(touched(&vi, now) == now + 1);
+	assert_true(touched(&vi, now) == now + 1);
+	vmem_see_ctime(&vi);
+	assert_true(touched(&vi, now) == now + 2);
+	vmem_see_ctime(&vi);
+	assert_true(touched(&vi, now - 900000000) == now + 3);
+	assert_int_equal(vmem_fsync(&vi, false), 0);
+	fail_and_mount(&c, (enum sim_failure)c.domain);
+	open_name(&c.root, "file", &vi);
+	vmem_getattr(&vi, &got);
+	assert_true(got.ctime == now + 3);
+	assert_true(touched(&vi, now - 2000000000) == now - 2000000000);
+	put(&vi);
+	finish(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -518,6 +556,7 @@ int main(void)
 		cmocka_unit_test(data_operations_on_a_directory_are_refused),
 		EACH_DOMAIN(attributes_are_kept),
 		EACH_DOMAIN(touched_times_are_durable_after_fsync),
+		EACH_DOMAIN(a_change_after_a_look_at_ctime_gives_another),
 	};
 
 	return cmocka_run_group_tests_name("files", tests, NULL, NULL);

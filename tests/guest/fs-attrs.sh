@@ -72,6 +72,13 @@ times_move() {
 }
 check "writes, truncation and chmod move mtime and ctime" times_move
 
+changes() {
+	mkdir ch
+	fsprobe changes ch
+	[ "$DURABILITY" = guest ] || fsprobe mapped-changes ch/mapped
+}
+check "each change that is looked at has another ctime, within a tick, too" changes
+
 dir_times() {
 	mkdir dt
 	touch -d '2001-02-03 04:05:06' dt

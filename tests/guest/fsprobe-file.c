@@ -340,6 +340,79 @@ static void cmd_ctime_moves(char **argv)	/* FILE */
 		wrong("ctime did not move");
 }
 
+static struct timespec last_ctime;
+
+static void expect_new_ctime(const char *path, const char *what)
+{
+	struct stat st;
+
+	if (stat(path, &st))
+		fail("stat of %s", path);
+	if (st.st_ctim.tv_sec < last_ctime.tv_sec ||
+	    (st.st_ctim.tv_sec == last_ctime.tv_sec && st.st_ctim.tv_nsec <= last_ctime.tv_nsec))
+		wrong("%s: ctime of %s was %lld.%09ld, and is %lld.%09ld", what, path,
+		      (long long)last_ctime.tv_sec, last_ctime.tv_nsec,
+		      (long long)st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
+	last_ctime = st.st_ctim;
+}
+
+/* Many changes within each tick of the clock. */
+static void change_often(int fd, const char *file)
+{
+	char other[300];
+	int i;
+
+	snprintf(other, sizeof(other), "%s.2", file);
+	for (i = 0; i < 50; i++) {
+		write_at(fd, "in place", 8, 0);
+		expect_new_ctime(file, "a write in place");
+		write_at(fd, "x", 1, 4096 + i);
+		expect_new_ctime(file, "an append");
+		if (fchmod(fd, 0600) || (expect_new_ctime(file, "chmod"), futimens(fd, NULL)))
+			fail("chmod");
+		expect_new_ctime(file, "utimes");
+		if (link(file, other) || (expect_new_ctime(file, "link"), unlink(other)))
+			fail("link");
+		expect_new_ctime(file, "unlink");
+	}
+}
+
+static void cmd_changes(char **argv)	/* DIRECTORY: each change of it, and of a file in it, has another ctime */
+{
+	char file[256], name[300];
+	int fd, i;
+
+	snprintf(file, sizeof(file), "%s/file", argv[0]);
+	fd = open_file(file, O_RDWR | O_CREAT);
+	write_at(fd, "some", 4, 4092);
+	change_often(fd, file);
+	close(fd);
+	memset(&last_ctime, 0, sizeof(last_ctime));
+	for (i = 0; i < 50; i++) {
+		snprintf(name, sizeof(name), "%s/%d", argv[0], i);
+		if (mknod(name, S_IFREG | 0600, 0) || (expect_new_ctime(argv[0], "mknod"), rename(name, file)))
+			fail("mknod");
+		expect_new_ctime(argv[0], "rename");
+	}
+}
+
+static void cmd_mapped_changes(char **argv)	/* FILE: the same of stores through a mapping, each fsynced */
+{
+	int fd = open_file(argv[0], O_RDWR | O_CREAT), i;
+	char *map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (map == MAP_FAILED || ftruncate(fd, 4096))
+		fail("mmap");
+	for (i = 0; i < 50; i++) {
+		map[i] = 'm';
+		expect_new_ctime(argv[0], "a store through a mapping");
+		write_at(fd, "w", 1, i);
+		expect_new_ctime(argv[0], "a write in place");
+		if (fsync(fd))
+			fail("fsync");
+	}
+}
+
 static void cmd_btime(char **argv)	/* FILE, prints seconds */
 {
 	struct statx stx;
@@ -503,6 +576,8 @@ const struct command file_commands[] = {
 	{ "utimens", 5, cmd_utimens },
 	{ "times", 1, cmd_times },
 	{ "ctime-moves", 1, cmd_ctime_moves },
+	{ "changes", 1, cmd_changes },
+	{ "mapped-changes", 1, cmd_mapped_changes },
 	{ "btime", 1, cmd_btime },
 	{ "is-dax", 1, cmd_is_dax },
 	{ "freeze", 1, cmd_freeze },

@@ -87,7 +87,7 @@ static vm_fault_t dax_fault(struct vm_fault *vmf, vmemfs_fault_order order)
 
 	if (write) {
 		sb_start_pagefault(inode->i_sb);
-		file_update_time(vmf->vma->vm_file);
+		vmemfs_touch_mapped(vmf->vma->vm_file);
 	}
 	filemap_invalidate_lock_shared(inode->i_mapping);
 	ret = dax_iomap_fault(vmf, order, NULL, NULL, &vmemfs_iomap_ops);

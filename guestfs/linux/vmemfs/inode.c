@@ -17,6 +17,19 @@ static s64 timespec_ns(struct timespec64 ts)
 	return timespec64_to_ns(&ts);
 }
 
+static struct timespec64 core_ctime(const struct vmem_inode *core)
+{
+	return ns_to_timespec64(vmem_get64(core->raw.ctime));
+}
+
+/* A change of attributes is always seen by its ctime. */
+static struct timespec64 next_ctime(struct inode *inode, struct timespec64 now)
+{
+	s64 old = vmem_get64(vmemfs_core(inode)->raw.ctime);
+
+	return ns_to_timespec64(vmem_next_ctime(old, timespec_ns(now), true));
+}
+
 static void set_data_attr(struct inode *inode, const struct vmem_attr *attr)
 {
 	i_size_write(inode, attr->size);
@@ -54,7 +67,10 @@ int vmemfs_getattr(vmemfs_idmap *idmap, const struct path *path, struct kstat *s
 {
 	struct inode *inode = d_inode(path->dentry);
 
+	if (request_mask & STATX_CTIME)
+		vmem_see_ctime(vmemfs_core(inode));
 	vmemfs_fill_stat(idmap, request_mask, inode, stat);
+	vmemfs_fill_cookie(stat, request_mask);
 	stat->result_mask |= STATX_BTIME;
 	stat->btime = ns_to_timespec64(VMEMFS_I(inode)->btime);
 	/* None is needed; who asks wants to know that O_DIRECT works, and allocates by it. */
@@ -136,6 +152,7 @@ int vmemfs_setattr(vmemfs_idmap *idmap, struct dentry *dentry, struct iattr *att
 	if (!(ia_valid & (ATTR_MODE | ATTR_UID | ATTR_GID | ATTR_ATIME | ATTR_MTIME |
 			  ATTR_CTIME)))
 		return 0;
+	attr->ia_ctime = next_ctime(inode, attr->ia_ctime);
 	setattr_copy(idmap, inode, attr);
 	err = set_attr(inode, ia_valid);
 	vmemfs_sync_attr(inode);
@@ -143,19 +160,37 @@ int vmemfs_setattr(vmemfs_idmap *idmap, struct dentry *dentry, struct iattr *att
 }
 
 /* Times that change as a side effect: no record, durable with the next fsync. */
-static int update_time(struct inode *inode, int flags)
+static int update_time(struct inode *inode, int flags, struct timespec64 now)
 {
 	struct vmem_inode *core = vmemfs_core(inode);
+	unsigned int which = 0;
 
 	if (flags & S_ATIME)
-		vmem_touch(core, VMEM_SET_ATIME, timespec_ns(vmemfs_get_atime(inode)));
+		which |= VMEM_SET_ATIME;
 	if (flags & S_MTIME)
-		vmem_touch(core, VMEM_SET_MTIME, timespec_ns(vmemfs_get_mtime(inode)));
+		which |= VMEM_SET_MTIME;
 	if (flags & S_CTIME)
-		vmem_touch(core, VMEM_SET_CTIME, timespec_ns(vmemfs_get_ctime(inode)));
+		which |= VMEM_SET_CTIME;
+	vmem_touch(core, which, timespec_ns(now));
+	if (flags & S_ATIME)
+		vmemfs_set_atime(inode, now);
+	if (flags & S_MTIME)
+		vmemfs_set_mtime(inode, now);
+	if (flags & S_CTIME)
+		vmemfs_set_ctime(inode, core_ctime(core));
 	return 0;
 }
 VMEMFS_DEFINE_UPDATE_TIME(vmemfs_update_time, update_time)
+
+void vmemfs_touch_mapped(struct file *file)
+{
+	struct inode *inode = file_inode(file);
+
+	file_update_time(file);
+	/* It does nothing within a tick. */
+	if (READ_ONCE(vmemfs_core(inode)->ctime_seen))
+		update_time(inode, S_CTIME, current_time(inode));
+}
 
 /* ---- lifetime ---- */
 

@@ -142,6 +142,8 @@ int vmemfs_getattr(vmemfs_idmap *idmap, const struct path *path, struct kstat *s
 		   u32 request_mask, unsigned int flags);
 /* vmemfs_update_time() has the arguments of inode_operations.update_time. */
 VMEMFS_DECLARE_UPDATE_TIME(vmemfs_update_time);
+/* A store through a mapping of the file is about to happen. */
+void vmemfs_touch_mapped(struct file *file);
 extern const struct inode_operations vmemfs_file_inode_ops;
 extern const struct inode_operations vmemfs_special_inode_ops;
 
