@@ -561,7 +561,26 @@ static void store_times(struct vmem_inode *vi)
 		memcpy(op->data + (off & VMEM_BLOCK_MASK), times, sizeof(times));
 	for (i = 0; i < 3; i++)
 		vmem_put64(fs->store, off + i * sizeof(times[0]), vmem_get64(times[i]));
+	if (!vmem_immediate(fs))
+		vmem_ranges_add(fs->stored, off, sizeof(times));
 	vmem_unlock(fs, fs->lock);
+}
+
+/* Has nothing changed that an fsync must keep? */
+static bool is_only_atime(const struct vmem_inode *vi)
+{
+	struct vmem_fs *fs = vi->fs;
+	const struct vmem_dinode *n;
+	bool only;
+
+	if (vi->nr_dirty || vmem_immediate(fs) || vmem_is_read_only(fs))
+		return false;
+	vmem_lock_shared(fs);
+	n = (const void *)vmem_meta(fs, vmem_inode_off(fs, vi->ino));
+	only = vmem_get64(n->mtime) == vmem_get64(vi->raw.mtime) &&
+	       vmem_get64(n->ctime) == vmem_get64(vi->raw.ctime);
+	vmem_unlock_shared(fs);
+	return only;
 }
 
 /* There was no memory for a record, or there can be none: what it had said becomes durable now. */
@@ -589,6 +608,11 @@ static int flush_last(struct vmem_inode *vi)
 	return flush_own(vi, own, i + 1);
 }
 
+void vmem_leave_orphan(struct vmem_inode *vi)
+{
+	hide_from_sync(vi);
+}
+
 int vmem_iput(struct vmem_inode *vi)
 {
 	struct vmem_fs *fs = vi->fs;
@@ -606,7 +630,11 @@ int vmem_iput(struct vmem_inode *vi)
 	dirty = vi->nr_dirty || VMEM_PEEK(vi->times_dirty);
 	vmem_unlock(fs, fs->dirty_lock);
 	if (dirty && vmem_error(fs) != -EIO && !VMEM_PEEK(fs->read_only) && !VMEM_BROKEN(HANDLE_LOCAL)) {
-		err = vmem_run(fs, hand_over_last, vi);
+		/* Inodes are forgotten when memory is short: not the time to wait for a flush. */
+		if (is_only_atime(vi))
+			store_times(vi);
+		else
+			err = vmem_run(fs, hand_over_last, vi);
 		if (err && err != -EIO)
 			err = flush_last(vi);
 	}

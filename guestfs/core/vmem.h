@@ -354,6 +354,12 @@ int vmem_iget(struct vmem_fs *fs, uint64_t ino, struct vmem_inode *vi);
  */
 int vmem_iput(struct vmem_inode *vi);
 
+/*
+ * The caller forgets *vi, an unlinked inode, but it is not freed: it can be read by
+ * vmem_iget() and put later, or the unmount frees it.  [W]
+ */
+void vmem_leave_orphan(struct vmem_inode *vi);
+
 void vmem_getattr(const struct vmem_inode *vi, struct vmem_attr *attr);	/* [R] */
 static inline uint64_t vmem_size(const struct vmem_inode *vi)
 {
