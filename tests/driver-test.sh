@@ -115,24 +115,59 @@ wake_up() {
 	done
 }
 
-test_suspend() {
+# sleeping_guest TEXT NAME [run-vm options] -- QEMU ARGUMENTS: it may suspend itself
+sleeping_guest() {
 	mkfifo "$work/monitor.in" "$work/monitor.out"
 	cat "$work/monitor.out" >/dev/null &
 	listener=$!
 	wake_up &
 	waker=$!
-	guest "the store works after suspend to RAM and resume" suspend \
-		--store "$image" "$script" -- \
-		-chardev "pipe,id=monitor,path=$work/monitor" -mon chardev=monitor,mode=readline
+	guest "$@" -chardev "pipe,id=monitor,path=$work/monitor" -mon chardev=monitor,mode=readline
 	: >"$work/ended"
 	kill $waker $listener 2>/dev/null || :
 	wait $waker $listener 2>/dev/null || :
 	rm "$work/monitor.in" "$work/monitor.out" "$work/ended"
 }
 
+test_suspend() {
+	sleeping_guest "the store works after suspend to RAM and resume" suspend \
+		--store "$image" "$script" --
+}
+
+# A QEMU on a host whose disk takes its time.
+make_slow_qemu() {
+	${CC:-gcc} -std=gnu11 -O1 -Wall -Wextra -Werror -shared -fPIC \
+		-o "$work/slow-sync.so" "$top/tests/guest/slow-sync.c" -ldl
+	cat >"$work/slow-qemu" <<-END
+		#!/bin/sh
+		LD_PRELOAD=$work/slow-sync.so exec ${QEMU:-qemu-system-x86_64} "\$@"
+	END
+	chmod 755 "$work/slow-qemu"
+}
+
+test_fs_suspend() {
+	make_slow_qemu
+	"$top/build/tools/mkfs.vmemfs" -q -f "$image"
+	fast=${QEMU:-}
+	export QEMU="$work/slow-qemu"
+	sleeping_guest "vmemfs: a mount works after a suspend in the middle of its commits" fs-suspend \
+		--modules vmemfs "$script" -- \
+		-plugin "$top/build/vmemstore.so" -device "$(store ,flush-in-vcpu=off)"
+	QEMU=$fast
+}
+
+test_no_memory() {
+	rm "$image"
+	truncate -s 48G "$image"
+	guest "a store that needs more memory than the guest has is refused with one line" no-memory \
+		--mem 600 "$script" -- \
+		-plugin "$top/build/vmemstore.so" -device "$(store ,prealloc=off)"
+}
+
 mkdir "$work/files"
 head -c 1000000 /dev/urandom >"$work/files/random"
-[ $# -gt 0 ] || set -- disk api ext4 readonly flush-error fs-flush-error unbind suspend
+[ $# -gt 0 ] || set -- disk api ext4 readonly flush-error fs-flush-error unbind suspend \
+	fs-suspend no-memory
 for name in "$@"; do
 	script=$top/tests/guest/driver-$name.sh
 	[ -e "$script" ] || { echo "driver-test: no test '$name'" >&2 && exit 1; }

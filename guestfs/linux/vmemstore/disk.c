@@ -14,6 +14,7 @@
 #include <linux/memory_hotplug.h>
 #include <linux/memregion.h>
 #include <linux/memremap.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/pfn_t.h>
 #include <linux/slab.h>
@@ -48,12 +49,32 @@ static const struct dev_pagemap_ops pagemap_ops = {
 	.memory_failure = part_failed,
 };
 
+/*
+ * Each page of the store takes a struct page of the machine's own memory.  That the
+ * kernel would find it is not enough: what is left must do for all the rest.
+ */
+static int check_memory(struct vmemstore *store, u64 bytes)
+{
+	u64 need = PHYS_PFN(bytes) * sizeof(struct page);
+	u64 have = PFN_PHYS((u64)max(si_mem_available(), 0L));
+
+	if (need + PFN_PHYS((u64)totalram_pages()) / 16 <= have)
+		return 0;
+	dev_err(&store->vdev->dev, "%llu MiB of store need %llu MiB of this machine's memory, which has %llu MiB available: give it more memory, or a smaller store\n",
+		bytes >> 20, DIV_ROUND_UP_ULL(need, SZ_1M), have >> 20);
+	return -ENOMEM;
+}
+
 /* Kernel memory is one piece, however many parts there are. */
 static int map_part(struct vmemstore *store, u64 start, u64 end)
 {
-	struct part *part = kzalloc(sizeof(*part), GFP_KERNEL);
+	struct part *part;
 	void *addr;
+	int ret = check_memory(store, end - start);
 
+	if (ret)
+		return ret;
+	part = kzalloc(sizeof(*part), GFP_KERNEL);
 	if (!part)
 		return -ENOMEM;
 	part->pgmap.type = MEMORY_DEVICE_FS_DAX;
@@ -122,7 +143,8 @@ static int take_memory(struct vmemstore *store)
 	}
 	ret = map_part(store, 0, store->size);
 	if (ret) {
-		dev_err(&store->vdev->dev, "cannot map the store (%d)\n", ret);
+		if (ret != -ENOMEM)
+			dev_err(&store->vdev->dev, "cannot map the store (%d)\n", ret);
 		give_memory(store);
 	}
 	return ret;

@@ -76,6 +76,7 @@ struct vmemstore {
 	spinlock_t lock;
 	struct virtqueue *vq;		/* NULL while there is none */
 	bool gone;			/* the device is being or was removed */
+	bool suspended;			/* requests wait for the resume */
 	bool failed;			/* a flush failed: sticky; read without the lock */
 	struct list_head free_slots;
 	unsigned int nr_free;
@@ -123,6 +124,10 @@ int vmemstore_slots_alloc(struct vmemstore *store);
 void vmemstore_slots_free(struct vmemstore *store);
 int vmemstore_queue_start(struct vmemstore *store);
 void vmemstore_queue_stop(struct vmemstore *store);
+/* Lets requests in flight end, and later ones wait, until the machine is awake again. */
+void vmemstore_queue_suspend(struct vmemstore *store);
+/* After vmemstore_queue_start(); if that has failed, all fail with -ENODEV from now on. */
+void vmemstore_queue_resume(struct vmemstore *store, bool works);
 bool vmemstore_queue_broken(struct vmemstore *store);
 
 /* sysfs.c */

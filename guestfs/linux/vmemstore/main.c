@@ -269,7 +269,7 @@ static int vmemstore_freeze(struct virtio_device *vdev)
 	struct vmemstore *store = vdev->priv;
 
 	cancel_work_sync(&store->config_work);
-	vmemstore_queue_stop(store);
+	vmemstore_queue_suspend(store);
 	return 0;
 }
 
@@ -279,12 +279,11 @@ static int vmemstore_restore(struct virtio_device *vdev)
 	int ret;
 
 	ret = vmemstore_queue_start(store);
+	if (!ret)
+		virtio_device_ready(vdev);
+	vmemstore_queue_resume(store, !ret);
 	if (ret)
 		return ret;
-	virtio_device_ready(vdev);
-	spin_lock_irq(&store->lock);
-	store->gone = false;
-	spin_unlock_irq(&store->lock);
 	/* The device has forgotten it, and what has changed meanwhile was not told. */
 	vmemstore_disk_say_use(store, true);
 	queue_work(system_freezable_wq, &store->config_work);

@@ -107,13 +107,19 @@ static void request_done(struct virtqueue *vq)
 	spin_unlock_irqrestore(&store->lock, flags);
 }
 
-static int store_error(struct vmemstore *store)
+static int store_error(const struct vmemstore *store)
 {
 	if (store->gone || !store->vq)
 		return -ENODEV;
 	if (store->failed || virtqueue_is_broken(store->vq))
 		return -EIO;
 	return 0;
+}
+
+/* A machine that sleeps does nothing: who comes then waits until it wakes up. */
+static bool may_go_on(const struct vmemstore *store)
+{
+	return !store->suspended && (store_error(store) || !list_empty(&store->free_slots));
 }
 
 static void slot_fill_ranges(struct vmemstore_slot *slot, u32 type, unsigned int nr)
@@ -192,9 +198,7 @@ static int run_request(struct vmemstore *store, u32 type,
 	int ret;
 
 	spin_lock_irq(&store->lock);
-	wait_event_lock_irq(store->slot_wait,
-			    store_error(store) || !list_empty(&store->free_slots),
-			    store->lock);
+	wait_event_lock_irq(store->slot_wait, may_go_on(store), store->lock);
 	ret = store_error(store);
 	if (ret) {
 		spin_unlock_irq(&store->lock);
@@ -400,6 +404,27 @@ void vmemstore_queue_stop(struct vmemstore *store)
 	spin_unlock_irq(&store->lock);
 
 	store->vdev->config->del_vqs(store->vdev);
+}
+
+void vmemstore_queue_suspend(struct vmemstore *store)
+{
+	spin_lock_irq(&store->lock);
+	store->suspended = true;
+	/* The device answers still; a flush that is cut off would count as failed. */
+	wait_event_lock_irq(store->slot_wait,
+			    store->nr_free == store->nr_slots || virtqueue_is_broken(store->vq),
+			    store->lock);
+	spin_unlock_irq(&store->lock);
+	vmemstore_queue_stop(store);
+}
+
+void vmemstore_queue_resume(struct vmemstore *store, bool works)
+{
+	spin_lock_irq(&store->lock);
+	store->gone = !works;
+	store->suspended = false;
+	wake_up_all(&store->slot_wait);
+	spin_unlock_irq(&store->lock);
 }
 
 bool vmemstore_queue_broken(struct vmemstore *store)
