@@ -6,7 +6,7 @@ set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/.." && pwd)
-all="files names attrs mmap space mount grow stress hostile"
+all="files names attrs mmap pins sync space mount grow stress hostile"
 
 usage() {
 	cat <<HELP

@@ -222,6 +222,13 @@ static inline void vmemfs_set_uuid(struct super_block *sb, const u8 *uuid)
 #define vmemfs_splice_read	generic_file_splice_read
 #endif
 
+/* References to a page of a DAX disk that nobody holds. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+#define VMEMFS_DAX_PAGE_FREE	0
+#else
+#define VMEMFS_DAX_PAGE_FREE	1
+#endif
+
 /* The size of a fault: an order since 6.6. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
 typedef unsigned int vmemfs_fault_order;

@@ -20,6 +20,7 @@ for property in \
 	"self:a write from a mapping of the file itself works" \
 	"direct-into:reading another file into a mapping works" \
 	"mtime:a store through a mapping moves mtime" \
+	"mtime-again:each store that an msync follows moves mtime" \
 	"huge:a mapping of 8 MiB is written and read in full" \
 	"refill:a mapping of a truncated and rewritten file shows the new contents" \
 	"threads:stores of several threads with msync between are all there"; do
@@ -64,6 +65,12 @@ msync_truncated() {
 	fsprobe mmap flush-truncated mm.cut "/sys/fs/vmemfs/${DEV##*/}/flush_bytes"
 }
 check "each msync flushes also in the block that a truncation has cut" msync_truncated
+
+huge_cut() {
+	[ "$DURABILITY" = host ] || return 0
+	fsprobe mmap flush-huge-cut mm.hcut "/sys/fs/vmemfs/${DEV##*/}/flush_bytes"
+}
+check "each fsync flushes what is stored before the cut of a truncated huge page" huge_cut
 
 after_remount() {
 	remount_fresh

@@ -242,6 +242,30 @@ handles() {
 }
 check "a file is opened by handle, and a handle of a removed file is stale" handles
 
+stale_handles() {
+	fsprobe stale-handles "$MNT" 400 0x12345678
+	fsprobe stale-handles "$MNT" 400 0
+	touch still-writable
+	rm still-writable
+}
+check "handles are refused, or open, while files of their numbers are made" stale_handles
+
+directory_handles() {
+	mkdir -p "$MNT/hd/a/b"
+	fsprobe save-handle "$MNT/hd/a/b" /tmp/handle
+	remount_fresh
+	fsprobe open-handle "$MNT" /tmp/handle "$MNT/hd/a/b"
+	rm -r "$MNT/hd"
+}
+cd /
+check "a directory is opened by handle when nobody has looked up its name" directory_handles
+cd "$MNT" || exit 1
+
+chmod_moving() {
+	fsprobe chmod-moving 20000
+}
+check "chmod of a directory that is being renamed is not lost" chmod_moving
+
 after_remount() {
 	remount_fresh
 	cd "$MNT"

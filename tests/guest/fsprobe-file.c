@@ -434,6 +434,17 @@ static void cmd_is_dax(char **argv)	/* FILE */
 		wrong("not DAX");
 }
 
+static void cmd_write_sync(char **argv)	/* PATH LENGTH */
+{
+	size_t len = (size_t)number(argv[1]);
+	char *buf = calloc(1, len);
+
+	if (!buf)
+		wrong("out of memory");
+	write_at(open_file(argv[0], O_WRONLY | O_SYNC), buf, len, 0);
+	free(buf);
+}
+
 static void cmd_freeze(char **argv)	/* MOUNT POINT */
 {
 	int fd = open_file(argv[0], O_RDONLY);
@@ -568,6 +579,7 @@ const struct command file_commands[] = {
 	{ "write-to-rdonly", 1, cmd_write_to_rdonly },
 	{ "unlinked", 1, cmd_unlinked },
 	{ "fsync", 1, cmd_fsync },
+	{ "write-sync", 2, cmd_write_sync },
 	{ "syncfs", 1, cmd_syncfs },
 	{ "fdatasync", 1, cmd_fdatasync },
 	{ "overwrite-fsync", 3, cmd_overwrite_fsync },

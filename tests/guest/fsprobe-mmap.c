@@ -479,6 +479,52 @@ static void map_flush_truncated(char **argv)	/* FILE COUNTER */
 	}
 }
 
+/* A huge entry goes as a whole when a truncation cuts it: what is before the cut is watched anew. */
+static void map_flush_huge_cut(char **argv)	/* FILE COUNTER */
+{
+	size_t len = 4 << 20;
+	int fd = make_filled(argv[0], len, 1), i;
+	char *whole = map_shared(fd, len), *part = map_shared(fd, 64 << 10);
+	long long before;
+
+	whole[0] = 1;
+	whole[len / 2] = 1;
+	part[0] = 2;
+	do_msync(whole, len);
+	part[0] = 3;
+	if (ftruncate(fd, 1 << 20))
+		fail("ftruncate");
+	for (i = 0; i < 5; i++) {
+		before = counter(argv[1]);
+		part[i] = (char)(i + 4);
+		if (fsync(fd))
+			fail("fsync");
+		if (counter(argv[1]) < before + PAGE)
+			wrong("fsync %d flushed nothing", i);
+	}
+}
+
+static void map_mtime_again(char **argv)
+{
+	int fd = make_filled(argv[0], 2 * PAGE, 5), i;
+	char *p = map_shared(fd, 2 * PAGE);
+	struct stat before, after;
+
+	for (i = 0; i < 4; i++) {
+		if (fstat(fd, &before))
+			fail("fstat");
+		/* The clock of the file times is that of the timer. */
+		usleep(50000);
+		p[i % 2 * PAGE] = (char)i;
+		do_msync(p, 2 * PAGE);
+		if (fstat(fd, &after))
+			fail("fstat");
+		if (before.st_mtim.tv_sec == after.st_mtim.tv_sec &&
+		    before.st_mtim.tv_nsec == after.st_mtim.tv_nsec)
+			wrong("mtime did not move with store %d", i);
+	}
+}
+
 static void cmd_mmap_full(char **argv)	/* FILE */
 {
 	int fd = make_file(argv[0], 64 << 20);
@@ -525,6 +571,8 @@ static const struct command maps[] = {
 	{ "refill", 1, map_refill },
 	{ "threads", 1, map_threads },
 	{ "nosync", 1, map_nosync },
+	{ "flush-huge-cut", 2, map_flush_huge_cut },
+	{ "mtime-again", 1, map_mtime_again },
 	{ "flush-again", 2, map_flush_again },
 	{ "flush-truncated", 2, map_flush_truncated },
 };

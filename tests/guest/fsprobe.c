@@ -112,7 +112,8 @@ int main(int argc, char **argv)
 	if (argc < 2)
 		wrong("usage: fsprobe COMMAND [ARGUMENTS]");
 	if (!run_from(file_commands, argc, argv) && !run_from(name_commands, argc, argv) &&
-	    !run_from(mmap_commands, argc, argv) && !run_from(stress_commands, argc, argv))
+	    !run_from(mmap_commands, argc, argv) && !run_from(stress_commands, argc, argv) &&
+	    !run_from(handle_commands, argc, argv) && !run_from(pin_commands, argc, argv))
 		wrong("unknown command '%s'", argv[1]);
 	return 0;
 }

@@ -24,6 +24,8 @@ extern const struct command file_commands[];
 extern const struct command name_commands[];
 extern const struct command mmap_commands[];
 extern const struct command stress_commands[];
+extern const struct command handle_commands[];
+extern const struct command pin_commands[];
 
 /* Print errno's text (fail) or only the message (wrong), end with 1. */
 void fail(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));

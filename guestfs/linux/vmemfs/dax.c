@@ -117,6 +117,7 @@ int vmemfs_mmap(struct file *file, struct vm_area_struct *vma)
 	if (!daxdev_mapping_supported(vma, sbi->dax_dev))
 		return -EOPNOTSUPP;
 	file_accessed(file);
+	WRITE_ONCE(VMEMFS_I(file_inode(file))->mapped, true);
 	vma->vm_ops = &vmemfs_vm_ops;
 	vmemfs_vm_flags_set(vma, VM_HUGEPAGE);
 	return 0;
@@ -188,6 +189,30 @@ const struct address_space_operations vmemfs_aops = {
 
 /* ---- unmapping ---- */
 
+/*
+ * fs/dax tells this of pages that are still mapped only.  Pages are held for direct
+ * I/O, or in a pipe, when the mapping has long gone.
+ */
+struct page *vmemfs_pinned_page(struct vmemfs_sb *sbi, struct vmem_inode *core, u64 lblk)
+{
+	struct vmem_map map;
+	u64 i;
+
+	while (lblk <= VMEM_MAX_LBLK && !vmem_map(core, lblk, VMEM_MAX_LBLK, &map)) {
+		for (i = 0; map.pblk && i < map.nr; i++) {
+			u64 offset = (map.pblk + i) << VMEM_BLOCK_SHIFT;
+			struct page *page = virt_to_page(sbi->store.base + offset);
+
+			if (page_ref_count(page) != VMEMFS_DAX_PAGE_FREE)
+				return page;
+			if (!(i % 4096))
+				cond_resched();
+		}
+		lblk = map.lblk + map.nr;
+	}
+	return NULL;
+}
+
 static void wait_unlocked(struct inode *inode)
 {
 	filemap_invalidate_unlock(inode->i_mapping);
@@ -195,52 +220,82 @@ static void wait_unlocked(struct inode *inode)
 	filemap_invalidate_lock(inode->i_mapping);
 }
 
-/* A page of the store that is in nobody's hands has one reference. */
-static int break_layouts(struct inode *inode, loff_t from)
+/* Nobody comes to hold a page without its being mapped. */
+static int wait_to_free(struct inode *inode, pgoff_t start)
 {
+	struct vmemfs_sb *sbi = VMEMFS_SB(inode->i_sb);
 	struct page *page;
 	int err = 0;
 
-	while (!err) {
-		page = dax_layout_busy_page_range(inode->i_mapping, from, LLONG_MAX);
+	while (!err && VMEMFS_I(inode)->mapped) {
+		unmap_mapping_pages(inode->i_mapping, start, ULONG_MAX - start, false);
+		page = vmemfs_pinned_page(sbi, vmemfs_core(inode), start);
 		if (!page)
-			return 0;
-		err = ___wait_var_event(&page->_refcount, atomic_read(&page->_refcount) == 1,
+			break;
+		err = ___wait_var_event(&page->_refcount,
+					page_ref_count(page) == VMEMFS_DAX_PAGE_FREE,
 					TASK_INTERRUPTIBLE, 0, 0, wait_unlocked(inode));
 	}
 	return err;
 }
 
-int vmemfs_unmap_from(struct inode *inode, loff_t from)
+/* The first page of the entry for that page: a huge one may begin before it. */
+static pgoff_t entry_start(struct address_space *mapping, pgoff_t index)
+{
+	XA_STATE(xas, &mapping->i_pages, index);
+	void *entry;
+
+	rcu_read_lock();
+	do {
+		entry = xas_load(&xas);
+	} while (xas_retry(&xas, entry));
+	if (entry)
+		index = round_down(index, 1UL << xa_get_order(xas.xa, index));
+	rcu_read_unlock();
+	return index;
+}
+
+int vmemfs_unmap_from(struct inode *inode, loff_t from, bool frees)
 {
 	struct address_space *mapping = inode->i_mapping;
-	loff_t start = round_down(from, PAGE_SIZE);
+	pgoff_t cut = from >> PAGE_SHIFT, start;
 	int err;
 
-	if (mapping_empty(mapping) && !mapping_mapped(mapping))
+	if (!VMEMFS_I(inode)->mapped)
 		return 0;
-	err = break_layouts(inode, start);
-	if (err)
-		return err;
-	/* The block that stays keeps its private copies; those beyond lose them. */
-	unmap_mapping_range(mapping, start, PAGE_SIZE, 0);
+	do {
+		start = entry_start(mapping, cut);
+		err = frees ? wait_to_free(inode, start) : 0;
+		if (err)
+			return err;
+	} while (start != entry_start(mapping, cut));
+	/*
+	 * Its entry goes, too, for the core may move the block.  All that the entry covers is
+	 * unmapped, or stores there would be found by no fsync.  What stays keeps its
+	 * private copies; those beyond are lost.
+	 */
+	unmap_mapping_pages(mapping, start, cut - start + 1, false);
 	unmap_mapping_range(mapping, round_up(from, PAGE_SIZE), 0, 1);
-	/* Its entry goes, too, for the core may move it; a huge entry reaches before it. */
-	mark_dirty_entries(mapping, start >> PAGE_SHIFT, start >> PAGE_SHIFT);
-	truncate_inode_pages(mapping, start);
+	mark_dirty_entries(mapping, start, cut);
+	truncate_inode_pages(mapping, (loff_t)start << PAGE_SHIFT);
 	return 0;
 }
 
-void vmemfs_wait_unpinned(struct inode *inode)
+bool vmemfs_empty_mapping(struct inode *inode)
 {
-	struct address_space *mapping = inode->i_mapping;
-	struct page *page;
+	struct vmemfs_sb *sbi = VMEMFS_SB(inode->i_sb);
+	struct vmem_inode *core = vmemfs_core(inode);
+	bool pinned;
 
-	while (!mapping_empty(mapping) && dax_mapping(mapping)) {
-		page = dax_layout_busy_page(mapping);
-		if (!page)
-			return;
-		___wait_var_event(&page->_refcount, atomic_read(&page->_refcount) == 1,
-				  TASK_UNINTERRUPTIBLE, 0, 0, schedule());
+	pinned = VMEMFS_I(inode)->mapped && core->fs && vmemfs_pinned_page(sbi, core, 0);
+	/* With links, it is an unmount: the next mount may free its blocks. */
+	if (pinned && inode->i_nlink)
+		pinned = !vmemfs_wait_unpinned(sbi, core);
+	if (pinned) {
+		/* Truncation would take it for a bug.  Clean entries can be left behind. */
+		(void)filemap_write_and_wait(&inode->i_data);
+		(void)invalidate_inode_pages2(&inode->i_data);
 	}
+	truncate_inode_pages_final(&inode->i_data);
+	return pinned;
 }

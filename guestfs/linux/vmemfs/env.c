@@ -136,7 +136,7 @@ static void env_kick(const struct vmem_env *env)
 
 	/* While mounting or stopping: remember it for vmemfs_work_start(). */
 	if (test_bit(VMEMFS_SB_WORKING, &sbi->flags))
-		queue_work(system_unbound_wq, &sbi->checkpoint_work);
+		queue_work(vmemfs_wq, &sbi->checkpoint_work);
 	else
 		set_bit(VMEMFS_SB_KICKED, &sbi->flags);
 }
@@ -161,7 +161,7 @@ static void checkpoint_worker(struct work_struct *work)
 static void queue_commit(struct vmemfs_sb *sbi)
 {
 	if (sbi->commit_seconds && test_bit(VMEMFS_SB_WORKING, &sbi->flags))
-		mod_delayed_work(system_unbound_wq, &sbi->commit_work,
+		mod_delayed_work(vmemfs_wq, &sbi->commit_work,
 				 sbi->commit_seconds * HZ);
 }
 
@@ -180,7 +180,8 @@ void vmemfs_work_start(struct vmemfs_sb *sbi)
 		return;
 	set_bit(VMEMFS_SB_WORKING, &sbi->flags);
 	if (test_and_clear_bit(VMEMFS_SB_KICKED, &sbi->flags))
-		queue_work(system_unbound_wq, &sbi->checkpoint_work);
+		queue_work(vmemfs_wq, &sbi->checkpoint_work);
+	queue_delayed_work(vmemfs_wq, &sbi->orphan_work, 0);
 	/* In the other domains a call is durable when it returns. */
 	if (vmem_get_domain(sbi->fs) == VMEM_DOMAIN_HOST)
 		queue_commit(sbi);
@@ -189,6 +190,7 @@ void vmemfs_work_start(struct vmemfs_sb *sbi)
 void vmemfs_work_stop(struct vmemfs_sb *sbi)
 {
 	clear_bit(VMEMFS_SB_WORKING, &sbi->flags);
+	cancel_delayed_work_sync(&sbi->orphan_work);
 	cancel_delayed_work_sync(&sbi->commit_work);
 	/* Last, because a commit may ask for a checkpoint. */
 	cancel_work_sync(&sbi->checkpoint_work);
@@ -214,4 +216,5 @@ void vmemfs_env_init(struct vmemfs_sb *sbi)
 	};
 	INIT_DELAYED_WORK(&sbi->commit_work, commit_worker);
 	INIT_WORK(&sbi->checkpoint_work, checkpoint_worker);
+	vmemfs_orphans_init(sbi);
 }

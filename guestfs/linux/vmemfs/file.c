@@ -124,17 +124,18 @@ static loff_t vmemfs_llseek(struct file *file, loff_t offset, int whence)
 }
 
 /*
- * In the domain guest a store is durable when it has retired, mapped or not.
- * In the others, what was stored through mappings is found, and its pages are
- * protected, before the core flushes: a store after that faults and is found
- * by the next fsync.
+ * What was stored through mappings is found, and its pages are protected, before the
+ * core flushes: a store after that faults and is found by the next fsync.  In
+ * the domain guest a store is durable when it has retired, but mtime moves with
+ * such a fault.
  */
 int vmemfs_fsync(struct file *file, loff_t start, loff_t end, int datasync)
 {
 	struct inode *inode = file_inode(file);
 	int err;
 
-	if (vmem_get_domain(VMEMFS_SB(inode->i_sb)->fs) != VMEM_DOMAIN_GUEST) {
+	if (vmem_get_domain(VMEMFS_SB(inode->i_sb)->fs) != VMEM_DOMAIN_GUEST ||
+	    mapping_tagged(file->f_mapping, PAGECACHE_TAG_DIRTY)) {
 		err = file_write_and_wait_range(file, start, end);
 		if (err)
 			return err;

@@ -46,6 +46,14 @@ void vmemfs_sync_data_attr(struct inode *inode)
 	set_data_attr(inode, &attr);
 }
 
+void vmemfs_sync_ctime(struct inode *inode)
+{
+	struct vmem_attr attr;
+
+	vmem_getattr(vmemfs_core(inode), &attr);
+	vmemfs_set_ctime(inode, ns_to_timespec64(attr.ctime));
+}
+
 void vmemfs_sync_attr(struct inode *inode)
 {
 	struct vmem_attr attr;
@@ -90,7 +98,7 @@ static int set_size(struct inode *inode, loff_t size)
 
 	filemap_invalidate_lock(mapping);
 	/* Stores past the end through a mapping would survive growth, too. */
-	err = vmemfs_unmap_from(inode, min(old, size));
+	err = vmemfs_unmap_from(inode, min(old, size), size < old);
 	if (!err)
 		err = vmem_truncate(vmemfs_core(inode), size);
 	if (err && size < old)
@@ -129,15 +137,11 @@ static int set_attr(struct inode *inode, unsigned int ia_valid)
 	return which ? vmem_setattr(vmemfs_core(inode), which, &attr) : 0;
 }
 
-int vmemfs_setattr(vmemfs_idmap *idmap, struct dentry *dentry, struct iattr *attr)
+static int change_attr(vmemfs_idmap *idmap, struct inode *inode, struct iattr *attr)
 {
-	struct inode *inode = d_inode(dentry);
 	unsigned int ia_valid;
 	int err;
 
-	err = setattr_prepare(idmap, dentry, attr);
-	if (err)
-		return err;
 	if ((attr->ia_valid & ATTR_SIZE) && attr->ia_size == i_size_read(inode)) {
 		attr->ia_valid |= ATTR_MTIME | ATTR_CTIME;
 	} else if (attr->ia_valid & ATTR_SIZE) {
@@ -156,6 +160,18 @@ int vmemfs_setattr(vmemfs_idmap *idmap, struct dentry *dentry, struct iattr *att
 	setattr_copy(idmap, inode, attr);
 	err = set_attr(inode, ia_valid);
 	vmemfs_sync_attr(inode);
+	return err;
+}
+
+int vmemfs_setattr(vmemfs_idmap *idmap, struct dentry *dentry, struct iattr *attr)
+{
+	struct inode *inode = d_inode(dentry);
+	int err = setattr_prepare(idmap, dentry, attr);
+
+	if (!err)
+		err = change_attr(idmap, inode, attr);
+	if (!err && IS_SYNC(inode))
+		err = vmem_fsync(vmemfs_core(inode), false);
 	return err;
 }
 
@@ -238,19 +254,55 @@ static int read_inode(struct inode *inode)
 		core->fs = NULL;
 		return err;
 	}
+	/*
+	 * No name leads to it, and whoever has it open has it in the hash: it is one
+	 * that is being made, or that waits to be freed.  Putting it would free it.
+	 */
+	if (!vmem_get32(core->raw.nlink)) {
+		core->fs = NULL;
+		return -ESTALE;
+	}
 	if (vmem_size(core) > inode->i_sb->s_maxbytes)
 		return vmemfs_corrupt(inode->i_sb, inode->i_ino, "size beyond the maximum");
 	vmemfs_sync_attr(inode);
 	return set_operations(inode, core_rdev(inode));
 }
 
+static bool is_hashed(struct super_block *sb, u64 ino)
+{
+	bool found;
+
+	rcu_read_lock();
+	found = find_inode_by_ino_rcu(sb, ino);
+	rcu_read_unlock();
+	return found;
+}
+
+/* iget_locked() says the same of an inode that is just being made as of memory that is short. */
+static struct inode *get_locked(struct super_block *sb, u64 ino)
+{
+	struct inode *inode;
+	int tries;
+
+	for (tries = 0; tries < 100; tries++) {
+		inode = iget_locked(sb, ino);
+		if (inode)
+			return inode;
+		if (is_hashed(sb, ino))
+			return ERR_PTR(-ESTALE);
+		/* It may have been made, and removed, meanwhile. */
+		cond_resched();
+	}
+	return ERR_PTR(-ENOMEM);
+}
+
 struct inode *vmemfs_iget(struct super_block *sb, u64 ino)
 {
-	struct inode *inode = iget_locked(sb, ino);
+	struct inode *inode = get_locked(sb, ino);
 	int err;
 
-	if (!inode)
-		return ERR_PTR(-ENOMEM);
+	if (IS_ERR(inode))
+		return inode;
 	if (!(inode->i_state & I_NEW))
 		return inode;
 	err = read_inode(inode);
@@ -279,32 +331,65 @@ struct inode *vmemfs_new_inode(vmemfs_idmap *idmap, struct inode *dir, umode_t m
 	return inode;
 }
 
-int vmemfs_inode_made(struct inode *inode)
+void vmemfs_discard_new(struct inode *inode)
 {
+	vmemfs_core(inode)->fs = NULL;
+	iput(inode);
+}
+
+/*
+ * The number is in use from the moment the core has made the inode.  Whoever has
+ * an old handle of that number, or guesses one, may have the inode read, and
+ * in the hash, before we come: that one is the file then, as good as ours.
+ */
+struct inode *vmemfs_inode_made(struct inode *inode)
+{
+	struct inode *other;
 	int err;
 
 	inode->i_ino = vmemfs_core(inode)->ino;
 	vmemfs_sync_attr(inode);
 	err = set_operations(inode, core_rdev(inode));
-	if (err)
-		return err;
-	if (insert_inode_locked(inode) < 0)
-		return vmemfs_corrupt(inode->i_sb, inode->i_ino, "in use, but marked free");
-	return 0;
+	if (err) {
+		iput(inode);
+		return ERR_PTR(err);
+	}
+	while (insert_inode_locked(inode) < 0) {
+		other = ilookup(inode->i_sb, inode->i_ino);
+		if (!other)
+			continue;	/* gone again */
+		vmemfs_discard_new(inode);
+		return other;
+	}
+	return inode;
+}
+
+static void put_core(struct inode *inode, bool pinned)
+{
+	struct vmem_inode *core = vmemfs_core(inode);
+	struct super_block *sb = inode->i_sb;
+
+	if (inode->i_nlink) {
+		(void)vmem_iput(core);
+		return;
+	}
+	/* Waiting for the thaw could keep those waiting who are to bring it. */
+	if (pinned || !sb_start_intwrite_trylock(sb)) {
+		vmemfs_free_later(VMEMFS_SB(sb), core);
+		return;
+	}
+	/* Blocks that could not be freed are freed by the unmount: it is an orphan. */
+	(void)vmem_iput(core);
+	sb_end_intwrite(sb);
 }
 
 void vmemfs_evict_inode(struct inode *inode)
 {
-	struct vmem_inode *core = vmemfs_core(inode);
+	bool pinned = vmemfs_empty_mapping(inode);
 
-	/* Its blocks will hold other files: nobody may store into them any more. */
-	if (!inode->i_nlink)
-		vmemfs_wait_unpinned(inode);
-	truncate_inode_pages_final(&inode->i_data);
 	clear_inode(inode);
-	/* Blocks that could not be freed are found by the next mount: it is an orphan. */
-	if (core->fs)
-		(void)vmem_iput(core);
+	if (vmemfs_core(inode)->fs)
+		put_core(inode, pinned);
 }
 
 const struct inode_operations vmemfs_file_inode_ops = {

@@ -10,8 +10,9 @@
 #include "vmemfs_ioctl.h"
 
 /* FITRIM of fstrim(8): give free blocks back to the host. */
-static long trim(struct super_block *sb, struct fstrim_range __user *arg)
+static long trim(struct file *file, struct fstrim_range __user *arg)
 {
+	struct super_block *sb = file_inode(file)->i_sb;
 	struct fstrim_range range;
 	u64 trimmed;
 	int err;
@@ -22,7 +23,12 @@ static long trim(struct super_block *sb, struct fstrim_range __user *arg)
 		return -EOPNOTSUPP;
 	if (copy_from_user(&range, arg, sizeof(range)))
 		return -EFAULT;
+	/* A frozen image stays as it is. */
+	err = mnt_want_write_file(file);
+	if (err)
+		return err;
 	err = vmem_trim(VMEMFS_SB(sb)->fs, range.start, range.len, range.minlen, &trimmed);
+	mnt_drop_write_file(file);
 	if (err)
 		return err;
 	range.len = trimmed;
@@ -72,7 +78,7 @@ long vmemfs_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 
 	switch (cmd) {
 	case FITRIM:
-		return trim(sb, (struct fstrim_range __user *)arg);
+		return trim(file, (struct fstrim_range __user *)arg);
 	/* The number says long, every file system stores an int. */
 	case FS_IOC_GETVERSION:
 		return put_user(file_inode(file)->i_generation, (int __user *)arg);

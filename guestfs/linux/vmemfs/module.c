@@ -8,6 +8,7 @@
 #include "vmemfs.h"
 
 static struct kmem_cache *inode_cache;
+struct workqueue_struct *vmemfs_wq;
 
 static void init_once(void *p)
 {
@@ -24,6 +25,7 @@ struct inode *vmemfs_alloc_inode(struct super_block *sb)
 		return NULL;
 	memset(&vi->core, 0, sizeof(vi->core));
 	vi->btime = 0;
+	vi->mapped = false;
 	return &vi->vfs_inode;
 }
 
@@ -53,9 +55,10 @@ static int __init vmemfs_init(void)
 					SLAB_RECLAIM_ACCOUNT | SLAB_ACCOUNT, init_once);
 	if (!inode_cache)
 		return -ENOMEM;
-	err = vmemfs_sysfs_init();
+	vmemfs_wq = alloc_workqueue("vmemfs", WQ_UNBOUND | WQ_FREEZABLE | WQ_MEM_RECLAIM, 0);
+	err = vmemfs_wq ? vmemfs_sysfs_init() : -ENOMEM;
 	if (err)
-		goto out_cache;
+		goto out_wq;
 	err = register_filesystem(&vmemfs_type);
 	if (err)
 		goto out_sysfs;
@@ -63,7 +66,9 @@ static int __init vmemfs_init(void)
 
 out_sysfs:
 	vmemfs_sysfs_exit();
-out_cache:
+out_wq:
+	if (vmemfs_wq)
+		destroy_workqueue(vmemfs_wq);
 	kmem_cache_destroy(inode_cache);
 	return err;
 }
@@ -72,6 +77,7 @@ static void __exit vmemfs_exit(void)
 {
 	unregister_filesystem(&vmemfs_type);
 	vmemfs_sysfs_exit();
+	destroy_workqueue(vmemfs_wq);
 	/* Inodes are freed by RCU. */
 	rcu_barrier();
 	kmem_cache_destroy(inode_cache);

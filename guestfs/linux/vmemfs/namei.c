@@ -24,22 +24,48 @@ static struct dentry *vmemfs_lookup(struct inode *dir, struct dentry *dentry,
 	return d_splice_alias(lookup_inode(dir, &dentry->d_name), dentry);
 }
 
+/* With -o sync or -o dirsync, or such a flag of the directory.  The record concerns both. */
+static int sync_names(struct inode *dir, struct inode *other)
+{
+	return IS_DIRSYNC(dir) || IS_DIRSYNC(other) ? vmem_fsync(vmemfs_core(dir), false) : 0;
+}
+
+/*
+ * A directory has one dentry: if a handle has given it one, that comes here, and ours
+ * stays empty, as mkdir() may leave it.
+ */
+static void attach(struct dentry *dentry, struct inode *inode)
+{
+	struct dentry *alias;
+
+	if (!S_ISDIR(inode->i_mode)) {
+		d_instantiate(dentry, inode);
+		return;
+	}
+	d_drop(dentry);
+	alias = d_splice_alias(inode, dentry);
+	if (!IS_ERR(alias))
+		dput(alias);
+}
+
 /* The core has made the inode (err = 0), or not: give it to the dentry or back. */
 static int finish_new(struct inode *dir, struct dentry *dentry, struct inode *inode, int err)
 {
+	struct inode *made;
+
 	if (err) {
-		vmemfs_core(inode)->fs = NULL;
-		iput(inode);
+		vmemfs_discard_new(inode);
 		return err;
 	}
 	vmemfs_sync_attr(dir);
-	err = vmemfs_inode_made(inode);
-	if (err) {
-		iput(inode);
-		return err;
-	}
-	d_instantiate_new(dentry, inode);
-	return 0;
+	made = vmemfs_inode_made(inode);
+	if (IS_ERR(made))
+		return PTR_ERR(made);
+	if (made == inode)
+		d_instantiate_new(dentry, made);
+	else
+		attach(dentry, made);
+	return sync_names(dir, dir);
 }
 
 static int make_node(vmemfs_idmap *idmap, struct inode *dir, struct dentry *dentry,
@@ -98,14 +124,14 @@ static int vmemfs_tmpfile(vmemfs_idmap *idmap, struct inode *dir, struct file *f
 	if (!inode)
 		return -ENOMEM;
 	err = vmem_tmpfile(VMEMFS_SB(dir->i_sb)->fs, &attr, dir->i_ino, vmemfs_core(inode));
-	if (err)
-		vmemfs_core(inode)->fs = NULL;
-	else
-		err = vmemfs_inode_made(inode);
 	if (err) {
-		iput(inode);
+		vmemfs_discard_new(inode);
 		return finish_open_simple(file, err);
 	}
+	/* Without a link, no handle has brought in another one. */
+	inode = vmemfs_inode_made(inode);
+	if (IS_ERR(inode))
+		return finish_open_simple(file, PTR_ERR(inode));
 	/* d_tmpfile() takes the link away that the core has not given it. */
 	set_nlink(inode, 1);
 	d_tmpfile(file, inode);
@@ -124,7 +150,7 @@ static int vmemfs_link(struct dentry *old, struct inode *dir, struct dentry *den
 	vmemfs_sync_attr(inode);
 	ihold(inode);
 	d_instantiate(dentry, inode);
-	return 0;
+	return sync_names(dir, dir);
 }
 
 static int vmemfs_unlink(struct inode *dir, struct dentry *dentry)
@@ -137,7 +163,7 @@ static int vmemfs_unlink(struct inode *dir, struct dentry *dentry)
 		return err;
 	vmemfs_sync_attr(dir);
 	vmemfs_sync_attr(inode);
-	return 0;
+	return sync_names(dir, dir);
 }
 
 static int vmemfs_rmdir(struct inode *dir, struct dentry *dentry)
@@ -150,7 +176,7 @@ static int vmemfs_rmdir(struct inode *dir, struct dentry *dentry)
 		return err;
 	vmemfs_sync_attr(dir);
 	vmemfs_sync_attr(inode);
-	return 0;
+	return sync_names(dir, dir);
 }
 
 static int vmemfs_rename(vmemfs_idmap *idmap, struct inode *from_dir, struct dentry *from,
@@ -169,10 +195,13 @@ static int vmemfs_rename(vmemfs_idmap *idmap, struct inode *from_dir, struct den
 	vmemfs_sync_attr(from_dir);
 	if (to_dir != from_dir)
 		vmemfs_sync_attr(to_dir);
-	vmemfs_sync_attr(inode);
-	if (victim)
+	/* The VFS has not locked what moves; its mode may be changing just now. */
+	vmemfs_sync_ctime(inode);
+	if (victim && (flags & RENAME_EXCHANGE))
+		vmemfs_sync_ctime(victim);
+	else if (victim)
 		vmemfs_sync_attr(victim);
-	return 0;
+	return sync_names(from_dir, to_dir);
 }
 
 static_assert(VMEM_RENAME_NOREPLACE == RENAME_NOREPLACE);

@@ -173,6 +173,12 @@ static int vmemfs_fill_super(struct super_block *sb, struct fs_context *fc)
 	struct vmemfs_sb *sbi;
 	int err;
 
+	/* fs/dax maps pages, and the format has blocks of 4 KiB. */
+	if (PAGE_SIZE != VMEM_BLOCK_SIZE) {
+		errorf(fc, "this kernel has pages of %lu bytes: vmemfs needs pages of 4 KiB",
+		       PAGE_SIZE);
+		return -EINVAL;
+	}
 	if (!sb_set_blocksize(sb, VMEM_BLOCK_SIZE)) {
 		errorf(fc, "the disk cannot do blocks of 4 KiB");
 		return -EINVAL;
@@ -229,6 +235,7 @@ static int set_read_only(struct vmemfs_sb *sbi, bool read_only)
 		return err;
 	}
 	vmemfs_work_stop(sbi);
+	vmemfs_free_orphans(sbi);
 	err = vmem_remount(sbi->fs, true);
 	if (err)
 		vmemfs_work_start(sbi);
@@ -295,6 +302,7 @@ static void vmemfs_put_super(struct super_block *sb)
 	vmemfs_sysfs_remove(sbi);
 	vmemfs_store_umount(sbi);
 	vmemfs_work_stop(sbi);
+	vmemfs_orphans_end(sbi);
 	if (vmem_umount(sbi->fs))
 		pr_err("vmemfs (%s): not unmounted cleanly: the next mount recovers\n", sb->s_id);
 	vmemfs_store_close(sbi);

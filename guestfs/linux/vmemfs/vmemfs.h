@@ -42,6 +42,9 @@ struct vmemfs_sb {
 	unsigned long flags;		/* bits VMEMFS_SB_* */
 	struct delayed_work commit_work;
 	struct work_struct checkpoint_work;
+	struct delayed_work orphan_work;
+	spinlock_t orphan_lock;
+	struct list_head orphans;	/* to be freed later */
 	struct kobject kobj;		/* /sys/fs/vmemfs/DEVICE */
 	struct completion kobj_released;
 };
@@ -51,10 +54,12 @@ struct vmemfs_sb {
 #define VMEMFS_SB_KICKED	1	/* the core asked for a checkpoint before that */
 #define VMEMFS_SB_HOST_FULL	2	/* the last request for room was refused */
 #define VMEMFS_SB_DISCARD	3	/* mount option discard */
+#define VMEMFS_SB_GAVE_UP	4	/* the unmount waits for nobody any more */
 
 struct vmemfs_inode {
 	struct vmem_inode core;		/* core.fs is NULL until the core has filled it */
 	s64 btime;			/* ns; constant, so stat needs no lock */
+	bool mapped;			/* it has been: somebody may hold its pages */
 	struct inode vfs_inode;
 };
 
@@ -79,6 +84,9 @@ static inline struct vmem_name vmemfs_name(const struct qstr *qstr)
 }
 
 /* ---- super.c, module.c ---- */
+
+/* For work in the background: stops while the machine is suspended, as flushes do. */
+extern struct workqueue_struct *vmemfs_wq;
 
 extern const struct super_operations vmemfs_super_ops;
 int vmemfs_init_fs_context(struct fs_context *fc);
@@ -122,13 +130,21 @@ struct inode *vmemfs_iget(struct super_block *sb, u64 ino);
 /* A new VFS inode with owner and mode, which the core is to fill. */
 struct inode *vmemfs_new_inode(vmemfs_idmap *idmap, struct inode *dir, umode_t mode,
 			       dev_t rdev, struct vmem_attr *attr);
-/* After the core has made it: number, operations and hash.  0 or -EUCLEAN. */
-int vmemfs_inode_made(struct inode *inode);
+/*
+ * After the core has made it: number, operations and hash.  Takes the reference and
+ * returns one: of that inode, which is I_NEW, or of the one to use in its place, which
+ * a file handle has brought in first; or an ERR_PTR, -EUCLEAN.
+ */
+struct inode *vmemfs_inode_made(struct inode *inode);
+/* Forget one that the core has not made. */
+void vmemfs_discard_new(struct inode *inode);
 void vmemfs_evict_inode(struct inode *inode);
 /* Copy all attributes from the core. */
 void vmemfs_sync_attr(struct inode *inode);
 /* Copy what reads and writes change: size, blocks, mtime, ctime. */
 void vmemfs_sync_data_attr(struct inode *inode);
+/* Copy ctime: all that a rename changes, which does not lock what it moves. */
+void vmemfs_sync_ctime(struct inode *inode);
 /* Copy the number of blocks; needs no inode lock. */
 static inline void vmemfs_sync_blocks(struct inode *inode)
 {
@@ -167,11 +183,29 @@ long vmemfs_compat_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 int vmemfs_fileattr_get(struct dentry *dentry, struct fileattr *fa);
 int vmemfs_fileattr_set(vmemfs_idmap *idmap, struct dentry *dentry, struct fileattr *fa);
 /*
- * Empty the mapping from the block of `from` on, and wait for DMA to it to end.
- * The invalidate_lock is held exclusively, and dropped while waiting.
+ * Empty the mapping from the block of `from` on.  With `frees`, the blocks are about to be
+ * freed: waits until nobody holds their pages, -ERESTARTSYS after a signal.  The
+ * invalidate_lock is held exclusively, and dropped while waiting.
  */
-int vmemfs_unmap_from(struct inode *inode, loff_t from);
-/* Wait until nobody holds pages of a file that is going away. */
-void vmemfs_wait_unpinned(struct inode *inode);
+int vmemfs_unmap_from(struct inode *inode, loff_t from, bool frees);
+/*
+ * Empty the mapping of an inode that is being evicted.  True when somebody holds pages
+ * of it, for direct I/O or in a pipe, and its blocks must not be used anew yet.
+ */
+bool vmemfs_empty_mapping(struct inode *inode);
+/* Does somebody hold a page of the file, from that block on? */
+struct page *vmemfs_pinned_page(struct vmemfs_sb *sbi, struct vmem_inode *core, u64 lblk);
+
+/* ---- orphan.c: unlinked inodes that cannot be freed yet ---- */
+
+/* Nobody has it any more.  It is freed when the mount is not frozen and its pages are free. */
+void vmemfs_free_later(struct vmemfs_sb *sbi, struct vmem_inode *core);
+/* Try all of them, as the work in the background does from time to time. */
+void vmemfs_free_orphans(struct vmemfs_sb *sbi);
+/* At the unmount, which cannot be refused: wait a while.  Is nobody left who holds a page? */
+bool vmemfs_wait_unpinned(struct vmemfs_sb *sbi, struct vmem_inode *core);
+/* Before the core frees them all. */
+void vmemfs_orphans_end(struct vmemfs_sb *sbi);
+void vmemfs_orphans_init(struct vmemfs_sb *sbi);
 
 #endif /* VMEMFS_H */
