@@ -5,7 +5,7 @@
 #
 # usage: tests/libos/unikernel/run.sh [PART...]
 #
-# Parts: boots library shipped probe faults sqlite lmdb guests costs.  Kills are
+# Parts: boots library shipped probe calls faults guard sqlite lmdb guests costs.  Kills are
 # in kill.sh.  Prints TAP.
 set -eu
 
@@ -240,6 +240,19 @@ probe_native() {
 	(cd "$work" && "$bin/probe") >"$work/out" && ! grep '^not ok' "$work/out"
 }
 
+test_probe() {
+	new_store 32M
+	check "the probe passes on the host's Linux" probe_native
+	check "the same binary passes on the loader" probe_passes "$bin/probe"
+	check "static-PIE, on microvm" probe_passes -M microvm "$bin/probe-pie"
+	check "durability=guest" probe_passes -o durability=guest "$bin/probe"
+	check "a mapping is moved with all its pages, or not, when memory is used up" boot -m 64 "$bin/probe" exhaust
+	check "a CPU without optional features" probe_passes --cpu qemu64 "$bin/probe"
+	check "the store is whole afterwards" clean
+}
+
+# ---- calls: what system calls answer ----
+
 # The same lines from Linux and from the loader: Linux says what is right.
 as_linux() {
 	mkdir -p "$work/native"
@@ -264,14 +277,8 @@ random_numbers() {
 		boot "$bin/probe" random 1 && boot --cpu qemu64 "$bin/probe" random 0
 }
 
-test_probe() {
+test_calls() {
 	new_store 32M
-	check "the probe passes on the host's Linux" probe_native
-	check "the same binary passes on the loader" probe_passes "$bin/probe"
-	check "static-PIE, on microvm" probe_passes -M microvm "$bin/probe-pie"
-	check "durability=guest" probe_passes -o durability=guest "$bin/probe"
-	check "a mapping is moved with all its pages, or not, when memory is used up" boot -m 64 "$bin/probe" exhaust
-	check "a CPU without optional features" probe_passes --cpu qemu64 "$bin/probe"
 	check "system calls answer as Linux does, line by line" as_linux
 	check "and on a CPU without optional features" as_linux --cpu qemu64
 	check "a wait that nobody can end is told, and ends: status 134" \
@@ -324,6 +331,12 @@ test_faults() {
 		fault beyond_private 135 "behind the end" "fault_beyond_private+0x"
 	check "a full store: no space for a block of the file" \
 		fault full 135 "write at .*no space for a block of the file" "fault_full+0x"
+	check "the store is whole afterwards" clean
+}
+
+# What is not the program's, of the store and of the machine.
+test_guard() {
+	new_store 32M
 	for model in "" qemu64; do
 		on=${model:+, on a CPU without SMAP}
 		check "a store to the store's own address is a fault$on" \
@@ -464,7 +477,7 @@ test_costs() {
 	size "$top/build/libos/bare/loader.elf" | awk 'END { print "# loader.elf, all of it: text " $1 ", data " $2 ", bss " $3 }'
 }
 
-for part in ${*:-boots library shipped probe faults sqlite lmdb guests costs}; do
+for part in ${*:-boots library shipped probe calls faults guard sqlite lmdb guests costs}; do
 	test_"$part"
 done
 echo "1..$count"
