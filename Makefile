@@ -90,6 +90,10 @@ check-qemu10: build ## the device with QEMU 10.0, Debian 13's own and one built 
 	@tests/deps tests/qemu10/packages.txt
 	@tests/qemu10/run
 
+check-debug-kernel: build build/tests/ackload ## guest suites on kernels with KASAN, lockdep and KCSAN, built first: hours; resumable
+	@tests/deps tests/debug-kernel/packages.txt
+	@tests/debug-kernel/run
+
 lint: ## sparse on the modules, shell and C checks
 	@+tests/lint
 
@@ -101,5 +105,5 @@ clean: ## remove what was built, keep what was downloaded
 distclean: ## remove build/
 	@rm -rf build
 
-.PHONY: help demo test build deps test-programs unikernel unikernel-programs unikernel-demo unikernel-kill bench bench-flush powercut crash crash-long fuzz coverage fuzz-long fuzz-device fuzz-device-long migrate libos libos-kill check-6.12 check-qemu10 lint clean distclean
+.PHONY: help demo test build deps test-programs unikernel unikernel-programs unikernel-demo unikernel-kill bench bench-flush powercut crash crash-long fuzz coverage fuzz-long fuzz-device fuzz-device-long migrate libos libos-kill check-6.12 check-qemu10 check-debug-kernel lint clean distclean
 .NOTPARALLEL:
