@@ -11,6 +11,8 @@
 
 #include "cache.h"
 #include "folios.h"
+#include "generation.h"
+#include "notes.h"
 
 /* What is remembered, and read again, as one. */
 #define CHUNK (1 * MiB)
@@ -65,13 +67,18 @@ static void note_cached(VMemStoreCache *c)
 bool vmemstore_cache_drop(VMemStoreCache *c, int fd, uint64_t offset,
                           uint64_t size, const char *path, Error **errp)
 {
+    int noted, err;
+
     c->fd = fd;
     c->offset = offset;
     c->size = size;
     note_cached(c);
-    if (fdatasync(fd) < 0) {
+    err = vmemstore_sync(fd, &noted);
+    if (err) {
         error_setg(errp, "vmemstore: cannot write back '%s': %s: the disk under "
-                   "it fails", path, strerror(errno));
+                   "it fails%s", path, strerror(-err), noted ? ". That cannot be "
+                   "noted: what is started next on the file will not know that "
+                   "data is lost: let " VMEMSTORE_RUN_DIR " be writable" : "");
         return false;
     }
     /* Pages that another process has mapped stay. */

@@ -26,12 +26,14 @@
 #include "system/kvm.h"
 #include "system/qtest.h"
 #include "system/runstate.h"
+#include "system/system.h"
 #else
 #include "qapi/qmp/qdict.h"
 #include "sysemu/cpus.h"
 #include "sysemu/kvm.h"
 #include "sysemu/qtest.h"
 #include "sysemu/runstate.h"
+#include "sysemu/sysemu.h"
 #endif
 
 /* The big QEMU lock was renamed. */

@@ -33,6 +33,14 @@ void vmemstore_event_error(DeviceState *dev, const char *reason)
     emit("VMEMSTORE_ERROR", dev, data);
 }
 
+void vmemstore_event_loss_not_noted(DeviceState *dev, const char *reason)
+{
+    QDict *data = qdict_new();
+
+    qdict_put_str(data, "reason", reason);
+    emit("VMEMSTORE_LOSS_NOT_NOTED", dev, data);
+}
+
 void vmemstore_event_grown(DeviceState *dev, uint64_t size)
 {
     QDict *data = qdict_new();

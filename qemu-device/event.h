@@ -18,6 +18,12 @@
 /* Data was lost: VMEMSTORE_ERROR with {"reason": TEXT}. */
 void vmemstore_event_error(DeviceState *dev, const char *reason);
 
+/*
+ * And whoever uses the file next will not know: VMEMSTORE_LOSS_NOT_NOTED with
+ * {"reason": TEXT}.
+ */
+void vmemstore_event_loss_not_noted(DeviceState *dev, const char *reason);
+
 /* The guest was told that the store has @size bytes: VMEMSTORE_GROWN, {"size": N}. */
 void vmemstore_event_grown(DeviceState *dev, uint64_t size);
 

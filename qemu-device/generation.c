@@ -7,15 +7,18 @@
 #endif
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 #include <linux/fs.h>
 
 #include "generation.h"
+#include "instance.h"
+#include "notes.h"
 
 /* Changes at every boot of the host (Linux, Documentation/admin-guide/sysctl/kernel.rst). */
 #define BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
@@ -76,19 +79,25 @@ static void digest(const void *data, size_t len, uint8_t out[16])
     put_le64(out + 8, mix(fnv1a(FNV_START_HIGH, data, len)));
 }
 
-/*
- * What an adopted generation looks like in the extended attribute of the file.
- * Only bytes: every host that shares the file reads it.
- */
-#define ADOPTED_ATTR "user.vmemstore.generation"
+/* Notes (notes.h). */
+#define ADOPTED_NOTE "generation"
+#define LOST_NOTE "lost"            /* in the directory of this boot only */
+#define IN_USE_NOTE "in-use"
+#define INCOMPLETE_NOTE "incomplete"
+
+#ifndef FUSE_SUPER_MAGIC
+#define FUSE_SUPER_MAGIC 0x65735546
+#endif
 
 /* Linux 5.15: counts up with every disk that appears, or is exchanged. */
 #ifndef BLKGETDISKSEQ
 #define BLKGETDISKSEQ _IOR(0x12, 128, uint64_t)
 #endif
 
-#define INCOMPLETE_ATTR "user.vmemstore.incomplete"
-
+/*
+ * What an adopted generation looks like in the extended attribute of the file.
+ * Only bytes: every host that shares the file reads it.
+ */
 struct adopted {
     uint8_t epoch[16];          /* random; part of what this file computes */
     uint8_t home[16];           /* computed where the generation was adopted */
@@ -98,49 +107,110 @@ struct adopted {
 /* 1, or 0 without a record: then @a is all zeros. */
 static int read_adopted(int fd, struct adopted *a)
 {
-    memset(a, 0, sizeof(*a));
-    if (fgetxattr(fd, ADOPTED_ATTR, a, sizeof(*a)) == (ssize_t)sizeof(*a)) {
+    if (vmemstore_attr_get(fd, ADOPTED_NOTE, a, sizeof(*a)) == 0) {
         return 1;
     }
     memset(a, 0, sizeof(*a));
     return 0;
 }
 
-static int compute(int fd, const uint8_t epoch[16], uint8_t out[16])
+static int random_bytes(void *out, size_t len)
 {
-    struct {
-        char boot_id[BOOT_ID_LEN];
-        uint32_t inode_generation;
-        uint64_t dev;
-        uint64_t rdev;
-        uint64_t ino;
-        uint64_t disk_sequence;
-        uint8_t epoch[16];
-    } identity;
+    return getrandom(out, len, 0) == (ssize_t)len ? 0 : -EIO;
+}
+
+/* ---- what the file is ---- */
+
+struct identity {
+    char boot_id[BOOT_ID_LEN];
+    uint32_t inode_generation;
+    uint64_t dev;
+    uint64_t rdev;
+    uint64_t ino;
+    uint64_t disk_sequence;
+    uint64_t instance;
+    uint8_t epoch[16];
+    uint8_t lost[16];
+};
+
+/*
+ * Not every file system has inode generations: then they count as 0.  What a FUSE
+ * server answers is of no worth.  The number of the request says long, most
+ * file systems store an int.
+ */
+static uint32_t inode_generation(int fd)
+{
+    union {
+        long room;
+        int value;
+    } answer = { 0 };
+    struct statfs fs;
+
+    if (fstatfs(fd, &fs) < 0 || fs.f_type == FUSE_SUPER_MAGIC ||
+        ioctl(fd, FS_IOC_GETVERSION, &answer) < 0) {
+        return 0;
+    }
+    return (uint32_t)answer.value;
+}
+
+/* Without @identity->epoch and ->lost, which are zeros. */
+static int identify(int fd, struct identity *identity)
+{
     struct stat st;
-    int inode_generation = 0;
     int err;
 
-    memset(&identity, 0, sizeof(identity));
-    err = read_boot_id(identity.boot_id);
+    memset(identity, 0, sizeof(*identity));
+    err = read_boot_id(identity->boot_id);
     if (err) {
         return err;
     }
     if (fstat(fd, &st) < 0) {
         return -errno;
     }
-    /* Not every file system has inode generations: then they count as 0. */
-    if (S_ISREG(st.st_mode) &&
-        ioctl(fd, FS_IOC_GETVERSION, &inode_generation) == 0) {
-        identity.inode_generation = (uint32_t)inode_generation;
+    identity->instance = vmemstore_instance(fd);
+    if (S_ISBLK(st.st_mode)) {
+        /* Not the node in /dev: a container has its own. */
+        identity->rdev = st.st_rdev;
+        if (ioctl(fd, BLKGETDISKSEQ, &identity->disk_sequence) < 0) {
+            identity->disk_sequence = 0;
+        }
+        return 0;
     }
-    if (S_ISBLK(st.st_mode) &&
-        ioctl(fd, BLKGETDISKSEQ, &identity.disk_sequence) < 0) {
-        identity.disk_sequence = 0;
+    identity->dev = st.st_dev;
+    identity->ino = st.st_ino;
+    if (S_ISREG(st.st_mode)) {
+        identity->inode_generation = inode_generation(fd);
     }
-    identity.dev = st.st_dev;
-    identity.rdev = st.st_rdev;
-    identity.ino = st.st_ino;
+    return 0;
+}
+
+static int note_key(int fd, uint8_t key[VMEMSTORE_NOTE_KEY_LEN])
+{
+    struct identity identity;
+    int err = identify(fd, &identity);
+
+    if (err == 0) {
+        digest(&identity, sizeof(identity), key);
+    }
+    return err;
+}
+
+static int compute(int fd, const uint8_t epoch[16], uint8_t out[16])
+{
+    struct identity identity;
+    uint8_t key[VMEMSTORE_NOTE_KEY_LEN];
+    int err = identify(fd, &identity);
+
+    if (err) {
+        return err;
+    }
+    digest(&identity, sizeof(identity), key);
+    err = vmemstore_run_get(key, LOST_NOTE, identity.lost,
+                            sizeof(identity.lost));
+    if (err && err != -ENOENT) {
+        /* There is one that cannot be read, or somebody keeps it from us. */
+        memset(identity.lost, 0xff, sizeof(identity.lost));
+    }
     memcpy(identity.epoch, epoch, sizeof(identity.epoch));
     digest(&identity, sizeof(identity), out);
     return 0;
@@ -158,53 +228,160 @@ int vmemstore_backing_generation(int fd, uint8_t out[16])
     return err;
 }
 
+/* What the kernel tells of here, it tells nobody else. */
+static int make_durable(int fd)
+{
+    int err = fsync(fd) < 0 ? -errno : 0;
+
+    if (err) {
+        vmemstore_generation_change(fd);
+    }
+    return err;
+}
+
+static int set_durably(int fd, const char *name, const void *data, size_t len)
+{
+    int err = vmemstore_attr_set(fd, name, data, len);
+
+    return err ? err : make_durable(fd);
+}
+
 int vmemstore_adopt_generation(int fd, const uint8_t generation[16])
 {
     struct adopted a;
-    int err;
+    int err = random_bytes(a.epoch, sizeof(a.epoch));
 
-    if (getrandom(a.epoch, sizeof(a.epoch), 0) != (ssize_t)sizeof(a.epoch)) {
-        return -EIO;
+    if (!err) {
+        err = compute(fd, a.epoch, a.home);
     }
-    err = compute(fd, a.epoch, a.home);
     if (err) {
         return err;
     }
     memcpy(a.generation, generation, sizeof(a.generation));
-    if (fsetxattr(fd, ADOPTED_ATTR, &a, sizeof(a), 0) < 0 || fsync(fd) < 0) {
-        return -errno;
-    }
-    return 0;
+    return set_durably(fd, ADOPTED_NOTE, &a, sizeof(a));
 }
 
-/* As if adopted elsewhere: no file computes a home of zeros. */
+/* ---- data was lost ---- */
+
+int vmemstore_note_loss(int fd)
+{
+    uint8_t key[VMEMSTORE_NOTE_KEY_LEN], lost[16];
+    int err = note_key(fd, key);
+
+    if (!err) {
+        err = random_bytes(lost, sizeof(lost));
+    }
+    return err ? err : vmemstore_run_set(key, LOST_NOTE, lost, sizeof(lost));
+}
+
+/* In the attribute as if adopted elsewhere: no file computes a home of zeros. */
 int vmemstore_generation_change(int fd)
 {
     struct adopted a = { 0 };
+    int noted = vmemstore_note_loss(fd);
+    int err = random_bytes(a.epoch, sizeof(a.epoch));
 
-    if (getrandom(a.epoch, sizeof(a.epoch), 0) != (ssize_t)sizeof(a.epoch)) {
-        return -EIO;
+    if (!err) {
+        err = vmemstore_attr_set(fd, ADOPTED_NOTE, &a, sizeof(a));
     }
-    return fsetxattr(fd, ADOPTED_ATTR, &a, sizeof(a), 0) < 0 ? -errno : 0;
+    return noted == 0 ? 0 : err;
 }
+
+int vmemstore_sync(int fd, int *noted)
+{
+    int err = fdatasync(fd) < 0 ? -errno : 0;
+
+    *noted = err ? vmemstore_generation_change(fd) : 0;
+    return err;
+}
+
+/* ---- in use ---- */
+
+/* Stores beside each other in one file have one each. */
+static const char *in_use_name(char text[64], uint64_t offset)
+{
+    snprintf(text, 64, offset ? IN_USE_NOTE "-%llx" : IN_USE_NOTE,
+             (unsigned long long)offset);
+    return text;
+}
+
+static int needs_note(int fd)
+{
+    return vmemstore_instance(fd) == 0;
+}
+
+int vmemstore_is_in_use(int fd, uint64_t offset)
+{
+    uint8_t key[VMEMSTORE_NOTE_KEY_LEN], byte;
+    char name[64];
+
+    in_use_name(name, offset);
+    return needs_note(fd) &&
+           (vmemstore_attr_get(fd, name, &byte, 1) == 0 ||
+            (note_key(fd, key) == 0 &&
+             vmemstore_run_get(key, name, &byte, 1) == 0));
+}
+
+int vmemstore_use_begin(int fd, uint64_t offset)
+{
+    uint8_t key[VMEMSTORE_NOTE_KEY_LEN];
+    char name[64];
+    int err = 0;
+
+    if (!needs_note(fd)) {
+        return 0;
+    }
+    if (vmemstore_is_in_use(fd, offset)) {
+        err = vmemstore_generation_change(fd);
+    }
+    in_use_name(name, offset);
+    if (!err && set_durably(fd, name, "1", 1)) {
+        err = note_key(fd, key);
+        if (!err) {
+            err = vmemstore_run_set(key, name, "1", 1);
+        }
+    }
+    return err ? err : 1;
+}
+
+void vmemstore_use_end(int fd, uint64_t offset)
+{
+    uint8_t key[VMEMSTORE_NOTE_KEY_LEN];
+    char name[64];
+
+    if (!needs_note(fd)) {
+        return;
+    }
+    in_use_name(name, offset);
+    vmemstore_attr_remove(fd, name);
+    if (note_key(fd, key) == 0) {
+        vmemstore_run_remove(key, name);
+    }
+}
+
+/* ---- contents on their way ---- */
 
 int vmemstore_mark_incomplete(int fd)
 {
-    return fsetxattr(fd, INCOMPLETE_ATTR, "1", 1, 0) < 0 || fsync(fd) < 0 ?
-           -errno : 0;
+    return set_durably(fd, INCOMPLETE_NOTE, "1", 1);
 }
 
 int vmemstore_mark_complete(int fd)
 {
+    int err;
+
     if (!vmemstore_is_incomplete(fd)) {
         return 0;
     }
-    return fremovexattr(fd, INCOMPLETE_ATTR) < 0 || fsync(fd) < 0 ? -errno : 0;
+    err = vmemstore_attr_remove(fd, INCOMPLETE_NOTE);
+    return err ? err : make_durable(fd);
 }
 
 int vmemstore_is_incomplete(int fd)
 {
-    return fgetxattr(fd, INCOMPLETE_ATTR, NULL, 0) >= 0;
+    uint8_t byte;
+
+    return vmemstore_attr_get(fd, INCOMPLETE_NOTE, &byte, 1) == 0;
 }
 
 int vmemstore_host_boot(uint8_t out[16])

@@ -9,6 +9,7 @@
 #include "qemu/units.h"
 #include "qapi/error.h"
 #include "qemu/error-report.h"
+#include "qemu/guest-random.h"
 
 #include <linux/fs.h>
 #include <linux/magic.h>
@@ -19,6 +20,7 @@
 
 #include "folios.h"
 #include "mapping.h"
+#include "notes.h"
 #include "virtio_vmemstore.h"
 
 /* Not in the headers of every libc; mmap(2) gives the meaning. */
@@ -227,7 +229,7 @@ static bool settle_size(VMemStoreMapping *m, const VMemStoreFile *file,
     }
     if (ours && S_ISREG(st.st_mode) && vmemstore_mapping_shared(m) &&
         !vmemstore_space_prepare(m->fd, path, m->offset, m->size,
-                                 file->prealloc, errp)) {
+                                 file->prealloc, false, errp)) {
         return false;
     }
     /* A block device may be thin below, but cannot be asked to allocate. */
@@ -390,10 +392,32 @@ static bool has_page_cache(const VMemStoreMapping *m)
            vmemstore_mapping_shared(m);
 }
 
-static bool read_generation(VMemStoreMapping *m, const char *path,
+/*
+ * Where it cannot be known what was lost, every start has a generation of its own.
+ * @ours: not another VM's, or taken over from one.
+ */
+static int find_generation(VMemStoreMapping *m, const char *path, bool ours)
+{
+    bool uses = ours && has_page_cache(m);
+    int err = uses ? vmemstore_use_begin(m->fd, m->offset) : 0;
+
+    m->in_use = err > 0;
+    if (err < 0) {
+        warn_report("vmemstore: whether '%s' loses data when QEMU is killed cannot be "
+                    "noted (%s), so every start counts as one after a failure of the "
+                    "host: let " VMEMSTORE_RUN_DIR " be writable", path,
+                    strerror(-err));
+    }
+    if (err < 0 || (!uses && vmemstore_is_in_use(m->fd, m->offset))) {
+        return qemu_guest_getrandom(m->generation, sizeof(m->generation), NULL);
+    }
+    return vmemstore_backing_generation(m->fd, m->generation);
+}
+
+static bool read_generation(VMemStoreMapping *m, const char *path, bool ours,
                             Error **errp)
 {
-    int err = vmemstore_backing_generation(m->fd, m->generation);
+    int err = find_generation(m, path, ours);
 
     if (err < 0) {
         error_setg(errp, "vmemstore: cannot compute the generation of '%s': %s",
@@ -423,7 +447,7 @@ static bool fill_mapping(VMemStoreMapping *m, const VMemStoreFile *file,
     find_backing(m);
     if (!lock_file(m, file, errp) || !check_complete(m, file, errp) ||
         !settle_size(m, file, created, true, errp) ||
-        !settle_room(m, file, errp) || !read_generation(m, path, errp)) {
+        !settle_room(m, file, errp)) {
         return false;
     }
     if (has_page_cache(m) &&
@@ -431,7 +455,7 @@ static bool fill_mapping(VMemStoreMapping *m, const VMemStoreFile *file,
                               errp)) {
         return false;
     }
-    return take_place(m, path, errp) && map_file(m, file, errp);
+    return read_generation(m, path, true, errp) && take_place(m, path, errp) && map_file(m, file, errp);
 }
 
 void vmemstore_mapping_advise(VMemStoreMapping *m)
@@ -467,9 +491,20 @@ bool vmemstore_mapping_open(VMemStoreMapping *m, const VMemStoreFile *file,
     return true;
 }
 
+void vmemstore_mapping_end_use(VMemStoreMapping *m)
+{
+    int noted;
+
+    if (m->in_use && !m->spoiled && vmemstore_sync(m->fd, &noted) == 0) {
+        vmemstore_use_end(m->fd, m->offset);
+        m->in_use = false;
+    }
+}
+
 void vmemstore_mapping_close(VMemStoreMapping *m)
 {
     vmemstore_cache_stop(&m->cache);
+    vmemstore_mapping_end_use(m);
     if (m->base) {
         munmap(m->base, m->max_size + tail_size());
         m->base = NULL;
@@ -513,8 +548,6 @@ static bool lengthen(const VMemStoreMapping *m, const VMemStoreFile *file,
                      const struct stat *st, uint64_t found, uint64_t size,
                      Error **errp)
 {
-    VMemStorePrealloc prealloc = file->prealloc == VMEMSTORE_PREALLOC_FULL ?
-                                 VMEMSTORE_PREALLOC_FALLOC : file->prealloc;
     struct stat now;
 
     if (!S_ISREG(st->st_mode)) {
@@ -526,8 +559,8 @@ static bool lengthen(const VMemStoreMapping *m, const VMemStoreFile *file,
                    found, m->offset + size);
         return false;
     }
-    if (vmemstore_space_prepare(m->fd, file->path, m->offset, size, prealloc,
-                                errp)) {
+    if (vmemstore_space_prepare(m->fd, file->path, m->offset, size,
+                                file->prealloc, true, errp)) {
         return true;
     }
     /* What could be had is given back: nobody uses it. */
@@ -571,13 +604,13 @@ int vmemstore_mapping_settle_file(const VMemStoreMapping *m,
                                   const bool *stop)
 {
     uint64_t start = m->offset + m->size, length = size - m->size;
-    int err = 0;
+    int err = 0, noted;
 
     if (file->prealloc == VMEMSTORE_PREALLOC_FULL) {
         err = vmemstore_space_fill(m->fd, file->path, start, length, stop);
     }
-    if (!err && fdatasync(m->fd) < 0) {
-        err = -errno;
+    if (!err && vmemstore_sync(m->fd, &noted)) {
+        err = -EIO;             /* whatever the host's reason was */
     }
     if (has_page_cache(m) && !m->hugepages) {
         /* It may have come in large folios (cache.h). */
@@ -663,7 +696,7 @@ bool vmemstore_mapping_reserve(VMemStoreMapping *m, const VMemStoreFile *file,
     }
     find_backing(m);
     if (!settle_size(m, file, false, false, errp) ||
-        !settle_room(m, file, errp) || !read_generation(m, path, errp)) {
+        !settle_room(m, file, errp) || !read_generation(m, path, false, errp)) {
         goto fail;
     }
     /* Maps it only to learn whether it can be mapped, and what it is on. */
@@ -684,6 +717,7 @@ void vmemstore_mapping_release(VMemStoreMapping *m, const VMemStoreFile *file)
     struct flock lock = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
 
     vmemstore_cache_stop(&m->cache);
+    vmemstore_mapping_end_use(m);
     show_file(m, file->path);
     fcntl(m->fd, F_OFD_SETLK, &lock);
     close_file(m);
@@ -727,6 +761,8 @@ bool vmemstore_mapping_acquire(VMemStoreMapping *m, const VMemStoreFile *file,
         goto fail;
     }
     vmemstore_cache_keep(&m->cache, m->fd, m->offset, m->size);
+    /* Its generation comes with the VM. */
+    m->in_use = vmemstore_use_begin(m->fd, m->offset) > 0;
     if (map_file(m, file, errp)) {
         vmemstore_mapping_advise(m);
         return true;

@@ -51,6 +51,8 @@ typedef struct VMemStoreMapping {
     uint32_t granule;       /* bytes: what a sync is rounded to */
     bool batches;           /* one sync makes all written pages durable */
     uint8_t generation[VMEMSTORE_BACKING_GENERATION_LEN];
+    bool in_use;            /* noted (generation.h), until an orderly end */
+    bool spoiled;           /* data was lost: there is none */
     VMemStoreCache cache;
 } VMemStoreMapping;
 
@@ -78,7 +80,7 @@ void vmemstore_mapping_advise(VMemStoreMapping *m);
  * The store grows, in three steps; the old part is not touched.
  *
  * First the file, to @size at least: a regular file is made longer and gets its
- * blocks as at start, but for prealloc=full; of a block device the size is looked
+ * blocks as at start, but what prealloc=full writes; of a block device the size is looked
  * at anew.  On failure @errp says why, and the file is as it was.
  */
 bool vmemstore_mapping_extend_file(const VMemStoreMapping *m,
@@ -95,6 +97,12 @@ int vmemstore_mapping_settle_file(const VMemStoreMapping *m,
 /* At last the mapping. */
 bool vmemstore_mapping_extend(VMemStoreMapping *m, const VMemStoreFile *file,
                               uint64_t size, Error **errp);
+
+/*
+ * The orderly end of its use: write all back.  Called by vmemstore_mapping_close()
+ * and _release(), and when QEMU ends with the device in it.  Nobody stores any more.
+ */
+void vmemstore_mapping_end_use(VMemStoreMapping *m);
 
 /* Unmap, unlock, close.  Harmless when not open. */
 void vmemstore_mapping_close(VMemStoreMapping *m);

@@ -16,6 +16,8 @@
 #include "migration/register.h"
 #include "qapi/qapi-commands-migration.h"
 
+#include <sys/sysmacros.h>
+
 #include "compat.h"
 #include "loss.h"
 #include "trace.h"
@@ -114,18 +116,20 @@ static uint32_t stream_flags(const VMemStore *s)
 
 /* ---- is it still the file that it was? ---- */
 
+/* As the server has it, not this client's cache. */
 static VMemStoreStamp stamp_of(int fd)
 {
     VMemStoreStamp stamp = { 0 };
-    struct stat st;
+    struct statx st;
 
-    if (fstat(fd, &st) == 0) {
-        stamp.dev = st.st_dev;
-        stamp.ino = st.st_ino;
+    if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC, STATX_BASIC_STATS,
+              &st) == 0) {
+        stamp.dev = makedev(st.stx_dev_major, st.stx_dev_minor);
+        stamp.ino = st.stx_ino;
         /* That of a device is the directory entry's. */
-        if (S_ISREG(st.st_mode)) {
-            stamp.seconds = st.st_mtim.tv_sec;
-            stamp.nanoseconds = st.st_mtim.tv_nsec;
+        if (S_ISREG(st.stx_mode)) {
+            stamp.seconds = st.stx_mtime.tv_sec;
+            stamp.nanoseconds = st.stx_mtime.tv_nsec;
         }
     }
     return stamp;
@@ -155,10 +159,11 @@ static bool same_stamp(const VMemStore *s, const VMemStoreStamp *was,
 
 /* ---- the file comes and goes ---- */
 
-/* Passes @err, of a write-back, on. */
-static int check_written(const VMemStore *s, int err, Error **errp)
+/* Passes @err, of a write-back, on: the host tells of it once. */
+static int check_written(VMemStore *s, int err, Error **errp)
 {
     if (err) {
+        vmemstore_report_loss(s, "a write-back failed");
         error_setg(errp, "vmemstore: the host failed to write back '%s', now or "
                    "earlier: what the guest stored may be in this host's memory "
                    "only", s->path);
@@ -172,7 +177,7 @@ static int sync_all(VMemStore *s, Error **errp)
 }
 
 /* As the guest has asked, here or at the source. */
-static int keep_small(const VMemStore *s, Error **errp)
+static int keep_small(VMemStore *s, Error **errp)
 {
     int err = vmemstore_small_pages_again(&s->small_pages, &s->mapping);
 

@@ -4,6 +4,7 @@
  */
 #include "qemu/osdep.h"
 #include "qemu/atomic.h"
+#include "qemu/cutils.h"
 #include "qemu/error-report.h"
 #include "qemu/timer.h"
 #include "qemu/units.h"
@@ -12,12 +13,16 @@
 #include <linux/falloc.h>
 #include <sys/vfs.h>
 
+#include "generation.h"
 #include "space.h"
 
 /* Zeros are written in pieces of this, ... */
 #define PIECE (1 * MiB)
 /* ... and leave the page cache after so many bytes. */
 #define BATCH (64 * MiB)
+
+/* What may be a hole where holes cannot be seen. */
+#define BLOCK (64 * KiB)
 
 #define REPORT_NS (5 * NANOSECONDS_PER_SECOND)
 
@@ -64,18 +69,33 @@ static bool fits_at_all(int fd, uint64_t size)
            fs.f_bfree + (uint64_t)st.st_blocks * 512 / fs.f_bsize;
 }
 
-static bool has_no_holes(int fd)
+/* Is it as long as that, and does it have a block for each byte? */
+static bool has_no_holes(int fd, uint64_t end)
 {
     struct stat st;
 
-    return fstat(fd, &st) == 0 && st.st_blocks * 512 >= st.st_size;
+    return fstat(fd, &st) == 0 && (uint64_t)st.st_size >= end &&
+           st.st_blocks * 512 >= st.st_size;
+}
+
+static int lengthen(int fd, uint64_t end)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0 ||
+        ((uint64_t)st.st_size < end && ftruncate(fd, end) < 0)) {
+        return -errno;
+    }
+    return 0;
 }
 
 /*
  * Give every block its place on the disk: a store into a hole of a full file
- * system would be lost.
+ * system would be lost.  A file system that cannot (FUSE, NFS before 4.2) can be
+ * written to: then vmemstore_space_fill() does it for PREALLOC_FULL.
  */
-static int allocate_all(int fd, uint64_t offset, uint64_t size)
+static int allocate_all(int fd, uint64_t offset, uint64_t size,
+                        VMemStorePrealloc prealloc)
 {
     int err;
 
@@ -83,7 +103,13 @@ static int allocate_all(int fd, uint64_t offset, uint64_t size)
         return -ENOSPC;
     }
     err = allocate(fd, 0, offset, size);
-    return err == -EOPNOTSUPP && has_no_holes(fd) ? 0 : err;
+    if (err == -EOPNOTSUPP && has_no_holes(fd, offset + size)) {
+        return 0;
+    }
+    if (err == -EOPNOTSUPP && prealloc == VMEMSTORE_PREALLOC_FULL) {
+        return lengthen(fd, offset + size);
+    }
+    return err;
 }
 
 /* ---- prealloc=full ---- */
@@ -106,11 +132,24 @@ static int write_zeros(int fd, uint64_t offset, uint64_t length)
     return 0;
 }
 
+/*
+ * Whatever the host's reason was, data may be lost: that is another failure than to
+ * have no room for new blocks.
+ */
+static int write_back(int fd)
+{
+    int noted;
+
+    return vmemstore_sync(fd, &noted) ? -EIO : 0;
+}
+
 /* To the disk and out of the cache, which would fill with zeros. */
 static int settle(int fd, uint64_t offset, uint64_t length)
 {
-    if (fdatasync(fd) < 0) {
-        return -errno;
+    int err = write_back(fd);
+
+    if (err) {
+        return err;
     }
     posix_fadvise(fd, offset, length, POSIX_FADV_DONTNEED);
     return 0;
@@ -142,6 +181,38 @@ static int fill_hole(int fd, const char *path, uint64_t start, uint64_t end,
 }
 
 /*
+ * Where a file system neither allocates nor tells of holes, what reads as zeros may
+ * be one: it is written.
+ */
+static int write_zeros_again(int fd, uint64_t start, uint64_t end,
+                             const bool *stop)
+{
+    g_autofree uint8_t *piece = g_malloc(PIECE);
+    int err = 0;
+
+    for (uint64_t at = start; at < end && !err; at += PIECE) {
+        uint64_t length = MIN(PIECE, end - at);
+        ssize_t got = pread(fd, piece, length, at);
+
+        if (stop && qatomic_read(stop)) {
+            return -ECANCELED;
+        }
+        if (got != (ssize_t)length) {
+            return got < 0 ? -errno : -EIO;
+        }
+        for (uint64_t i = 0; i < length && !err; i += BLOCK) {
+            if (buffer_is_zero(piece + i, MIN(BLOCK, length - i))) {
+                err = write_zeros(fd, at + i, MIN(BLOCK, length - i));
+            }
+        }
+        if (!err && ((at + length) % BATCH == 0 || at + length == end)) {
+            err = settle(fd, ROUND_DOWN(at, BATCH), BATCH);
+        }
+    }
+    return err;
+}
+
+/*
  * Write zeros wherever nothing was written: blocks that are merely allocated
  * count as holes, too.  Nobody else writes: the file is locked.
  */
@@ -150,14 +221,17 @@ int vmemstore_space_fill(int fd, const char *path, uint64_t offset,
 {
     int64_t reported = get_clock();
     uint64_t at = offset, end = offset + size;
-
     /* Data on its way to the disk would be taken for a hole. */
-    if (fdatasync(fd) < 0) {
-        return -errno;
+    int err = write_back(fd);
+
+    if (err) {
+        return err;
+    }
+    if (allocate(fd, 0, offset, size) == -EOPNOTSUPP) {
+        return write_zeros_again(fd, offset, end, stop);
     }
     while (at < end) {
         off_t hole = lseek(fd, at, SEEK_HOLE), data;
-        int err;
 
         if (hole < 0) {
             return -errno;
@@ -186,7 +260,7 @@ static bool prepare_thin(int fd, const char *path, uint64_t end, Error **errp)
     struct stat st;
     int err = fstat(fd, &st) < 0 ? -errno : 0;
 
-    if (!err && (uint64_t)st.st_size < end && ftruncate(fd, end) < 0) {
+    if (!err && lengthen(fd, end) < 0) {
         error_setg(errp, "vmemstore: '%s' cannot have %" PRIu64 " bytes: %s: use a "
                    "smaller file", path, end, strerror(errno));
         return false;
@@ -205,15 +279,15 @@ static bool prepare_thin(int fd, const char *path, uint64_t end, Error **errp)
 
 bool vmemstore_space_prepare(int fd, const char *path, uint64_t offset,
                              uint64_t size, VMemStorePrealloc prealloc,
-                             Error **errp)
+                             bool later, Error **errp)
 {
     int err;
 
     if (prealloc == VMEMSTORE_PREALLOC_OFF) {
         return prepare_thin(fd, path, offset + size, errp);
     }
-    err = allocate_all(fd, offset, size);
-    if (!err && prealloc == VMEMSTORE_PREALLOC_FULL) {
+    err = allocate_all(fd, offset, size, prealloc);
+    if (!err && prealloc == VMEMSTORE_PREALLOC_FULL && !later) {
         err = vmemstore_space_fill(fd, path, offset, size, NULL);
     }
     if (!err) {
@@ -223,9 +297,13 @@ bool vmemstore_space_prepare(int fd, const char *path, uint64_t offset,
         error_setg(errp, "vmemstore: no room for the %" PRIu64 " MiB of '%s' "
                    "(%s): free space, use a smaller file, or prealloc=off",
                    size / MiB, path, strerror(-err));
+    } else if (err == -EOPNOTSUPP) {
+        error_setg(errp, "vmemstore: the file system of '%s' cannot allocate the "
+                   "blocks of its %" PRIu64 " MiB: use prealloc=full, which writes "
+                   "them, or a file of that size without holes", path, size / MiB);
     } else {
-        error_setg(errp, "vmemstore: cannot allocate the blocks of '%s': %s: use "
-                   "a file without holes", path, strerror(-err));
+        error_setg(errp, "vmemstore: cannot allocate the blocks of '%s': %s",
+                   path, strerror(-err));
     }
     return false;
 }

@@ -21,11 +21,12 @@ bool vmemstore_prealloc_parse(const char *text, VMemStorePrealloc *prealloc,
 /*
  * Bring @size bytes at @offset of the regular file @fd to that state; it becomes
  * as long as that at least.  It is open for writing and locked.  PREALLOC_OFF
- * checks that the other functions will work.
+ * checks that the other functions will work.  @later: the part of PREALLOC_FULL
+ * that takes long is left to vmemstore_space_fill().
  */
 bool vmemstore_space_prepare(int fd, const char *path, uint64_t offset,
                              uint64_t size, VMemStorePrealloc prealloc,
-                             Error **errp);
+                             bool later, Error **errp);
 
 /*
  * The part of PREALLOC_FULL that takes long, for blocks that have their place: to

@@ -339,6 +339,16 @@ static bool open_mapping(VMemStore *s, Error **errp)
     return opened;
 }
 
+/* Devices are not taken apart when QEMU ends. */
+static void end_with_qemu(Notifier *notifier, void *data)
+{
+    VMemStore *s = container_of(notifier, VMemStore, exit);
+
+    if (!runstate_is_running()) {
+        vmemstore_mapping_end_use(&s->mapping);
+    }
+}
+
 static void vmemstore_realize(DeviceState *dev, Error **errp)
 {
     VMemStore *s = VMEMSTORE(dev);
@@ -376,6 +386,8 @@ static void vmemstore_realize(DeviceState *dev, Error **errp)
         vmemstore_give_up(s);
         return;
     }
+    s->exit.notify = end_with_qemu;
+    qemu_add_exit_notifier(&s->exit);
     trace_vmemstore_realize(s->path, s->mapping.size, s->mapping.backing,
                             s->readonly);
 }
@@ -384,6 +396,7 @@ static void vmemstore_unrealize(DeviceState *dev)
 {
     VMemStore *s = VMEMSTORE(dev);
 
+    qemu_remove_exit_notifier(&s->exit);
     vmemstore_migration_stop(s);
     stop_device(s);
 }

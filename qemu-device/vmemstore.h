@@ -81,6 +81,7 @@ struct VMemStore {
     VMemStoreMigration migration;
     VMemStoreGrowth growth;
     VMemStoreHold hold;
+    Notifier exit;              /* QEMU ends with the device in it */
 
     /*
      * The queue is being worked on, under the big QEMU lock.  Keeps a doorbell

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "generation.h"
+#include "notes.h"
 #include "hash.h"
 #include "toolenv.h"
 
@@ -256,6 +257,21 @@ bool tool_parse_size(const char *text, uint64_t *bytes)
 
 /* ---- struct vmem_store --------------------------------------------------- */
 
+/*
+ * Linux tells one open file of a failed write-back, perhaps one that a VM left: whoever
+ * comes next must know.
+ */
+static int lost(const struct tool_image *img)
+{
+	int err = vmemstore_generation_change(img->fd);
+
+	if (err)
+		tool_error("the loss of data cannot be noted (%s): what is started next on the image "
+			   "will take it for whole: let " VMEMSTORE_RUN_DIR " be writable",
+			   strerror(-err));
+	return -EIO;
+}
+
 static int store_flush(struct vmem_store *store, const struct vmem_range *ranges,
 		       unsigned int nr)
 {
@@ -264,7 +280,7 @@ static int store_flush(struct vmem_store *store, const struct vmem_range *ranges
 	for (i = 0; i < nr; i++)
 		if (ranges[i].length &&
 		    pmem_msync(store->base + ranges[i].offset, ranges[i].length))
-			return -EIO;
+			return lost(store->ctx);
 	return 0;
 }
 
@@ -278,8 +294,10 @@ static void store_writeback(struct vmem_store *store, const void *addr, size_t l
 	 */
 	if (img->is_pmem)
 		pmem_flush(addr, len);
-	else if (pmem_msync(addr, len))
+	else if (pmem_msync(addr, len)) {
 		img->failed = true;
+		lost(img);
+	}
 }
 
 static void store_drain(struct vmem_store *store)
@@ -391,16 +409,32 @@ static bool ask_driver(dev_t dev, struct vmem_store *store)
 	return true;
 }
 
-static void find_backing(struct tool_image *img, const struct stat *st)
+/* Does the generation tell what may have been lost? (generation.h) */
+static bool known_whole(struct tool_image *img, enum tool_access access)
+{
+	int begun;
+
+	if (img->store.backing != VMEM_BACKING_PAGE_CACHE)
+		return true;
+	if (access != TOOL_WRITE)
+		return !vmemstore_is_in_use(img->fd, 0);
+	begun = vmemstore_use_begin(img->fd, 0);
+	img->in_use = begun > 0;
+	return begun >= 0;
+}
+
+static void find_backing(struct tool_image *img, const struct stat *st,
+			 enum tool_access access)
 {
 	struct vmem_store *store = &img->store;
 
 	if (S_ISBLK(st->st_mode) && ask_driver(st->st_rdev, store))
 		return;
 	/* Zeros equal no generation: recovery then assumes that the host failed. */
-	if (vmemstore_backing_generation(img->fd, store->generation))
-		memset(store->generation, 0, sizeof(store->generation));
 	store->backing = file_is_dax(img->fd) ? VMEM_BACKING_DAX : backing_of_file(img->fd);
+	if (!known_whole(img, access) ||
+	    vmemstore_backing_generation(img->fd, store->generation))
+		memset(store->generation, 0, sizeof(store->generation));
 }
 
 static int open_image(struct tool_image *img, const char *path, enum tool_access access,
@@ -511,7 +545,7 @@ int tool_open(struct tool_image *img, const char *path, enum tool_access access)
 		tool_close(img);
 		return -1;
 	}
-	find_backing(img, &st);
+	find_backing(img, &st, access);
 	if (map_image(img, path, access, S_ISREG(st.st_mode))) {
 		tool_close(img);
 		return -1;
@@ -540,9 +574,11 @@ static void unmap_image(struct tool_image *img)
 
 void tool_close(struct tool_image *img)
 {
-	int err = errno;
+	int err = errno, noted;
 
 	unmap_image(img);
+	if (img->in_use && !img->failed && vmemstore_sync(img->fd, &noted) == 0)
+		vmemstore_use_end(img->fd, 0);
 	if (img->fd >= 0)
 		close(img->fd);
 	img->fd = -1;
@@ -586,5 +622,6 @@ int tool_sync(const struct tool_image *img, const char *path)
 	else if (fsync(img->fd) == 0)
 		return 0;
 	tool_error("cannot write back %s: %s", path, strerror(errno));
+	lost(img);
 	return -1;
 }

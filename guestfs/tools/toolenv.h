@@ -72,6 +72,7 @@ struct tool_image {
 	bool by_libpmem;
 	bool is_pmem;			/* a CPU cache flush makes stores durable */
 	bool failed;			/* a write-back failed: tool_sync() tells */
+	bool in_use;			/* noted, until it is closed in good order */
 };
 
 /*

@@ -268,6 +268,39 @@ static void test_prealloc_is_kept(void)
     driver_stop(&d);
 }
 
+static bool can_allocate(void)
+{
+    int fd = open(image, O_RDWR);
+    bool can;
+
+    g_assert(fd >= 0);
+    can = fallocate(fd, 0, 0, SIZE) == 0;
+    close(fd);
+    return can;
+}
+
+/* As with FUSE, and NFS before 4.2. */
+static void test_no_allocation(void)
+{
+    Driver d;
+
+    make_image(SIZE);
+    if (can_allocate()) {
+        g_test_skip("the file system allocates");
+        return;
+    }
+    start(&d, "q35", "");
+    assert_refused(&d, 2 * SIZE, "use prealloc=full");
+    driver_stop(&d);
+    start(&d, "q35", ",prealloc=full");
+    grow(&d, 2 * SIZE);
+    g_assert_cmpuint(file_size(image), ==, 2 * SIZE);
+    g_assert_cmpuint(file_blocks(), >=, 2 * SIZE);
+    qtest_writeq(d.qts, d.store + 2 * SIZE - 8, 0x5555);
+    g_assert_cmpuint(flush_at(&d, 2 * SIZE - 4096), ==, VMEMSTORE_S_OK);
+    driver_stop(&d);
+}
+
 /* Two stores may lie in one file beside each other. */
 static void test_part_of_a_file(void)
 {
@@ -485,6 +518,8 @@ int main(int argc, char **argv)
         { "growth on a full disk is refused, and leaves nothing behind",
           test_no_room },
         { "the new part is allocated as the old one", test_prealloc_is_kept },
+        { "a file system that cannot allocate is written to, or refused",
+          test_no_allocation },
         { "a part of a file grows up to its neighbour", test_part_of_a_file },
         { "a power cut after growth leaves what was flushed", test_power_cut },
         { "device_del is refused while the store is in use, then done",
