@@ -126,8 +126,8 @@ changes() {
 
 # ---- file systems ----
 
-# make KIND: an empty one at $mnt, on a loop device where it needs a disk
-make() {
+# make_fs KIND: an empty one at $mnt, on a loop device where it needs a disk
+make_fs() {
 	disk=$out/under/disk
 	case $1 in
 	ext4) mkfs="mkfs.ext4 -q -F" ;;
@@ -218,7 +218,7 @@ stays() {
 
 test_restart() {
 	for kind in ext4 xfs btrfs; do
-		make $kind
+		make_fs $kind
 		stays $kind
 		unmake
 	done
@@ -232,7 +232,7 @@ test_restart() {
 
 test_remount() {
 	for kind in ext4 xfs btrfs; do
-		make $kind
+		make_fs $kind
 		new_store
 		use kill "$store"
 		check "$kind: unmounted and mounted: another generation" changes "$store" again
@@ -254,7 +254,7 @@ dead_then_flushed() {
 
 test_shutdown() {
 	for kind in ext4 xfs; do
-		make $kind
+		make_fs $kind
 		new_store
 		check "$kind: it shuts down after QEMU was killed: another generation" \
 			changes "$store" killed_then_dead
@@ -269,7 +269,7 @@ test_shutdown() {
 # A file system whose disk has no room for what is stored: it is on a full tmpfs.
 make_starved() {
 	mount -t tmpfs -o size=64M none "$out/under"
-	make ext4-nojournal
+	make_fs ext4-nojournal
 	fallocate -l 4M "$store"
 	sync -f "$mnt"
 	starve
