@@ -594,26 +594,28 @@ void vmem_txn_pend_frees(struct vmem_txn *t, uint64_t lsn)
 	}
 }
 
-void vmem_release_first(struct vmem_fs *fs, size_t nr)
+void vmem_take_pending(struct vmem_fs *fs, struct vmem_run *runs, size_t nr)
 {
-	while (nr--) {
-		struct vmem_run *run = &fs->pending[fs->pending_first].run;
+	size_t i;
 
-		mark(fs, run->start, run->len, false);
-		fs->pending_blocks -= run->len;
-		fs->pending_first++;
-		fs->pending_nr--;
-	}
+	for (i = 0; i < nr; i++)
+		runs[i] = fs->pending[fs->pending_first + i].run;
+	fs->pending_first += nr;
+	fs->pending_nr -= nr;
 }
 
 void vmem_release_pending(struct vmem_fs *fs)
 {
+	struct vmem_run run;
+
 	/* Those are for the next checkpoint. */
-	if (fs->discard)
+	if (VMEM_PEEK(fs->discard))
 		return;
 	while (fs->pending_nr && (VMEM_BROKEN(REUSE_EARLY) ||
-				  fs->pending[fs->pending_first].lsn <= fs->floor))
-		vmem_release_first(fs, 1);
+				  fs->pending[fs->pending_first].lsn <= fs->floor)) {
+		vmem_take_pending(fs, &run, 1);
+		vmem_hold_free(fs, run, false);
+	}
 }
 
 /* ---- Free space, for trimming ---- */
@@ -703,7 +705,7 @@ static void take_inode(struct vmem_txn *t, uint32_t ag, uint32_t i, bool dir)
 		return;
 	/* The table is initialised as far as it was ever used. */
 	while (vmem_get32(d->itable_init) <= block && !t->err) {
-		txn_new_block(t, vmem_ag_meta(fs, ag) + 2 + vmem_get32(d->itable_init), NULL);
+		txn_new_block(t, vmem_ag_meta(fs, ag) + 2 + vmem_get32(d->itable_init), NULL, 0);
 		add32(&d->itable_init, 1);
 	}
 	txn_bits(t, inode_bitmap(fs, ag), i, 1, true);

@@ -223,9 +223,7 @@ static int make_first_leaf(struct vmem_txn *t, struct vmem_dinode *n, uint64_t i
 		return err;
 	vmem_node_init(block, magic_of(0), self, ino, 0, 0);
 	memcpy(block + VMEM_NODE_HEAD, &free, sizeof(free));
-	/* Zeros and a head cost less log than the whole block. */
-	txn_new_block(t, self, NULL);
-	txn_write(t, self << VMEM_BLOCK_SHIFT, block, VMEM_NODE_HEAD + VMEM_DIRENT_HEAD);
+	txn_new_block(t, self, block, VMEM_NODE_HEAD + VMEM_DIRENT_HEAD);
 	n->u.dir.root = vmem_le64_of(self);
 	n->u.dir.height = vmem_le32_of(1);
 	return t->err;
@@ -308,11 +306,14 @@ static int sorted_entries(const uint8_t *leaf, uint64_t from, struct sort_key *k
 	return (int)nr;
 }
 
-/* Copy entries k[0..nr) of old into a fresh leaf image; the last one takes the rest. */
-static void build_leaf(uint8_t *block, const uint8_t *old, const struct sort_key *k,
+/*
+ * Copy entries k[0..nr) of old into a fresh leaf image; the last one takes the rest.
+ * Returns where its name ends: what follows is of no meaning.
+ */
+static uint32_t build_leaf(uint8_t *block, const uint8_t *old, const struct sort_key *k,
 		       unsigned int nr, uint64_t self, uint64_t ino)
 {
-	unsigned int off = VMEM_NODE_HEAD, i;
+	unsigned int off = VMEM_NODE_HEAD, end = off, i;
 
 	vmem_node_init(block, magic_of(0), self, ino, 0, 0);
 	for (i = 0; i < nr; i++) {
@@ -323,8 +324,10 @@ static void build_leaf(uint8_t *block, const uint8_t *old, const struct sort_key
 
 		memcpy(to, e, VMEM_DIRENT_HEAD + e->name_len);
 		to->rec_len = vmem_le16_of(rec_len);
+		end = off + len;
 		off += rec_len;
 	}
+	return end;
 }
 
 /* Where to split: near the middle, never between equal hashes; 0 = nowhere. */
@@ -374,8 +377,7 @@ static int grow_root(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino)
 		return err;
 	vmem_node_init(block, magic_of(height), self, ino, height, 1);
 	memcpy(block + VMEM_NODE_HEAD, &e, sizeof(e));
-	txn_new_block(t, self, NULL);
-	txn_write(t, self << VMEM_BLOCK_SHIFT, block, VMEM_NODE_HEAD + sizeof(e));
+	txn_new_block(t, self, block, VMEM_NODE_HEAD + sizeof(e));
 	n->u.dir.root = vmem_le64_of(self);
 	n->u.dir.height = vmem_le32_of(height + 1);
 	return t->err;
@@ -387,6 +389,7 @@ static int split_leaf(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino, s
 	uint64_t old = p->step[d].block, self;
 	uint8_t *copy = t->fs->scratch, *image = copy + VMEM_BLOCK_SIZE;
 	struct sort_key *k = vmem_alloc(t->fs, MAX_ENTRIES * sizeof(*k));
+	uint32_t end;
 	int nr, err = -ENOMEM;
 
 	if (!k)
@@ -400,10 +403,10 @@ static int split_leaf(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino, s
 	if (!err)
 		err = new_block(t, n, old, &self);
 	if (!err) {
-		build_leaf(image, copy, k + cut, (unsigned int)nr - cut, self, ino);
-		txn_new_block(t, self, image);
-		build_leaf(image, copy, k, cut, old, ino);
-		txn_write(t, old << VMEM_BLOCK_SHIFT, image, VMEM_BLOCK_SIZE);
+		end = build_leaf(image, copy, k + cut, (unsigned int)nr - cut, self, ino);
+		txn_new_block(t, self, image, end);
+		end = build_leaf(image, copy, k, cut, old, ino);
+		txn_write(t, old << VMEM_BLOCK_SHIFT, image, end);
 		add_index(t, p, d - 1, k[cut].hash, self);
 		err = t->err;
 	}
@@ -426,7 +429,7 @@ static int split_index(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,
 	vmem_node_init(image, magic_of(p->height - 1 - d), self, ino, p->height - 1 - d, moved);
 	memcpy(image + VMEM_NODE_HEAD, vmem_meta(t->fs, base + VMEM_NODE_HEAD + keep * 16ull),
 	       moved * 16ull);
-	txn_new_block(t, self, image);
+	txn_new_block(t, self, image, VMEM_NODE_HEAD + moved * 16);
 	txn_write(t, base + offsetof(struct vmem_node, count), &count, sizeof(count));
 	add_index(t, p, d - 1, vmem_get64(first.hash), self);
 	return t->err;
@@ -437,7 +440,7 @@ static int make_room(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino, st
 {
 	unsigned int d = p->height - 1;
 
-	while (d > 0 && p->step[d - 1].count == VMEM_NODE_ENTRIES)
+	while (d > 0 && p->step[d - 1].count >= VMEM_NODE_FILL)
 		d--;
 	if (!d)
 		return grow_root(t, n, ino);

@@ -95,7 +95,7 @@ static int load_node(struct vmem_fs *fs, uint64_t ino, uint64_t block, unsigned 
 {
 	s->block = block;
 	s->level = level;
-	s->max = VMEM_NODE_ENTRIES;
+	s->max = VMEM_NODE_FILL;
 	if (!vmem_node_ok(fs, block, VMEM_EXT_NODE_MAGIC, ino, level, &s->count) || !s->count)
 		return vmem_corrupt(fs, ino, block, "extent tree: node");
 	return 0;
@@ -235,7 +235,7 @@ static int grow_root(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino)
 		return err;
 	vmem_node_init(block, VMEM_EXT_NODE_MAGIC, self, ino, depth, count);
 	memcpy(block + VMEM_NODE_HEAD, n->u.ext, count * sizeof(n->u.ext[0]));
-	txn_new_block(t, self, block);
+	txn_new_block(t, self, block, VMEM_NODE_HEAD + count * 16);
 	n->u.ext[0] = make_ext(ext_lblk(&n->u.ext[0]), 1, self);
 	memset(&n->u.ext[1], 0, sizeof(n->u.ext) - sizeof(n->u.ext[0]));
 	n->nr_ext = vmem_le16_of(1);
@@ -259,7 +259,7 @@ static int split_node(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino, s
 		return err;
 	vmem_node_init(block, VMEM_EXT_NODE_MAGIC, self, ino, s->level, moved);
 	memcpy(block + VMEM_NODE_HEAD, vmem_meta(t->fs, entry_off(s, keep)), moved * 16);
-	txn_new_block(t, self, block);
+	txn_new_block(t, self, block, VMEM_NODE_HEAD + moved * 16);
 	put_count(t, n, s, keep);
 	shift_entries(t, n, parent, parent->pos + 1, 1);
 	put_entry(t, n, parent, parent->pos + 1, make_ext(ext_lblk(&first), 1, self));
@@ -284,7 +284,7 @@ static int find_room(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino, ui
 		d = p->depth;
 		if (p->step[d].count < p->step[d].max)
 			return 0;
-		while (d > 0 && p->step[d - 1].count == p->step[d - 1].max)
+		while (d > 0 && p->step[d - 1].count >= p->step[d - 1].max)
 			d--;
 		err = d ? split_node(t, n, ino, p, d) : grow_root(t, n, ino);
 		if (err)
@@ -357,6 +357,35 @@ int txn_ext_insert(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,
 static void sub_blocks(struct vmem_dinode *n, uint64_t nr)
 {
 	n->blocks = vmem_le64_of(vmem_get64(n->blocks) - VMEM_MIN(nr, vmem_get64(n->blocks)));
+}
+
+int txn_ext_replace_last(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,
+			 uint64_t lblk, uint64_t pblk)
+{
+	struct path p;
+	struct step *leaf;
+	struct vmem_extent e;
+	uint64_t keep, cut;
+	int err = find_path(t->fs, n, ino, lblk, &p);
+
+	if (err)
+		return err;
+	leaf = &p.step[p.depth];
+	e = get_entry(t->fs, n, leaf, leaf->pos);
+	err = check_extent(t->fs, ino, &e);
+	if (err)
+		return err;
+	keep = lblk - ext_lblk(&e);
+	cut = ext_len(&e) - keep;
+	txn_free(t, ext_pblk(&e) + keep, cut);
+	sub_blocks(n, cut);
+	if (keep) {
+		put_entry(t, n, leaf, leaf->pos, make_ext(ext_lblk(&e), keep, ext_pblk(&e)));
+		return t->err ? t->err : txn_ext_insert(t, n, ino, lblk, pblk, 1);
+	}
+	put_entry(t, n, leaf, leaf->pos, make_ext(lblk, 1, pblk));
+	n->blocks = vmem_le64_of(vmem_get64(n->blocks) + 1);
+	return t->err;
 }
 
 /* The leaf at the end of the path is empty: free it, and parents that become so. */

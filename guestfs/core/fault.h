@@ -46,7 +46,15 @@
 	F(HOLE,		"what went back to the host counts as provisioned") \
 	F(GROW_SUPER_FIRST, "growing: the superblock is overwritten before a root says what it was") \
 	F(GROW_EARLY,	"growing: the root switches before the new groups are durable") \
-	F(GROW_DONE_EARLY, "growing: the root forgets it before the superblock is durable")
+	F(GROW_DONE_EARLY, "growing: the root forgets it before the superblock is durable") \
+	/* Two threads, and full records: for the concurrency explorer and the small-limits build. */ \
+	F(FULL_RECORD,	"a record that cannot take all of a write is called damage") \
+	F(UNUSED_LOST,	"blocks of a write whose hole a mapping filled meanwhile are not given back") \
+	F(DISCARD_RACE,	"switching discard off releases blocks that the host is about to discard") \
+	F(LATE_TAIL,	"what a truncate left over moves the last block under a mapping made since") \
+	F(TOUCH_LOST,	"a record takes back a time that was touched while it was made") \
+	F(RIDE_RACE,	"bytes ride in a record although a mapping can store to their place") \
+	F(MARK_LOST,	"what cannot be found to be marked dirty is forgotten")
 
 #define VMEM_FAULT_ENUM(name, text) VMEM_FAULT_##name,
 enum vmem_fault { VMEM_FAULT_NONE, VMEM_FAULT_LIST(VMEM_FAULT_ENUM) VMEM_NR_FAULTS };

@@ -68,6 +68,7 @@ int64_t vmem_read(struct vmem_inode *vi, uint64_t off, size_t len, vmem_copy cop
 		if (err)
 			return done ? (int64_t)done : err;
 		n = VMEM_MIN(len - done, (map.nr << VMEM_BLOCK_SHIFT) - in);
+		n = VMEM_MIN(n, VMEM_COPY_STEP);
 		if (map.pblk) {
 			from = vi->fs->store->base + (map.pblk << VMEM_BLOCK_SHIFT) + in;
 		} else {
@@ -123,6 +124,19 @@ static int do_fill(struct vmem_txn *t, void *arg)
 	return txn_ext_insert(t, n, vi->ino, f->lblk, run.start, run.len);
 }
 
+/*
+ * From here on nothing of the file rides in a record.  The lock orders this against
+ * do_write(): it sees the flag, or vmem_unlog() sees what it has logged.
+ */
+static void note_writable(struct vmem_inode *vi)
+{
+	if (VMEM_PEEK(vi->mapped_writable))
+		return;
+	vmem_lock_shared(vi->fs);
+	VMEM_FLAG(vi->mapped_writable, true);
+	vmem_unlock_shared(vi->fs);
+}
+
 int vmem_map_write(struct vmem_inode *vi, uint64_t lblk, uint64_t max, struct vmem_map *map)
 {
 	struct fill f = { .vi = vi, .lblk = lblk };
@@ -133,7 +147,7 @@ int vmem_map_write(struct vmem_inode *vi, uint64_t lblk, uint64_t max, struct vm
 	if (vmem_is_read_only(vi->fs))
 		return vmem_refusal(vi->fs);
 	max = VMEM_MIN(max, VMEM_MAX_LBLK + 1 - lblk);
-	vi->mapped_writable = true;
+	note_writable(vi);
 	err = vmem_unlog(vi, lblk << VMEM_BLOCK_SHIFT, (lblk + max) << VMEM_BLOCK_SHIFT);
 	if (!err)
 		err = vmem_map(vi, lblk, max, map);
@@ -161,8 +175,12 @@ void vmem_mark_dirty(struct vmem_inode *vi, uint64_t off, uint64_t len)
 		struct vmem_map map;
 		uint64_t in = off & VMEM_BLOCK_MASK, n;
 
-		if (vmem_map(vi, off >> VMEM_BLOCK_SHIFT, VMEM_MAX_LBLK, &map))
+		if (vmem_map(vi, off >> VMEM_BLOCK_SHIFT, VMEM_MAX_LBLK, &map)) {
+			/* Damaged, so nobody knows where these bytes lie: they are somewhere. */
+			if (!VMEM_BROKEN(MARK_LOST))
+				vmem_dirty_add(vi, 0, VMEM_PEEK(fs->nr_blocks) << VMEM_BLOCK_SHIFT);
 			return;
+		}
 		n = VMEM_MIN(end - off, (map.nr << VMEM_BLOCK_SHIFT) - in);
 		if (map.pblk)
 			vmem_dirty_add(vi, (map.pblk << VMEM_BLOCK_SHIFT) + in, n);
@@ -174,14 +192,17 @@ void vmem_mark_dirty(struct vmem_inode *vi, uint64_t off, uint64_t len)
 
 /* Replace the last block by a copy whose bytes from `in` on are zero. */
 static int copy_tail(struct vmem_txn *t, struct vmem_inode *vi, struct vmem_dinode *n,
-		     uint64_t lblk, uint32_t in)
+		     uint64_t size)
 {
 	struct vmem_fs *fs = t->fs;
+	uint64_t lblk = size >> VMEM_BLOCK_SHIFT, block, off;
+	uint32_t in = (uint32_t)(size & VMEM_BLOCK_MASK);
 	struct vmem_map map;
-	uint64_t block, off;
-	bool done;
-	int err = vmem_ext_lookup(fs, n, vi->ino, lblk, &map);
+	int err;
 
+	if (!in || !vmem_is_reg(n))
+		return 0;
+	err = vmem_ext_lookup(fs, n, vi->ino, lblk, &map);
 	if (err || !map.pblk)
 		return err;
 	if (VMEM_BROKEN(TAIL_IN_PLACE)) {
@@ -196,16 +217,13 @@ static int copy_tail(struct vmem_txn *t, struct vmem_inode *vi, struct vmem_dino
 	vmem_put(fs->store, off, fs->store->base + (map.pblk << VMEM_BLOCK_SHIFT), in);
 	vmem_put_zero(fs->store, off + in, VMEM_BLOCK_SIZE - in);
 	txn_link(t, off, VMEM_BLOCK_SIZE);
-	err = txn_ext_truncate(t, n, vi->ino, lblk, &done);
-	return err ? err : txn_ext_insert(t, n, vi->ino, lblk, block, 1);
+	return txn_ext_replace_last(t, n, vi->ino, lblk, block);
 }
 
-/* Free what lies beyond size, as much as fits the record; *done when it is all. */
+/* Free what lies beyond size, as much as fits the record; *done when it is all.  Moves nothing. */
 static int truncate_step(struct vmem_txn *t, struct vmem_inode *vi, uint64_t size, bool *done)
 {
 	struct vmem_dinode *n = txn_inode(t, vi);
-	uint32_t in = (uint32_t)(size & VMEM_BLOCK_MASK);
-	int err;
 
 	t->privileged = true;
 	if (vmem_is_dir(n))
@@ -214,14 +232,7 @@ static int truncate_step(struct vmem_txn *t, struct vmem_inode *vi, uint64_t siz
 		*done = true;
 		return 0;
 	}
-	err = txn_ext_truncate(t, n, vi->ino, vmem_blocks_for(size), done);
-	if (err || !*done || !in)
-		return err;
-	if (txn_full(t)) {
-		*done = false;		/* the tail is left to the next record */
-		return 0;
-	}
-	return copy_tail(t, vi, n, size >> VMEM_BLOCK_SHIFT, in);
+	return txn_ext_truncate(t, n, vi->ino, vmem_blocks_for(size), done);
 }
 
 struct truncate {
@@ -236,6 +247,8 @@ static int do_rest(struct vmem_txn *t, void *arg)
 	struct truncate *a = arg;
 	int err = truncate_step(t, a->vi, a->size, &a->done);
 
+	if (VMEM_BROKEN(LATE_TAIL) && !err && a->done)
+		err = copy_tail(t, a->vi, txn_inode(t, a->vi), a->size);
 	/* An unlinked inode stays an orphan until it is freed. */
 	if (!err && a->done && vmem_get32(a->vi->raw.nlink))
 		txn_set_orphan(t, a->vi->ino, false);
@@ -272,8 +285,18 @@ static int do_truncate(struct vmem_txn *t, void *arg)
 	vmem_inode_touch_raw(t->fs, n, true);
 	a->done = true;
 	txn_link(t, a->gap.start, a->gap.len);
-	if (shrink)
+	/*
+	 * The last block moves now or never: before the next record, which may have to
+	 * wait for memory, a mapping may be made.
+	 */
+	if (shrink && !VMEM_BROKEN(LATE_TAIL)) {
+		t->privileged = true;
+		err = copy_tail(t, a->vi, n, a->size);
+	}
+	if (shrink && !err)
 		err = truncate_step(t, a->vi, a->size, &a->done);
+	if (shrink && !err && a->done && VMEM_BROKEN(LATE_TAIL))
+		err = copy_tail(t, a->vi, n, a->size);
 	/* More to free than fits one record: recovery finishes it if we cannot. */
 	if (!err && !a->done)
 		txn_set_orphan(t, a->vi->ino, true);

@@ -206,52 +206,87 @@ static int64_t touched_ctime(struct vmem_inode *vi, int64_t now)
 	return vmem_next_ctime((int64_t)vmem_get64(vi->raw.ctime), now, seen);
 }
 
-/* In the domains guest and pmem it goes home at once. */
-static bool set_time(struct vmem_inode *vi, size_t off, int64_t time)
+static const unsigned int time_bits[VMEM_NR_TIMES] = {
+	VMEM_SET_ATIME, VMEM_SET_MTIME, VMEM_SET_CTIME,
+};
+
+/* The times that are to be set, in memory; returns those that became others. */
+static unsigned int set_times(struct vmem_inode *vi, unsigned int which, int64_t now)
+{
+	vmem_le64 *times = vmem_times(&vi->raw);
+	unsigned int i, set = 0;
+
+	for (i = 0; i < VMEM_NR_TIMES; i++) {
+		uint64_t v;
+
+		if (!(which & time_bits[i]))
+			continue;
+		v = (uint64_t)(time_bits[i] == VMEM_SET_CTIME ? touched_ctime(vi, now) : now);
+		if (vmem_get64(times[i]) == v)
+			continue;
+		times[i] = vmem_le64_of(v);
+		set |= time_bits[i];
+	}
+	return set;
+}
+
+/* Would set_times() do anything?  It may, where a change of ctime was seen. */
+static bool times_differ(const struct vmem_inode *vi, unsigned int which, int64_t now)
+{
+	const struct vmem_dinode *n = &vi->raw;
+
+	return (which & VMEM_SET_ATIME && vmem_get64(n->atime) != (uint64_t)now) ||
+	       (which & VMEM_SET_MTIME && vmem_get64(n->mtime) != (uint64_t)now) ||
+	       (which & VMEM_SET_CTIME && (vmem_get64(n->ctime) != (uint64_t)now ||
+					   VMEM_PEEK(vi->ctime_seen)));
+}
+
+/* Domains guest and pmem: in memory, the overlay and at home, between two transactions. */
+static void store_touched(struct vmem_inode *vi, unsigned int which, int64_t now)
 {
 	struct vmem_fs *fs = vi->fs;
-	uint64_t home = vmem_inode_off(fs, vi->ino) + off;
-	uint8_t *p = (uint8_t *)&vi->raw + off;
-	vmem_le64 v = vmem_le64_of((uint64_t)time);
+	uint64_t off = vmem_inode_off(fs, vi->ino) + offsetof(struct vmem_dinode, atime);
 	struct vmem_opage *op;
+	unsigned int i, set;
 
-	if (!memcmp(p, &v, sizeof(v)))
-		return false;
-	memcpy(p, &v, sizeof(v));
-	if (!vmem_immediate(fs))
-		return true;
 	vmem_lock_shared(fs);
-	op = vmem_overlay_find(fs, home >> VMEM_BLOCK_SHIFT);
-	if (op)
-		memcpy(op->data + (home & VMEM_BLOCK_MASK), &v, sizeof(v));
-	vmem_put64(fs->store, home, (uint64_t)time);
+	set = set_times(vi, which, now);
+	op = set ? vmem_overlay_find(fs, off >> VMEM_BLOCK_SHIFT) : NULL;
+	for (i = 0; i < VMEM_NR_TIMES; i++, off += sizeof(vmem_le64)) {
+		vmem_le64 v = vmem_times(&vi->raw)[i];
+
+		if (!(set & time_bits[i]))
+			continue;
+		if (op)
+			memcpy(op->data + (off & VMEM_BLOCK_MASK), &v, sizeof(v));
+		vmem_put64(fs->store, off, vmem_get64(v));
+	}
 	vmem_unlock_shared(fs);
-	return true;
+	if (set && fs->domain == VMEM_DOMAIN_PMEM)
+		VMEM_FLAG(vi->times_dirty, true);
+}
+
+/* Domain host: in memory, for the next record. */
+static void note_touched(struct vmem_inode *vi, unsigned int which, int64_t now)
+{
+	struct vmem_fs *fs = vi->fs;
+
+	vmem_lock(fs, fs->dirty_lock);
+	if (set_times(vi, which, now)) {
+		VMEM_FLAG(vi->times_dirty, true);
+		list_dirty(vi);
+	}
+	vmem_unlock(fs, fs->dirty_lock);
 }
 
 void vmem_touch(struct vmem_inode *vi, unsigned int which, int64_t now)
 {
-	struct vmem_fs *fs = vi->fs;
-	bool changed = false, host = !vmem_immediate(fs);
-
-	if (vmem_is_read_only(fs))
+	if (vmem_is_read_only(vi->fs))
 		return;
-	if (host)
-		vmem_lock(fs, fs->dirty_lock);
-	if (which & VMEM_SET_ATIME)
-		changed |= set_time(vi, offsetof(struct vmem_dinode, atime), now);
-	if (which & VMEM_SET_MTIME)
-		changed |= set_time(vi, offsetof(struct vmem_dinode, mtime), now);
-	if (which & VMEM_SET_CTIME)
-		changed |= set_time(vi, offsetof(struct vmem_dinode, ctime),
-				    touched_ctime(vi, now));
-	if (changed && fs->domain != VMEM_DOMAIN_GUEST)
-		VMEM_FLAG(vi->times_dirty, true);
-	if (!host)
-		return;
-	if (changed)
-		list_dirty(vi);
-	vmem_unlock(fs, fs->dirty_lock);
+	if (!vmem_immediate(vi->fs))
+		note_touched(vi, which, now);
+	else if (times_differ(vi, which, now))
+		store_touched(vi, which, now);
 }
 
 /* Full: join the two that lie closest. */
@@ -375,9 +410,10 @@ int vmem_fsync(struct vmem_inode *vi, bool datasync)
 		return 0;	/* what was replayed for reading is nobody's to commit */
 	if (vmem_immediate(fs)) {
 		/* A replay of the last record must not bring back older times. */
-		if (VMEM_PEEK(vi->times_dirty) && !vmem_is_read_only(fs))
+		if (VMEM_PEEK(vi->times_dirty) && !vmem_is_read_only(fs)) {
+			VMEM_FLAG(vi->times_dirty, false);	/* first: another touch is for another fsync */
 			vmem_retire_records(fs);
-		VMEM_FLAG(vi->times_dirty, false);
+		}
 		vmem_fence(fs->store);
 		return 0;
 	}
@@ -443,7 +479,7 @@ static int gather_dirty(struct vmem_txn *t, void *arg)
 	for (vi = fs->dirty_inodes; vi && !*more; vi = vi->dirty_next) {
 		if (vi->sync_round == fs->sync_round)
 			continue;
-		if (t->nr_inodes == VMEM_TXN_INODES) {
+		if (txn_full(t)) {
 			*more = true;
 			break;
 		}
@@ -555,7 +591,7 @@ static void store_times(struct vmem_inode *vi)
 	struct vmem_opage *op;
 	unsigned int i;
 
-	vmem_lock(fs, fs->lock);
+	vmem_lock_overlay(fs);
 	op = vmem_overlay_find(fs, off >> VMEM_BLOCK_SHIFT);
 	if (op)
 		memcpy(op->data + (off & VMEM_BLOCK_MASK), times, sizeof(times));

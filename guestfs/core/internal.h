@@ -21,17 +21,30 @@
 #define VMEM_OVERLAY_BUCKETS	4096u
 #define VMEM_OVERLAY_MIN	64u	/* pages: more than one record can change */
 #define VMEM_RANGES_MAX		256u
+#define VMEM_NR_TIMES		3u	/* atime, mtime, ctime: next to each other in an inode */
 #define VMEM_TXN_INODES		5u
+#ifdef VMEM_SMALL_LIMITS
+/* A build for tests: what hardly ever fills up is full all the time. */
+#define VMEM_TXN_BYTES		8192u
+#define VMEM_TXN_RUNS		12u
+#define VMEM_TXN_AGS		10u
+#define VMEM_NODE_FILL		32u
+#else
+#define VMEM_TXN_BYTES		VMEM_REC_MAX	/* of a record that this code makes */
 #define VMEM_TXN_RUNS		96u
 #define VMEM_TXN_AGS		16u
+#define VMEM_NODE_FILL		VMEM_NODE_ENTRIES /* a node with so many is split */
+#endif
+#define VMEM_TXN_STEP		8u	/* entries of a table that one step may need, and groups */
 #define VMEM_CHUNK_BLOCKS	512u	/* 2 MiB: what a huge page maps */
 #define VMEM_CHUNKS		(VMEM_MAX_AG_BLOCKS / VMEM_CHUNK_BLOCKS)
 #define VMEM_LOGGED_MAX		256u	/* inodes with data in the log */
-#define VMEM_CARRY_MAX		4096u	/* bytes of a write that may ride in its record */
+#define VMEM_COPY_STEP		(1u << 20)	/* bytes that the caller copies in one piece */
+#define VMEM_CARRY_MAX		(VMEM_TXN_BYTES / 16)	/* bytes of a write that may ride in its record */
 #define VMEM_DISCARD_BLOCKS	16384u	/* a checkpoint is asked for when more wait to be discarded */
 #define VMEM_RESERVED_BLOCKS	32u	/* kept for shrinking operations */
 /* Room in the log that a transaction needs: itself, a PAD before it, commit records. */
-#define VMEM_LOG_SLACK		(2 * VMEM_REC_MAX + VMEM_BLOCK_SIZE)
+#define VMEM_LOG_SLACK		(2 * VMEM_TXN_BYTES + VMEM_BLOCK_SIZE)
 
 struct vmem_opage {
 	struct vmem_opage *next;	/* in the bucket */
@@ -88,16 +101,17 @@ struct vmem_logged {
  */
 struct vmem_txn {
 	struct vmem_fs *fs;
-	uint8_t *buf;			/* VMEM_REC_MAX */
+	uint8_t *buf;			/* VMEM_TXN_BYTES */
 	uint32_t len;
 	uint32_t nr_deltas;
-	uint8_t *undo;			/* VMEM_REC_MAX: old bytes, each behind a vmem_undo */
+	uint8_t *undo;			/* 2 * VMEM_TXN_BYTES: old bytes, each behind a vmem_undo */
 	uint32_t undo_len;
 	int err;			/* first failure of a txn_ function */
 	bool privileged;		/* may use the blocks kept for shrinking operations */
 	struct {
 		struct vmem_inode *vi;
 		struct vmem_dinode n;
+		vmem_le64 times[VMEM_NR_TIMES]; /* as they were when n was copied */
 		bool shared;		/* not ours to change: only its times are written */
 		uint64_t dirty_seq;	/* shared: the record takes its dirty ranges over */
 	} inodes[VMEM_TXN_INODES];
@@ -147,10 +161,12 @@ struct vmem_fs {
 	uint64_t group_start;
 	uint64_t floor;			/* recovery never starts below it */
 	uint64_t pmem_applied;		/* last `applied` that was stored (domain pmem) */
+	uint64_t ckpts_done;		/* checkpoints that were completed */
 	uint64_t ckpt_seq;		/* number of the current checkpoint period */
 	uint64_t ckpt_live;		/* oldest period whose records could be replayed */
 	uint32_t seed, chain;
 	bool kicked;
+	bool writing_home;		/* no transaction may begin: commit_lock is held until it may */
 	struct vmem_txn txn;
 
 	/* overlay */
@@ -271,6 +287,12 @@ static inline bool vmem_immediate(const struct vmem_fs *fs)
 	return fs->domain != VMEM_DOMAIN_HOST;
 }
 
+/* The VMEM_NR_TIMES times of an inode. */
+static inline vmem_le64 *vmem_times(struct vmem_dinode *n)
+{
+	return (vmem_le64 *)(void *)((uint8_t *)n + offsetof(struct vmem_dinode, atime));
+}
+
 static inline bool vmem_is_dir(const struct vmem_dinode *n)
 {
 	return (vmem_get16(n->mode) & 0170000u) == 0040000u;
@@ -339,7 +361,15 @@ int vmem_commit_sets(struct vmem_fs *fs, struct vmem_rangeset *const *sets, unsi
 
 typedef int (*vmem_op)(struct vmem_txn *t, void *arg);
 
-/* Run op as one transaction, again after a checkpoint when it says -EAGAIN. */
+/*
+ * Take the lock, to change the overlay: exclusively, and not while a checkpoint copies
+ * it home.  That lets readers go on, and holds commit_lock.
+ */
+void vmem_lock_overlay(struct vmem_fs *fs);
+/*
+ * Run op as one transaction, again after a checkpoint when it says -EAGAIN.
+ * -EOVERFLOW: a record has no room for what it does; nothing has happened.
+ */
 int vmem_run(struct vmem_fs *fs, vmem_op op, void *arg);
 /*
  * Take commit_lock and lock, with room in the log for one record, if ckpt_lock is
@@ -350,7 +380,8 @@ void vmem_unlock_all(struct vmem_fs *fs);
 int vmem_run_locked(struct vmem_fs *fs, vmem_op op, void *arg);
 
 void txn_write(struct vmem_txn *t, uint64_t off, const void *src, uint32_t len);
-void txn_new_block(struct vmem_txn *t, uint64_t block, const void *src);	/* NULL: zeros */
+/* A block begins with len bytes of src, and goes on with zeros. */
+void txn_new_block(struct vmem_txn *t, uint64_t block, const void *src, uint32_t len);
 void txn_bits(struct vmem_txn *t, uint64_t block, uint32_t first, uint32_t nr, bool set);
 void txn_data(struct vmem_txn *t, uint64_t ino, uint64_t off, const void *src, uint32_t len);
 void txn_data_zero(struct vmem_txn *t, uint64_t ino, uint64_t off, uint32_t len);
@@ -415,8 +446,11 @@ void txn_free(struct vmem_txn *t, uint64_t start, uint64_t len);
 int txn_alloc_block(struct vmem_txn *t, uint64_t goal, uint64_t *block);
 /* Pending blocks that may be reused become free, unless they are discarded before. */
 void vmem_release_pending(struct vmem_fs *fs);
-/* The first nr of them do. */
-void vmem_release_first(struct vmem_fs *fs, size_t nr);
+/*
+ * The first nr of them leave the queue, into runs: busy and counted as pending until
+ * vmem_hold_free(..., false), whatever becomes of the queue meanwhile.
+ */
+void vmem_take_pending(struct vmem_fs *fs, struct vmem_run *runs, size_t nr);
 /*
  * The first free run in blocks [start, end), cut at the end of its group; len 0:
  * none before run->start, where to go on.
@@ -495,6 +529,12 @@ int vmem_ext_lookup(struct vmem_fs *fs, const struct vmem_dinode *n, uint64_t in
 /* Map nr blocks at lblk, where a hole is, to pblk. */
 int txn_ext_insert(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,
 		   uint64_t lblk, uint64_t pblk, uint64_t nr);
+/*
+ * Map lblk, which has a block, to pblk instead.  That block is freed, and with it
+ * what follows it in its extent; later extents stay.
+ */
+int txn_ext_replace_last(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,
+			 uint64_t lblk, uint64_t pblk);
 /* Unmap from the end down to block `from`; *done when nothing is left. */
 int txn_ext_truncate(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,
 		     uint64_t from, bool *done);

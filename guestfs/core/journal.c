@@ -186,13 +186,27 @@ static bool need_checkpoint(const struct vmem_fs *fs)
 	return fs->head - fs->tail + VMEM_LOG_SLACK > fs->log_size || fs->nr_dirty > fs->overlay_max;
 }
 
+void vmem_lock_overlay(struct vmem_fs *fs)
+{
+	vmem_lock(fs, fs->lock);
+	while (fs->writing_home) {
+		vmem_unlock(fs, fs->lock);
+		vmem_lock(fs, fs->commit_lock);
+		vmem_unlock(fs, fs->commit_lock);
+		vmem_lock(fs, fs->lock);
+	}
+}
+
+static int checkpoint(struct vmem_fs *fs, uint64_t seen);
+
 /* Take the lock with room in the log for one record. */
 static int txn_begin(struct vmem_fs *fs)
 {
+	uint64_t seen;
 	int err;
 
 	for (;;) {
-		vmem_lock(fs, fs->lock);
+		vmem_lock_overlay(fs);
 		err = vmem_is_read_only(fs) ? vmem_refusal(fs) : 0;
 		if (err)
 			break;
@@ -203,8 +217,9 @@ static int txn_begin(struct vmem_fs *fs)
 			txn_reset(&fs->txn);
 			return 0;
 		}
+		seen = fs->ckpts_done;
 		vmem_unlock(fs, fs->lock);
-		err = vmem_checkpoint(fs);
+		err = checkpoint(fs, seen);
 		if (err)
 			return err;
 	}
@@ -237,6 +252,36 @@ static void ask_for_checkpoint(struct vmem_fs *fs)
 	}
 }
 
+/* Times that were touched while the record was made are for the next one. */
+static void finish_times(struct vmem_inode *vi, struct vmem_dinode *n)
+{
+	struct vmem_fs *fs = vi->fs;
+
+	if (!VMEM_PEEK(vi->times_dirty))
+		return;
+	vmem_lock(fs, fs->dirty_lock);
+	if (VMEM_BROKEN(TOUCH_LOST) ||
+	    !memcmp(vmem_times(&vi->raw), vmem_times(n), VMEM_NR_TIMES * sizeof(vmem_le64)))
+		VMEM_FLAG(vi->times_dirty, false);
+	vmem_unlock(fs, fs->dirty_lock);
+}
+
+/* *vi becomes what the record says, but for times that it did not set. */
+static void take_inode(struct vmem_inode *vi, struct vmem_dinode *n, const vmem_le64 *before)
+{
+	const size_t head = offsetof(struct vmem_dinode, atime);
+	const size_t tail = head + VMEM_NR_TIMES * sizeof(vmem_le64);
+	vmem_le64 *mine = vmem_times(&vi->raw);
+	const vmem_le64 *said = vmem_times(n);
+	unsigned int i;
+
+	memcpy(&vi->raw, n, head);
+	for (i = 0; i < VMEM_NR_TIMES; i++)
+		if (vmem_get64(said[i]) != vmem_get64(before[i]) || VMEM_BROKEN(TOUCH_LOST))
+			mine[i] = said[i];
+	memcpy((uint8_t *)&vi->raw + tail, (const uint8_t *)n + tail, sizeof(*n) - tail);
+}
+
 /* The record is appended: inodes in memory are as it says. */
 static void finish_inodes(struct vmem_txn *t)
 {
@@ -245,20 +290,13 @@ static void finish_inodes(struct vmem_txn *t)
 
 	for (i = 0; i < t->nr_inodes; i++) {
 		struct vmem_inode *vi = t->inodes[i].vi;
-		const struct vmem_dinode *n = &t->inodes[i].n;
 
 		__atomic_store_n(&vi->lsn, fs->head, __ATOMIC_RELEASE);
-		if (!t->inodes[i].shared) {
-			vi->raw = *n;
-			VMEM_FLAG(vi->times_dirty, false);
-			continue;
-		}
-		/* Times that were touched meanwhile are for the next record. */
-		vmem_lock(fs, fs->dirty_lock);
-		if (!memcmp(&vi->raw.atime, &n->atime, 3 * sizeof(n->atime)))
-			VMEM_FLAG(vi->times_dirty, false);
-		vmem_unlock(fs, fs->dirty_lock);
-		vmem_dirty_done(vi, t->inodes[i].dirty_seq);
+		if (!t->inodes[i].shared)
+			take_inode(vi, &t->inodes[i].n, t->inodes[i].times);
+		finish_times(vi, &t->inodes[i].n);
+		if (t->inodes[i].shared)
+			vmem_dirty_done(vi, t->inodes[i].dirty_seq);
 	}
 }
 
@@ -310,13 +348,15 @@ static int run_once(struct vmem_fs *fs, vmem_op op, void *arg)
 		txn_abort(t);
 	else
 		err = txn_commit(t);
-	/* A record has room for all that one operation changes in trees that are in order. */
-	return err == -EOVERFLOW ? vmem_corrupt(fs, 0, 0, "a tree is out of order") : err;
+	if (err == -EOVERFLOW && VMEM_BROKEN(FULL_RECORD))
+		return vmem_corrupt(fs, 0, 0, "a tree is out of order");
+	return err;
 }
 
 int vmem_run(struct vmem_fs *fs, vmem_op op, void *arg)
 {
 	unsigned int tries;
+	uint64_t seen;
 	int err;
 
 	for (tries = 0; tries < 3; tries++) {
@@ -324,10 +364,11 @@ int vmem_run(struct vmem_fs *fs, vmem_op op, void *arg)
 		if (err)
 			return err;
 		err = run_once(fs, op, arg);
+		seen = fs->ckpts_done;
 		vmem_unlock(fs, fs->lock);
 		if (err != -EAGAIN)
 			return err;
-		err = vmem_checkpoint(fs);
+		err = checkpoint(fs, seen);
 		if (err)
 			return err;
 	}
@@ -578,6 +619,7 @@ static void tail_moved(struct vmem_fs *fs, uint64_t tail, uint64_t period)
 	fs->floor = VMEM_MAX(fs->floor, tail);
 	fs->ckpt_live = period;
 	fs->kicked = false;
+	fs->ckpts_done++;
 	fs->stats.checkpoints++;
 	forget_logged(fs);
 	vmem_release_pending(fs);
@@ -598,7 +640,11 @@ static int checkpoint_immediate(struct vmem_fs *fs)
 	return err;
 }
 
-/* Close the group and move the overlay home; *tail is where replay then starts. */
+/*
+ * Close the group and move the overlay home; *tail is where replay then starts.
+ * commit_lock is held; nobody else changes fs->writing_home.  No flush is waited for
+ * with fs->lock held: transactions wait for commit_lock meanwhile, readers for nothing.
+ */
 static int settle(struct vmem_fs *fs, struct vmem_rangeset *set, uint64_t *tail, uint64_t *period)
 {
 	unsigned int i;
@@ -606,30 +652,40 @@ static int settle(struct vmem_fs *fs, struct vmem_rangeset *set, uint64_t *tail,
 
 	if (VMEM_BROKEN(HOME_EARLY))
 		vmem_overlay_writeback(fs, set);
-	if (fs->last_op > fs->committed)
-		err = close_group(fs, true);
-	/* The group that runs on begins here, with the commit record itself. */
-	*tail = fs->group_start;
-	*period = ++fs->ckpt_seq;
+	/* Most of the group, while transactions go on: what is left then is little. */
+	if (__atomic_load_n(&fs->last_op, __ATOMIC_ACQUIRE) > fs->committed)
+		err = close_group(fs, false);
 	if (err)
 		return err;
-	vmem_overlay_writeback(fs, set);
-	for (i = 0; i < fs->home->nr; i++)
-		vmem_ranges_add(set, fs->home->r[i].offset, fs->home->r[i].length);
-	fs->home->nr = 0;
-	return 0;
+	vmem_lock(fs, fs->lock);
+	fs->writing_home = true;
+	vmem_unlock(fs, fs->lock);
+	if (fs->last_op > fs->committed)
+		err = close_group(fs, false);
+	if (!err) {
+		/* The group that runs on begins here, with the commit record itself. */
+		*tail = fs->group_start;
+		*period = fs->ckpt_seq + 1;
+		vmem_overlay_writeback(fs, set);
+		for (i = 0; i < fs->home->nr; i++)
+			vmem_ranges_add(set, fs->home->r[i].offset, fs->home->r[i].length);
+		fs->home->nr = 0;
+	}
+	vmem_lock(fs, fs->lock);
+	fs->ckpt_seq++;
+	fs->writing_home = false;
+	vmem_unlock(fs, fs->lock);
+	return err;
 }
 
 static int checkpoint_host(struct vmem_fs *fs)
 {
 	struct vmem_rangeset *set = fs->ckpt_set;
-	uint64_t tail, period;
+	uint64_t tail = 0, period = 0;
 	int err;
 
 	vmem_lock(fs, fs->commit_lock);
-	vmem_lock(fs, fs->lock);
 	err = settle(fs, set, &tail, &period);
-	vmem_unlock(fs, fs->lock);
 	vmem_unlock(fs, fs->commit_lock);
 	if (err)
 		return err;
@@ -693,7 +749,22 @@ int vmem_note_error(struct vmem_fs *fs)
 	return err;
 }
 
-int vmem_checkpoint(struct vmem_fs *fs)
+/*
+ * ckpt_lock is held: was a checkpoint completed since the caller found that it needs
+ * one, having counted `seen`?  Then it looks again before it makes another.
+ */
+static bool overtaken(struct vmem_fs *fs, uint64_t seen)
+{
+	bool later;
+
+	vmem_lock_shared(fs);
+	later = fs->ckpts_done != seen;
+	vmem_unlock_shared(fs);
+	return later;
+}
+
+/* seen UINT64_MAX: in any case. */
+static int checkpoint(struct vmem_fs *fs, uint64_t seen)
 {
 	int err;
 
@@ -704,6 +775,10 @@ int vmem_checkpoint(struct vmem_fs *fs)
 		return vmem_refusal(fs);
 	}
 	vmem_lock(fs, fs->ckpt_lock);
+	if (seen != UINT64_MAX && overtaken(fs, seen)) {
+		vmem_unlock(fs, fs->ckpt_lock);
+		return 0;
+	}
 	if (VMEM_BROKEN(DISCARD_EARLY))
 		vmem_discard_pending(fs);
 	err = vmem_immediate(fs) ? checkpoint_immediate(fs) : checkpoint_host(fs);
@@ -711,4 +786,9 @@ int vmem_checkpoint(struct vmem_fs *fs)
 		vmem_discard_pending(fs);
 	vmem_unlock(fs, fs->ckpt_lock);
 	return err;
+}
+
+int vmem_checkpoint(struct vmem_fs *fs)
+{
+	return checkpoint(fs, UINT64_MAX);
 }

@@ -236,7 +236,7 @@ static int do_copy_target(struct vmem_txn *t, void *arg)
 	err = txn_alloc_block(t, 0, &block);
 	if (err)
 		return err;
-	txn_new_block(t, block, c->from);
+	txn_new_block(t, block, c->from, VMEM_BLOCK_SIZE);
 	return txn_ext_insert(t, n, c->vi->ino, 0, block, 1);
 }
 

@@ -242,15 +242,21 @@ static int discard_runs(struct vmem_fs *fs, const struct vmem_run *runs, unsigne
 	return err;
 }
 
-/* The oldest freed blocks that recovery cannot touch any more. */
+/*
+ * Take the oldest freed blocks that recovery cannot touch any more.  They leave the
+ * queue: who switches discarding off meanwhile must not release them.
+ */
 static unsigned int gather_pending(struct vmem_fs *fs, struct vmem_run *runs)
 {
 	unsigned int nr = 0;
 
 	while (nr < BATCH && nr < fs->pending_nr &&
-	       (fs->pending[fs->pending_first + nr].lsn <= fs->floor || VMEM_BROKEN(DISCARD_EARLY))) {
-		runs[nr] = fs->pending[fs->pending_first + nr].run;
+	       (fs->pending[fs->pending_first + nr].lsn <= fs->floor || VMEM_BROKEN(DISCARD_EARLY)))
 		nr++;
+	vmem_take_pending(fs, runs, nr);
+	if (VMEM_BROKEN(DISCARD_RACE)) {
+		fs->pending_first -= nr;
+		fs->pending_nr += nr;
 	}
 	return nr;
 }
@@ -270,9 +276,12 @@ void vmem_discard_pending(struct vmem_fs *fs)
 		if (discard_runs(fs, runs, nr) == -EOPNOTSUPP)
 			vmem_set_discard(fs, false);
 		vmem_lock(fs, fs->lock);
-		vmem_release_first(fs, nr);
-		for (i = 0; i < nr; i++)
+		if (VMEM_BROKEN(DISCARD_RACE))
+			vmem_take_pending(fs, runs, VMEM_MIN(nr, fs->pending_nr));
+		for (i = 0; i < nr; i++) {
+			vmem_hold_free(fs, runs[i], false);
 			forget_ready(fs, runs[i]);
+		}
 		vmem_unlock(fs, fs->lock);
 	}
 }

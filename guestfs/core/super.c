@@ -383,8 +383,8 @@ static void fs_free(struct vmem_fs *fs)
 		vmem_free(fs, sets[i], sizeof(*sets[i]));
 	vmem_free(fs, fs->buckets, VMEM_OVERLAY_BUCKETS * sizeof(fs->buckets[0]));
 	vmem_free(fs, fs->logged, VMEM_LOGGED_MAX * sizeof(fs->logged[0]));
-	vmem_free(fs, fs->txn.buf, VMEM_REC_MAX);
-	vmem_free(fs, fs->txn.undo, 2 * VMEM_REC_MAX);
+	vmem_free(fs, fs->txn.buf, VMEM_TXN_BYTES);
+	vmem_free(fs, fs->txn.undo, 2 * VMEM_TXN_BYTES);
 	vmem_free(fs, fs->scratch, 2 * VMEM_BLOCK_SIZE);
 	vmem_free(fs, fs, sizeof(*fs));
 }
@@ -405,8 +405,8 @@ static bool alloc_parts(struct vmem_fs *fs)
 		ok &= (*locks[i] = env->lock_new(env)) != NULL;
 	fs->buckets = vmem_alloc(fs, VMEM_OVERLAY_BUCKETS * sizeof(fs->buckets[0]));
 	fs->logged = vmem_alloc(fs, VMEM_LOGGED_MAX * sizeof(fs->logged[0]));
-	fs->txn.buf = vmem_alloc(fs, VMEM_REC_MAX);
-	fs->txn.undo = vmem_alloc(fs, 2 * VMEM_REC_MAX);
+	fs->txn.buf = vmem_alloc(fs, VMEM_TXN_BYTES);
+	fs->txn.undo = vmem_alloc(fs, 2 * VMEM_TXN_BYTES);
 	fs->txn.fs = fs;
 	fs->scratch = vmem_alloc(fs, 2 * VMEM_BLOCK_SIZE);
 	return ok && fs->buckets && fs->logged && fs->txn.buf && fs->txn.undo && fs->scratch;

@@ -28,7 +28,7 @@ static bool add_delta(struct vmem_txn *t, unsigned int kind, uint64_t off, uint3
 
 	if (t->err)
 		return false;
-	if (t->len + sizeof(d) + padded > VMEM_REC_MAX) {
+	if (t->len + sizeof(d) + padded > VMEM_TXN_BYTES) {
 		fail(t, -EOVERFLOW);
 		return false;
 	}
@@ -56,7 +56,7 @@ static bool add_undo(struct vmem_txn *t, struct vmem_opage *op, unsigned int kin
 	};
 	uint64_t total = u.total;
 
-	if (t->undo_len + u.total > 2 * VMEM_REC_MAX) {
+	if (t->undo_len + u.total > 2 * VMEM_TXN_BYTES) {
 		fail(t, -EOVERFLOW);
 		return false;
 	}
@@ -118,19 +118,17 @@ void txn_write(struct vmem_txn *t, uint64_t off, const void *src, uint32_t len)
 }
 
 /* No undo: nothing that is left after an abort leads to the block. */
-void txn_new_block(struct vmem_txn *t, uint64_t block, const void *src)
+void txn_new_block(struct vmem_txn *t, uint64_t block, const void *src, uint32_t len)
 {
 	struct vmem_opage *op = page_of(t, block, true);
 	uint64_t off = block << VMEM_BLOCK_SHIFT;
 
-	if (!op)
+	if (!op || !add_delta(t, VMEM_D_ZERO, off, VMEM_BLOCK_SIZE, 0, NULL, 0))
 		return;
-	if (src) {
-		if (!add_delta(t, VMEM_D_BYTES, off, VMEM_BLOCK_SIZE, 0, src, VMEM_BLOCK_SIZE))
+	if (len) {
+		if (!add_delta(t, VMEM_D_BYTES, off, len, 0, src, len))
 			return;
-		memcpy(op->data, src, VMEM_BLOCK_SIZE);
-	} else if (!add_delta(t, VMEM_D_ZERO, off, VMEM_BLOCK_SIZE, 0, NULL, 0)) {
-		return;
+		memcpy(op->data, src, len);
 	}
 	if (!vmem_immediate(t->fs))
 		vmem_overlay_dirty(t->fs, op);
@@ -187,6 +185,7 @@ struct vmem_dinode *txn_inode(struct vmem_txn *t, struct vmem_inode *vi)
 			return &t->inodes[i].n;
 	t->inodes[i].vi = vi;
 	t->inodes[i].n = vi->raw;
+	memcpy(t->inodes[i].times, vmem_times(&t->inodes[i].n), sizeof(t->inodes[i].times));
 	t->inodes[i].shared = false;
 	t->inodes[i].dirty_seq = 0;
 	t->nr_inodes++;
@@ -201,8 +200,11 @@ void txn_inode_times(struct vmem_txn *t, struct vmem_inode *vi)
 
 bool txn_full(const struct vmem_txn *t)
 {
-	return t->len > VMEM_REC_MAX / 2 || t->undo_len > VMEM_REC_MAX ||
-	       t->nr_frees + 8 > VMEM_TXN_RUNS || t->nr_ags + 8 > VMEM_TXN_AGS ||
+	return t->len > VMEM_TXN_BYTES / 2 || t->undo_len > VMEM_TXN_BYTES ||
+	       t->nr_allocs + VMEM_TXN_STEP > VMEM_TXN_RUNS ||
+	       t->nr_frees + VMEM_TXN_STEP > VMEM_TXN_RUNS ||
+	       t->nr_links + VMEM_TXN_STEP > VMEM_TXN_RUNS ||
+	       t->nr_ags + VMEM_TXN_STEP > VMEM_TXN_AGS ||
 	       t->nr_inodes == VMEM_TXN_INODES;
 }
 

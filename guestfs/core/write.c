@@ -9,10 +9,13 @@
  */
 #include "internal.h"
 
-#define MAX_PIECES	8u
+#ifdef VMEM_SMALL_LIMITS
+#define MAX_UNUSED	1u
+#else
 #define MAX_UNUSED	4u
+#endif
+#define MAX_PIECES	8u
 #define MAX_NEW_BLOCKS	2048u		/* 8 MiB by one record */
-#define COPY_STEP	(1u << 20)
 
 static const uint8_t zero_block[VMEM_BLOCK_SIZE];
 
@@ -132,6 +135,7 @@ int vmem_unlog(struct vmem_inode *vi, uint64_t lo, uint64_t hi)
 
 /* A piece of a write that needs a record: new blocks, or the last block's rest. */
 struct piece {
+	uint64_t pos;			/* first byte of the file */
 	uint64_t lblk;
 	struct vmem_run run;		/* blocks; len 0 = in place, behind the end of file */
 	uint64_t off, len;		/* bytes of the store that were stored */
@@ -142,12 +146,19 @@ struct write {
 	struct vmem_inode *vi;
 	uint64_t pos, end;		/* file bytes; end moves on as data arrives */
 	struct piece piece[MAX_PIECES];
-	unsigned int nr;
-	struct vmem_run unused[MAX_UNUSED]; /* reserved, but a mapping filled the hole */
-	unsigned int nr_unused;
+	unsigned int first, nr;		/* pieces before the first are linked */
 	uint64_t new_blocks;
 	struct vmem_run gap;		/* bytes behind the old end that became zeros */
-	bool carry;
+	bool carry;			/* it may ride in its record */
+	bool recorded;			/* there is a record of a part of it at least */
+	bool was_to_ride;		/* so older data that rides was not revoked yet */
+
+	/* The record being made: as many steps as it takes, at most max_steps. */
+	unsigned int steps, max_steps;
+	unsigned int next;		/* it links the pieces before this one, */
+	uint64_t part;			/* and so many blocks of this */
+	struct vmem_run unused[MAX_UNUSED]; /* reserved, but a mapping filled the hole */
+	unsigned int nr_unused;
 };
 
 struct grab {
@@ -205,7 +216,7 @@ static uint64_t take_data(struct vmem_fs *fs, uint64_t off, uint64_t n, vmem_cop
 	uint64_t done = 0;
 
 	while (done < n) {
-		size_t step = (size_t)VMEM_MIN(n - done, COPY_STEP);
+		size_t step = (size_t)VMEM_MIN(n - done, VMEM_COPY_STEP);
 		size_t got = copy(ctx, fs->store->base + off + done, step);
 
 #ifdef VMEM_RECORD
@@ -229,6 +240,7 @@ static int write_hole(struct write *w, uint64_t room, uint64_t len, vmem_copy co
 
 	want = VMEM_MIN(room, vmem_blocks_for(in + len));
 	want = VMEM_MIN(want, MAX_NEW_BLOCKS - w->new_blocks);
+	p->pos = w->end;
 	p->lblk = w->end >> VMEM_BLOCK_SHIFT;
 	err = grab_blocks(w->vi, p->lblk, want, &p->run);
 	if (err)
@@ -290,6 +302,7 @@ static int write_mapped(struct write *w, const struct vmem_map *map, uint64_t le
 	if (got > over) {
 		struct piece *p = &w->piece[w->nr++];
 
+		p->pos = w->end + over;
 		p->run.len = 0;
 		p->off = off + over;
 		p->len = got - over;
@@ -316,7 +329,7 @@ static void join_filled(struct vmem_txn *t, struct write *w, uint64_t lblk, stru
 	txn_link(t, pblk << VMEM_BLOCK_SHIFT, len);
 }
 
-/* Given back when the record is there; beyond the table they wait for the next mount. */
+/* Given back when the record is there. */
 static void note_unused(struct write *w, struct vmem_run part)
 {
 	struct vmem_run *last = w->nr_unused ? &w->unused[w->nr_unused - 1] : NULL;
@@ -327,34 +340,82 @@ static void note_unused(struct write *w, struct vmem_run part)
 		w->unused[w->nr_unused++] = part;
 }
 
-/* Link the blocks of a piece, where the file still has a hole. */
-static int link_blocks(struct vmem_txn *t, struct write *w, struct piece *p)
+/* Does the record take one more step?  It always takes the first. */
+static bool takes_step(const struct vmem_txn *t, const struct write *w)
+{
+	if (VMEM_BROKEN(FULL_RECORD))
+		return true;
+	return !w->steps || (w->steps < w->max_steps && !txn_full(t) &&
+			     (w->nr_unused < MAX_UNUSED || VMEM_BROKEN(UNUSED_LOST)));
+}
+
+/* Link the blocks of a piece, where the file still has a hole; w->part: how many. */
+static int link_blocks(struct vmem_txn *t, struct write *w, const struct piece *p)
 {
 	struct vmem_inode *vi = w->vi;
 	struct vmem_dinode *n = txn_inode(t, vi);
-	uint64_t i, nr;
+	uint64_t nr;
 
-	for (i = 0; i < p->run.len; i += nr) {
+	for (; w->part < p->run.len && takes_step(t, w); w->part += nr) {
 		struct vmem_run part;
 		struct vmem_map map;
-		int err = vmem_ext_lookup(t->fs, n, vi->ino, p->lblk + i, &map);
+		int err = vmem_ext_lookup(t->fs, n, vi->ino, p->lblk + w->part, &map);
 
 		if (err)
 			return err;
-		nr = VMEM_MIN(map.nr, p->run.len - i);
-		part.start = p->run.start + i;
+		w->steps++;
+		nr = VMEM_MIN(map.nr, p->run.len - w->part);
+		part.start = p->run.start + w->part;
 		part.len = nr;
 		if (map.pblk) {
-			join_filled(t, w, p->lblk + i, part, map.pblk);
+			join_filled(t, w, p->lblk + w->part, part, map.pblk);
 			note_unused(w, part);
 			continue;
 		}
 		txn_take(t, part, true);
-		err = txn_ext_insert(t, n, vi->ino, p->lblk + i, part.start, nr);
+		err = txn_ext_insert(t, n, vi->ino, p->lblk + w->part, part.start, nr);
 		if (err)
 			return err;
 	}
 	return t->err;
+}
+
+/* Link as many pieces as the record takes; data that rides in it needs no flush. */
+static int link_pieces(struct vmem_txn *t, struct write *w, bool rides)
+{
+	w->steps = 0;
+	w->nr_unused = 0;
+	w->part = 0;
+	for (w->next = w->first; w->next < w->nr && takes_step(t, w); w->next++) {
+		const struct piece *p = &w->piece[w->next];
+		int err;
+
+		if (!p->run.len) {
+			w->steps++;
+			if (!rides)
+				txn_link(t, p->off, p->len);
+			continue;
+		}
+		err = link_blocks(t, w, p);
+		if (err)
+			return err;
+		if (!rides)
+			txn_link(t, p->off, w->part << VMEM_BLOCK_SHIFT);
+		if (w->part < p->run.len)
+			return 0;
+		w->part = 0;
+	}
+	return 0;
+}
+
+/* Behind the last byte of the file that the record links. */
+static uint64_t linked_end(const struct write *w)
+{
+	const struct piece *p = &w->piece[w->next];
+
+	if (w->next == w->nr)
+		return w->end;
+	return w->part ? (p->lblk + w->part) << VMEM_BLOCK_SHIFT : p->pos;
 }
 
 /* The small write rides in its record: bytes, and zeros around them in new blocks. */
@@ -383,27 +444,71 @@ static int do_write(struct vmem_txn *t, void *arg)
 	struct write *w = arg;
 	struct vmem_inode *vi = w->vi;
 	struct vmem_dinode *n = txn_inode(t, vi);
-	bool carry = w->carry && !vi->mapped_writable && note_logged(vi, w->pos, w->end);
-	unsigned int i;
+	bool carry = w->carry && (!VMEM_PEEK(vi->mapped_writable) || VMEM_BROKEN(RIDE_RACE)) &&
+		     note_logged(vi, w->pos, w->end);
+	struct unlog u = { vi, w->pos, w->end };
+	int err = w->was_to_ride && !carry ? do_unlog(t, &u) : 0;
 
-	w->nr_unused = 0;
-	for (i = 0; i < w->nr; i++) {
-		int err = w->piece[i].run.len ? link_blocks(t, w, &w->piece[i]) : 0;
-
-		if (err)
-			return err;
-		if (!carry)
-			txn_link(t, w->piece[i].off, w->piece[i].len);
-	}
+	if (!err)
+		err = link_pieces(t, w, carry);
+	if (err)
+		return err;
+	/* What rides must do so whole, and to where the file has it. */
+	if (carry && (w->next < w->nr || w->nr_unused))
+		return -EOVERFLOW;
 	txn_link(t, w->gap.start, w->gap.len);
 	if (carry) {
 		carry_data(t, w);
 		t->fs->stats.carried++;
 	}
-	if (w->end > vmem_get64(n->size))
-		n->size = vmem_le64_of(w->end);
+	if (linked_end(w) > vmem_get64(n->size))
+		n->size = vmem_le64_of(linked_end(w));
 	vmem_inode_touch_raw(t->fs, n, true);
 	return 0;
+}
+
+/* The record is there: what it linked is done with, blocks that it did not need are free. */
+static void finish_record(struct write *w)
+{
+	struct piece *p = &w->piece[w->next];
+
+	if (w->part) {
+		p->lblk += w->part;
+		p->pos = p->lblk << VMEM_BLOCK_SHIFT;
+		p->run.start += w->part;
+		p->run.len -= w->part;
+		p->off += w->part << VMEM_BLOCK_SHIFT;
+		p->len -= w->part << VMEM_BLOCK_SHIFT;
+		p->head = 0;
+	}
+	w->first = w->next;
+	w->recorded = true;
+	w->gap.len = 0;
+	w->was_to_ride = false;
+	if (w->nr_unused)
+		drop_unused(w);
+}
+
+/* By as many records as it takes.  After an error pieces from the first on are not linked. */
+static int link_all(struct write *w)
+{
+	int err = 0;
+
+	w->first = 0;
+	w->max_steps = UINT32_MAX;
+	while (!err && w->first < w->nr) {
+		err = vmem_run(w->vi->fs, do_write, w);
+		if (!err) {
+			finish_record(w);
+		} else if (err == -EOVERFLOW && w->carry) {
+			w->carry = false;
+			err = 0;
+		} else if (err == -EOVERFLOW && w->steps > 1) {
+			w->max_steps = w->steps / 2;
+			err = 0;
+		}
+	}
+	return err;
 }
 
 /* Will this write ride in its record?  Only a small one to a file that is fsynced often. */
@@ -453,7 +558,7 @@ static int64_t overwrite(struct vmem_inode *vi, uint64_t pos, uint64_t len, vmem
 	return (int64_t)got;
 }
 
-/* One record's worth of a write. */
+/* As much of a write as the tables take. */
 static __attribute__((__noinline__)) int64_t
 write_some(struct vmem_inode *vi, uint64_t pos, uint64_t len, vmem_copy copy,
 			  void *ctx, struct vmem_run gap)
@@ -465,10 +570,11 @@ write_some(struct vmem_inode *vi, uint64_t pos, uint64_t len, vmem_copy copy,
 	w.pos = pos;
 	w.end = pos;
 	w.nr = 0;
-	w.nr_unused = 0;
 	w.new_blocks = 0;
 	w.gap = gap;
 	w.carry = wants_carry(vi, len);
+	w.was_to_ride = w.carry;
+	w.recorded = false;
 
 	while (!err && w.end < pos + len && w.nr < MAX_PIECES && w.new_blocks < MAX_NEW_BLOCKS) {
 		struct vmem_map map;
@@ -481,17 +587,16 @@ write_some(struct vmem_inode *vi, uint64_t pos, uint64_t len, vmem_copy copy,
 		else
 			err = write_hole(&w, map.nr, pos + len - w.end, copy, ctx);
 	}
-	if (w.nr) {
-		rec_err = vmem_run(vi->fs, do_write, &w);
-		if (rec_err)
-			drop_pieces(&w, 0);
-		else if (w.nr_unused)
-			drop_unused(&w);
-	} else if (w.end > pos) {
+	if (w.nr)
+		rec_err = link_all(&w);
+	else if (w.end > pos)
 		stored_in_place(vi);
+	if (rec_err) {
+		w.end = w.piece[w.first].pos;
+		drop_pieces(&w, w.first);
+		if (!w.recorded)
+			return rec_err;
 	}
-	if (rec_err)
-		return rec_err;
 	return w.end > pos ? (int64_t)(w.end - pos) : err;
 }
 

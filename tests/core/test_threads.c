@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /* test_threads.c - several threads on one mount: group commit, and no mix-ups */
+#define _GNU_SOURCE
 #include <stdatomic.h>
 #include <unistd.h>
 #include "fixture.h"
@@ -409,9 +410,132 @@ static void lookups_see_a_name_throughout(void **state)
 	finish(&c);
 }
 
+/* ---- Checkpoints ---- */
+
+#define STORMERS 16u
+
+struct stormer {
+	pthread_t thread;
+	struct vmem_inode vi;
+	unsigned int nr;
+	int result;
+};
+
+static void *change_modes(void *arg)
+{
+	struct stormer *s = arg;
+	unsigned int i;
+
+	for (i = 0; i < s->nr && !s->result; i++)
+		s->result = vmem_setattr(&s->vi, VMEM_SET_MODE,
+					 &(struct vmem_attr){ .mode = i % 2 ? 0600 : 0644 });
+	return NULL;
+}
+
+/* Of those who find the log full at once, one makes room. */
+static void many_threads_at_a_full_log_make_one_checkpoint(void **state)
+{
+	struct stormer s[STORMERS];
+	struct vmem_stats before, after;
+	uint64_t bytes, room;
+	char name[16];
+	unsigned int i;
+	struct ctx c;
+
+	up_threaded(&c, domain_of(state), 16 * MiB);
+	for (i = 0; i < STORMERS; i++) {
+		snprintf(name, sizeof(name), "f%u", i);
+		make(&c.root, name, S_FILE, &s[i].vi);
+		s[i].result = 0;
+		/* A record has more than 64 bytes: the log is full several times. */
+		s[i].nr = (unsigned int)(5 * c.fs->log_size / 64 / STORMERS);
+	}
+	vmem_get_stats(c.fs, &before);
+	for (i = 0; i < STORMERS; i++)
+		assert_int_equal(pthread_create(&s[i].thread, NULL, change_modes, &s[i]), 0);
+	for (i = 0; i < STORMERS; i++) {
+		assert_int_equal(pthread_join(s[i].thread, NULL), 0);
+		assert_int_equal(s[i].result, 0);
+	}
+	vmem_get_stats(c.fs, &after);
+	bytes = after.record_bytes - before.record_bytes;
+	room = c.fs->log_size - 2 * VMEM_LOG_SLACK;
+	assert_true(bytes > 4 * c.fs->log_size);
+	assert_true(after.checkpoints - before.checkpoints >= 3);
+	assert_true(after.checkpoints - before.checkpoints <= bytes / room + 1);
+	for (i = 0; i < STORMERS; i++)
+		put(&s[i].vi);
+	finish(&c);
+}
+
+struct reader {
+	struct ctx *c;
+	struct vmem_inode *vi;
+	unsigned int flushes;
+};
+
+static void *read_all(void *arg)
+{
+	struct reader *r = arg;
+	struct vmem_map map;
+	uint8_t buf[64];
+	uint64_t ino;
+
+	if (vmem_lookup(&r->c->root, N("file"), &ino, NULL) || vmem_map(r->vi, 0, 1, &map) ||
+	    read_at(r->vi, 0, buf, sizeof(buf)) != sizeof(buf))
+		return r;
+	vmem_touch(r->vi, VMEM_SET_ATIME, 5000 + r->flushes);
+	return NULL;
+}
+
+/* While a flush is under way another thread reads; it must be able to. */
+static void read_during_flush(void *arg)
+{
+	struct reader *r = arg;
+	struct timespec limit;
+	pthread_t thread;
+	void *failed;
+
+	r->flushes++;
+	clock_gettime(CLOCK_REALTIME, &limit);
+	limit.tv_sec += 120;
+	assert_int_equal(pthread_create(&thread, NULL, read_all, r), 0);
+	assert_int_equal(pthread_timedjoin_np(thread, &failed, &limit), 0);
+	assert_null(failed);
+}
+
+static void no_reader_waits_for_the_flushes_of_a_checkpoint(void **state)
+{
+	struct vmem_inode vi, other;
+	struct reader r = { .flushes = 0 };
+	struct ctx c;
+
+	(void)state;
+	up_threaded(&c, VMEM_DOMAIN_HOST, 16 * MiB);
+	make(&c.root, "file", S_FILE, &vi);
+	write_pattern(&vi, 0, 3 * BLOCK, 1);
+	make(&c.root, "other", S_FILE, &other);
+	r.c = &c;
+	r.vi = &vi;
+	c.sim->on_flush = read_during_flush;
+	c.sim->on_flush_arg = &r;
+	assert_int_equal(vmem_checkpoint(c.fs), 0);
+	/* The group's data and its record, what is home, the root. */
+	assert_int_equal(r.flushes, 4);
+	write_pattern(&other, 0, BLOCK, 1);
+	assert_int_equal(vmem_fsync(&other, false), 0);
+	assert_true(r.flushes > 4);
+	c.sim->on_flush = NULL;
+	put(&vi);
+	put(&other);
+	finish(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		EACH_DOMAIN(many_threads_at_a_full_log_make_one_checkpoint),
+		cmocka_unit_test(no_reader_waits_for_the_flushes_of_a_checkpoint),
 		cmocka_unit_test(waiters_for_fsync_share_one_commit),
 		cmocka_unit_test(what_returns_during_a_commit_survives_a_kill),
 		cmocka_unit_test(an_overwrite_during_a_commit_is_durable_when_its_fsync_returns),
