@@ -100,6 +100,12 @@ void vmem_alloc_extend(struct vmem_fs *fs, struct vmem_ag *ags, uint32_t nr_ags)
 	fs->nr_ags = nr_ags;
 }
 
+/* Bits [w * WORD_BITS, ...) of the bitmap, which has the byte order of the medium. */
+static uint64_t busy_word(const struct vmem_ag *a, uint32_t w)
+{
+	return vmem_get64(a->busy[w]);
+}
+
 static int ag_load(struct vmem_fs *fs, uint32_t ag)
 {
 	struct vmem_ag *a = &fs->ags[ag];
@@ -120,7 +126,7 @@ static int ag_load(struct vmem_fs *fs, uint32_t ag)
 	a->busy_free = 0;
 	memset(a->chunk_free, 0, sizeof(a->chunk_free));
 	for (w = 0; w < VMEM_MAX_AG_BLOCKS / WORD_BITS; w++) {
-		uint32_t n = WORD_BITS - vmem_popcount64(a->busy[w]);
+		uint32_t n = WORD_BITS - vmem_popcount64(busy_word(a, w));
 
 		a->chunk_free[w * WORD_BITS / VMEM_CHUNK_BLOCKS] =
 			(uint16_t)(a->chunk_free[w * WORD_BITS / VMEM_CHUNK_BLOCKS] + n);
@@ -139,14 +145,14 @@ static int ag_load(struct vmem_fs *fs, uint32_t ag)
 
 static bool is_busy(const struct vmem_ag *a, uint32_t bit)
 {
-	return a->busy[bit / WORD_BITS] >> (bit % WORD_BITS) & 1;
+	return busy_word(a, bit / WORD_BITS) >> (bit % WORD_BITS) & 1;
 }
 
 /* First free bit in [bit, end), or end. */
 static uint32_t next_free(const struct vmem_ag *a, uint32_t bit, uint32_t end)
 {
 	while (bit < end) {
-		uint64_t w = ~a->busy[bit / WORD_BITS] >> (bit % WORD_BITS);
+		uint64_t w = ~busy_word(a, bit / WORD_BITS) >> (bit % WORD_BITS);
 
 		if (w)
 			return VMEM_MIN(bit + (uint32_t)__builtin_ctzll(w), end);
@@ -162,7 +168,7 @@ static uint32_t run_length(const struct vmem_ag *a, uint32_t bit, uint64_t want)
 
 	while (n < max) {
 		uint32_t at = bit + n;
-		uint64_t w = a->busy[at / WORD_BITS] >> (at % WORD_BITS);
+		uint64_t w = busy_word(a, at / WORD_BITS) >> (at % WORD_BITS);
 		uint32_t left = WORD_BITS - at % WORD_BITS;
 		uint32_t clear = w ? (uint32_t)__builtin_ctzll(w) : left;
 

@@ -46,8 +46,10 @@
 	F(HOLE,		"what went back to the host counts as provisioned") \
 	F(GROW_SUPER_FIRST, "growing: the superblock is overwritten before a root says what it was") \
 	F(GROW_EARLY,	"growing: the root switches before the new groups are durable") \
-	F(GROW_DONE_EARLY, "growing: the root forgets it before the superblock is durable") \
-	/* Two threads, and full records: for the concurrency explorer and the small-limits build. */ \
+	F(GROW_DONE_EARLY, "growing: the root forgets it before the superblock is durable")
+
+/* Those of two threads, which the concurrency explorer must catch. */
+#define VMEM_RACE_LIST(F) \
 	F(FULL_RECORD,	"a record that cannot take all of a write is called damage") \
 	F(UNUSED_LOST,	"blocks of a write whose hole a mapping filled meanwhile are not given back") \
 	F(DISCARD_RACE,	"switching discard off releases blocks that the host is about to discard") \
@@ -57,7 +59,11 @@
 	F(MARK_LOST,	"what cannot be found to be marked dirty is forgotten")
 
 #define VMEM_FAULT_ENUM(name, text) VMEM_FAULT_##name,
-enum vmem_fault { VMEM_FAULT_NONE, VMEM_FAULT_LIST(VMEM_FAULT_ENUM) VMEM_NR_FAULTS };
+enum vmem_fault {
+	VMEM_FAULT_NONE, VMEM_FAULT_LIST(VMEM_FAULT_ENUM)
+	VMEM_NR_FAULTS, VMEM_RACE_LIST(VMEM_FAULT_ENUM)
+	VMEM_FAULT_END
+};
 
 #ifdef VMEM_FAULTS
 extern enum vmem_fault vmem_fault;

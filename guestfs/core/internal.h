@@ -72,7 +72,7 @@ struct vmem_pending {
 
 struct vmem_ag {
 	struct vmem_ag_desc desc;	/* as the running transaction has it */
-	uint64_t *busy;			/* bitmap | reserved | pending; NULL = not loaded */
+	vmem_le64 *busy;		/* bitmap | reserved | pending; NULL = not loaded */
 	uint32_t busy_free;		/* clear bits of busy */
 	uint32_t ihint;			/* first inode that may be free */
 	uint16_t chunk_free[VMEM_CHUNKS];
