@@ -12,7 +12,7 @@ out=$top/build/losses-test
 so=$top/build/vmemstore.so
 device=$top/build/qemu-device
 qemu=${QEMU:-qemu-system-x86_64}
-all="restart remount shutdown refused fuse"
+all="restart remount shutdown refused fuse block hidden"
 
 usage() {
 	cat <<HELP
@@ -25,6 +25,8 @@ root, and build/ (make); prints TAP:
   shutdown  the file system shuts down, under a VM or after one
   refused   the error of a write-back is met by a start that is refused, or by a tool
   fuse      FUSE: its server dies; migration; no blocks in advance
+  block     block devices, and a directory for notes that cannot be written
+  hidden    file systems whose mounts cannot be told apart
 Logs are in build/losses-test/.
 HELP
 }
@@ -124,6 +126,15 @@ changes() {
 	seen_by_qemu "$file" && [ "$seen" = "$after" ] && [ "$(generation "$file")" = "$after" ]
 }
 
+# starts_anew FILE COMMAND...: after it the next QEMU has another one, and keeps it
+starts_anew() {
+	file=$1
+	shift
+	before=$(generation "$file")
+	"$@" || return 1
+	seen_by_qemu "$file" && [ "$seen" != "$before" ] && [ "$(generation "$file")" = "$seen" ]
+}
+
 # ---- file systems ----
 
 # make_fs KIND: an empty one at $mnt, on a loop device where it needs a disk
@@ -157,7 +168,7 @@ shut_down() {
 make_fuse() {
 	rm -rf "$out/under/dir"
 	mkdir "$out/under/dir"
-	start_server
+	start_server "$@"
 }
 
 start_server() {
@@ -293,16 +304,128 @@ start_is_refused() {
 	use kill "$store" && refused "$store" "cannot write back" && feed
 }
 
+# Blocks of the image that nothing was written to have no room.
 tool_is_refused() {
-	"$top/build/tools/mkfs.vmemfs" -q "$store" && sync "$store" && starve &&
-		dd if=/dev/urandom of="$store" bs=4k count=16 seek=512 conv=notrunc 2>/dev/null &&
-		! "$top/build/tools/fsck.vmemfs" -p "$store" >"$out/said" 2>&1 && feed
+	starve
+	dd if=/dev/urandom of="$image" bs=4k count=16 seek=1536 conv=notrunc 2>/dev/null
+	! "$top/build/tools/resize.vmemfs" "$image" 12M && feed
 }
 
 test_refused() {
 	make_starved
 	check "a start is refused because of the pages that a killed QEMU left: another generation" 		changes "$store" start_is_refused
+	image=$mnt/image
+	truncate -s 16M "$image"
+	"$top/build/tools/mkfs.vmemfs" -q "$image"
+	check "a tool is refused because of what was stored before it: another generation" \
+		changes "$image" tool_is_refused
 	unmake_starved
+}
+
+# ---- block devices ----
+
+make_block() {
+	mount -t tmpfs -o size=32M none "$out/under"
+	truncate -s 8M "$out/under/disk"
+	loop=$(losetup --show -f "$out/under/disk")
+}
+
+unmake_block() {
+	losetup -d "$loop"
+	loop=
+	umount "$out/under"
+}
+
+# A container makes its own nodes.
+in_own_dev() {
+	mkdir -p "$out/dev"
+	unshare -m --propagation private sh -c '
+		mount -t tmpfs none "$1" && mknod "$1/disk" b "$2" "$3" && "$4" "$1/disk"
+		' - "$out/dev" $(stat -c '0x%t 0x%T' "$loop") "$device/generation-of" >"$out/inside" &&
+		[ "$(cat "$out/inside")" = "$(generation "$loop")" ]
+}
+
+starves_under_vm() {
+	use fail "$loop" "dd if=/dev/zero of=$out/under/filler bs=64k 2>/dev/null || :" && feed
+}
+
+# Nothing can be noted, as for another user than root.
+starves_unnoted() {
+	mount -o remount,ro /run/vmemstore
+	use unnoted "$loop" "dd if=/dev/zero of=$out/under/filler bs=64k 2>/dev/null || :" \
+		>"$out/said" 2>&1 || { cat "$out/said" && return 1; }
+	mount -o remount,rw /run/vmemstore
+	grep "cannot be noted" "$out/said"
+}
+
+test_block() {
+	make_block
+	check "a block device: QEMU is killed: the same generation" keeps "$loop" use kill "$loop"
+	check "a block device has one generation, whatever its node is" in_own_dev
+	check "a block device: QEMU and the tools find the same" same_for_qemu "$loop"
+	unmake_block
+	make_block
+	check "a block device: a flush fails: another generation" changes "$loop" starves_under_vm
+	unmake_block
+	make_block
+	check "a loss that cannot be noted is said aloud" starves_unnoted
+	unmake_block
+}
+
+# ---- mounts that cannot be told apart ----
+
+make_overlay() {
+	mkdir -p "$out/under/lower" "$out/under/upper" "$out/under/work"
+	mount_overlay
+}
+
+mount_overlay() {
+	mount -t overlay -o "lowerdir=$out/under/lower,upperdir=$out/under/upper,workdir=$out/under/work" \
+		none "$mnt"
+}
+
+overlay_again() {
+	umount "$mnt" && mount_overlay
+}
+
+quit_and_again() {
+	use quit "$store" && "$1"
+}
+
+kill_and_again() {
+	use kill "$store" && "$1"
+}
+
+fuse_again() {
+	umount "$mnt" && start_server --xattr-none
+}
+
+no_way_to_note() {
+	mount -o remount,ro /run/vmemstore
+	seen_by_qemu "$store" && first=$seen && seen_by_qemu "$store"
+	status=$?
+	mount -o remount,rw /run/vmemstore
+	[ $status -eq 0 ] && [ "$seen" != "$first" ] && grep "every start counts as one" "$out/said"
+}
+
+test_hidden() {
+	make_overlay
+	new_store
+	check "overlayfs: QEMU ends: the same generation" keeps "$store" use quit "$store"
+	check "overlayfs: also if it is mounted anew then" keeps "$store" quit_and_again overlay_again
+	check "overlayfs: QEMU is killed: another one" starts_anew "$store" use kill "$store"
+	check "overlayfs: then the same again" keeps "$store" use quit "$store"
+	umount "$mnt"
+	# Without its numbers nothing is known of FUSE, either.
+	mount -t tmpfs none /sys
+	make_fuse --xattr-none
+	new_store
+	check "without /sys and attributes: QEMU ends: the same generation" \
+		keeps "$store" quit_and_again fuse_again
+	check "without them: QEMU is killed: another one" starts_anew "$store" kill_and_again fuse_again
+	check "without a place for notes every start has its own, and says so" no_way_to_note
+	unmake_fuse
+	umount /sys
 }
 
 # ---- FUSE ----
