@@ -12,7 +12,7 @@ out=$top/build/losses-test
 so=$top/build/vmemstore.so
 device=$top/build/qemu-device
 qemu=${QEMU:-qemu-system-x86_64}
-all="restart remount shutdown refused fuse block hidden"
+all="restart remount shutdown refused fuse block hidden guest"
 
 usage() {
 	cat <<HELP
@@ -27,6 +27,7 @@ root, and build/ (make); prints TAP:
   fuse      FUSE: its server dies; migration; no blocks in advance
   block     block devices, and a directory for notes that cannot be written
   hidden    file systems whose mounts cannot be told apart
+  guest     guests with vmemfs on all of these: the next mount demands a check
 Logs are in build/losses-test/.
 HELP
 }
@@ -172,10 +173,17 @@ make_fuse() {
 }
 
 start_server() {
-	bindfs -f "$@" "$out/under/dir" "$mnt" 2>>"$out/bindfs.err" &
+	fuse_in "$out/under/dir" "$mnt" "$@"
+}
+
+# fuse_in FOLDER MOUNTPOINT [OPTIONS]
+fuse_in() {
+	folder=$1 point=$2
+	shift 2
+	bindfs -f "$@" "$folder" "$point" 2>>"$out/bindfs.err" &
 	echo $! >"$server"
 	tries=0
-	until grep -q " $mnt fuse" /proc/self/mounts; do
+	until grep -q " $point fuse" /proc/self/mounts; do
 		tries=$((tries + 1))
 		[ $tries -lt 3000 ] && kill -0 "$(cat "$server")" || return 1
 		sleep 0.1
@@ -287,7 +295,7 @@ make_starved() {
 }
 
 starve() {
-	! dd if=/dev/zero of="$out/under/filler" bs=64k 2>/dev/null
+	! dd if=/dev/zero of="${1:-$out/under}/filler" bs=64k 2>/dev/null
 }
 
 feed() {
@@ -477,6 +485,84 @@ exec %s "$@"
 make -s -C "$top/qemu-device" ../build/qemu-device/loss-test ../build/qemu-device/network-test \
 	../build/qemu-device/growth-test ../build/qemu-device/generation-of >"$why" 2>&1 ||
 	die "the test programs do not build: see build/losses-test/why"
+# ---- guests ----
+
+# vm STEP [run-vm options]: with the five stores
+vm() {
+	step=$1
+	shift
+	"$here/vm/run-vm" --modules "vmemstore vmemfs" --log "$out/guest-$step.log" --timeout 1500 \
+		--env "STEP=$step" --add "$here/guest/lib.sh:/tests/lib.sh" \
+		--add "$here/guest/store-lib.sh:/tests/store-lib.sh" "$@" "$here/guest/losses.sh" -- \
+		-plugin "$so" -device "vmemstore,file=$mnt/disk.img" \
+		-device "vmemstore,file=$out/fuse/disk.img" -device "vmemstore,file=$block" \
+		-device "vmemstore,file=$out/xfs/disk.img" -device "vmemstore,file=$out/disk.img" \
+		>"$out/guest-$step.out" 2>&1
+}
+
+wait_for() {
+	tries=0
+	until grep -q "^$1" "$out/guest-use.out" 2>/dev/null; do
+		tries=$((tries + 1))
+		[ $tries -lt 12000 ] && kill -0 "$runner" || return 1
+		sleep 0.1
+	done
+}
+
+# The hosts of three stores fail under the VM, then it is killed.
+lose_under_vm() {
+	vm use --pidfile "$out/pid" &
+	runner=$!
+	wait_for ready || return 1
+	shut_down
+	kill_server
+	starve "$out/full" || return 1
+	wait_for noticed || return 1
+	kill -9 "$(cat "$out/pid")"
+	wait $runner || :
+	xfs_io -x -c shutdown "$out/xfs"
+}
+
+mount_xfs() {
+	mount "$xfs" "$out/xfs"
+}
+
+test_guest() {
+	mkdir -p "$out/fuse" "$out/xfs"
+	truncate -s 320M "$out/xfs.disk"
+	xfs=$(losetup --show -f "$out/xfs.disk")
+	mkfs.xfs -q -f "$xfs" && mount_xfs
+	make_fs ext4
+	mkdir -p "$out/full" "$out/dir"
+	mount -t tmpfs -o size=32M none "$out/full"
+	truncate -s 16M "$out/full/disk"
+	block=$(losetup --show -f "$out/full/disk")
+	"$top/build/tools/mkfs.vmemfs" -q "$block"
+	fuse_in "$out/dir" "$out/fuse"
+	for file in "$mnt/disk.img" "$out/fuse/disk.img" "$out/xfs/disk.img" "$out/disk.img"; do
+		dd if=/dev/zero of="$file" bs=1M count=16 2>/dev/null
+		"$top/build/tools/mkfs.vmemfs" -q "$file"
+	done
+	sync -f "$mnt" "$out/xfs"
+	check "the hosts of three stores fail under a VM, of a fourth when it was killed" lose_under_vm
+	cat "$out/guest-use.out" >>"$why"
+	rm -f "$out/full/filler"
+	again
+	umount "$out/fuse"
+	fuse_in "$out/dir" "$out/fuse"
+	umount "$out/xfs"
+	mount_xfs
+	status=0
+	vm check || status=1
+	take_over "$out/guest-check.out"
+	result $status "the guest that finds out ends well"
+	umount "$out/fuse" "$out/xfs"
+	rm "$server"
+	losetup -d "$xfs" "$block"
+	umount "$out/full"
+	unmake
+}
+
 # A directory for notes of this test alone.
 mkdir -p /run/vmemstore && mount -t tmpfs none /run/vmemstore
 for name in ${*:-$all}; do
