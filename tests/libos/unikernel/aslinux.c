@@ -302,6 +302,7 @@ static void sparse_maps_stay_sparse(void)
 	L(sum(q, 4096));
 	L(blocks(fd));
 	L(pwrite(fd, p + 300 * PAGE, 10, 0) == 10 && blocks(fd) < 16384);	/* the kernel looks, too */
+	L(sum(q, 4096));			/* the holes are mapped again */
 	p[1000 * PAGE] = 'x';
 	L(q[1000 * PAGE]);
 	L(pread(fd, &c, 1, 1000 * PAGE) == 1 && c == 'x');

@@ -204,6 +204,18 @@ static void calls_keep_registers_and_the_red_zone(void)
 	CHECK(bad == 0);
 }
 
+/* A program may have the direction flag set; whoever copies for it must not. */
+static void calls_copy_forwards(void)
+{
+	static struct utsname names[3];
+	long result;
+
+	__asm__ volatile("std; syscall; cld" : "=a"(result)
+			 : "a"(SYS_uname), "D"(&names[1]) : "rcx", "r11", "memory", "cc");
+	CHECK(result == 0 && !strcmp(names[1].sysname, "Linux"));
+	CHECK(!strcmp(names[1].machine, "x86_64") && !names[0].machine[0]);
+}
+
 /* ---- Files ---- */
 
 static void files_behave(void)
@@ -495,7 +507,7 @@ static __attribute__((noinline)) void fault_tables(void)
 static __attribute__((noinline)) void fault_store(void) { memset((void *)0x200000000000, 0x55, 64); }
 static __attribute__((noinline)) void fault_store_read(void) { *(volatile char *)STORE; }
 static __attribute__((noinline)) void fault_machine(void) { *(volatile long *)0xffff800000800000 = 1; }
-static __attribute__((noinline)) void fault_registers(void) { *(volatile int *)0xffffc00000000014 = 0; }
+static __attribute__((noinline)) void fault_registers(void) { *(volatile int *)0xffffc00000000000 = 0; }
 
 /* The first page of a file that is mapped, by the store's own address of it. */
 static __attribute__((noinline)) void fault_alias(void)
@@ -658,7 +670,7 @@ int main(int argc, char **argv)
 		P(shared_stores_are_the_file), P(read_maps_see_later_writes_and_growth),
 		P(private_maps_are_copies), P(mapped_files_can_be_cut_and_unlinked),
 		P(parts_of_maps_can_go), P(anonymous_memory_is_zero_and_moves),
-		P(calls_keep_registers_and_the_red_zone), P(files_behave),
+		P(calls_keep_registers_and_the_red_zone), P(calls_copy_forwards), P(files_behave),
 		P(directories_list_each_name_once), P(bad_arguments_are_errors),
 		P(unknown_flags_are_errors), P(bad_mappings_are_errors),
 		P(descriptors_used_up_leave_files_alone), P(time_passes),

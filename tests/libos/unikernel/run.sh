@@ -233,7 +233,7 @@ test_shipped() {
 
 probe_passes() {
 	boot "$@" || { grep -v '^ok' "$work/out" && return 1; }
-	! grep '^not ok' "$work/out" && [ "$(grep -c '^ok' "$work/out")" -eq 16 ]
+	! grep '^not ok' "$work/out" && [ "$(grep -c '^ok' "$work/out")" -eq 17 ]
 }
 
 probe_native() {
