@@ -182,6 +182,7 @@ static bool root_valid(struct checker *c, const struct vmem_root *root)
 	return vmem_get64(root->magic) == VMEM_ROOT_MAGIC &&
 	       vmem_get32(root->csum) == vmem_root_csum(c->crc, root) &&
 	       !memcmp(root->uuid, c->sb->uuid, VMEM_UUID_LEN) &&
+	       vmem_get64(root->tail) % VMEM_REC_ALIGN == 0 &&
 	       vmem_get64(root->tail) < UINT64_MAX / 2 && vmem_get64(root->seq) < UINT64_MAX / 2;
 }
 
@@ -196,9 +197,7 @@ static void check_newest_root(struct checker *c, unsigned int slot,
 		vmem_check_problem(c, "root %u: unknown state %x", slot, state);
 	if (domain < VMEM_DOMAIN_GUEST || domain > VMEM_DOMAIN_PMEM)
 		vmem_check_problem(c, "root %u: unknown durability domain %u", slot, domain);
-	if (tail % VMEM_REC_ALIGN)
-		vmem_check_problem(c, "root %u: the log's tail %llu is not aligned", slot, (ull)tail);
-	else if (state & VMEM_STATE_MOUNTED ? applied < tail || applied - tail > ring
+	if (state & VMEM_STATE_MOUNTED ? applied < tail || applied - tail > ring
 						: applied != tail)
 		vmem_check_problem(c, "root %u: applied position %llu does not fit the tail %llu", slot,
 			(ull)applied, (ull)tail);
@@ -209,7 +208,7 @@ static void check_newest_root(struct checker *c, unsigned int slot,
 		vmem_check_problem(c, "root %u: reserved bytes are not zero", slot);
 	if (state & VMEM_STATE_MOUNTED)
 		vmem_check_problem(c, "root %u: not unmounted: the log must be replayed first", slot);
-	else if (tail % VMEM_REC_ALIGN == 0 && record_at(c, tail, vmem_get32(root->log_seed)))
+	else if (record_at(c, tail, vmem_get32(root->log_seed)))
 		vmem_check_problem(c, "root %u: the log goes on after the end of a clean unmount", slot);
 	c->res->needs_check = state & (VMEM_STATE_NEEDS_CHECK | VMEM_STATE_ERROR);
 }
@@ -225,6 +224,7 @@ static void check_roots(struct checker *c)
 		root[i] = (const struct vmem_root *)block_ptr(c, VMEM_ROOT_BLOCK(i));
 		valid[i] = root_valid(c, root[i]);
 	}
+	c->res->root_slot = VMEM_NR_ROOTS;
 	if (!valid[0] && !valid[1]) {
 		vmem_check_problem(c, "roots: neither slot is valid");
 		return;
@@ -234,6 +234,7 @@ static void check_roots(struct checker *c)
 			(ull)vmem_get64(root[0]->seq));
 	newest = !valid[0] ||
 		 (valid[1] && vmem_get64(root[1]->seq) > vmem_get64(root[0]->seq));
+	c->res->root_slot = newest;
 	check_newest_root(c, newest, root[newest]);
 }
 

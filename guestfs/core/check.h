@@ -39,6 +39,7 @@ struct vmem_check_result {
 	uint64_t files, dirs, symlinks, others;
 	uint64_t used_blocks, nr_blocks;	/* used: metadata included */
 	uint64_t used_inodes, nr_inodes;	/* used: without the reserved inode 0 */
+	unsigned int root_slot;		/* of the root that counts; VMEM_NR_ROOTS: there is none */
 	bool needs_check;		/* the image asks for a check (VMEM_STATE_*) */
 };
 

@@ -8,6 +8,7 @@
  * for the next; vmem_check() says when it is done.
  */
 #include "repair_internal.h"
+#include "root.h"
 
 #define MAX_ROUNDS 6u
 
@@ -236,29 +237,10 @@ static int repair_superblock(struct repair *r)
 
 /* ---- Roots --------------------------------------------------------------- */
 
-static struct vmem_root *root_at(const struct repair *r, unsigned int slot)
+/* The newest root that is valid: is there one? */
+static bool newest_root(const struct repair *r, struct vmem_root *root)
 {
-	return (struct vmem_root *)(void *)block_ptr(r, VMEM_ROOT_BLOCK(slot));
-}
-
-/* The newest root that is valid, or NULL. */
-static const struct vmem_root *newest_root(const struct repair *r)
-{
-	const struct vmem_root *best = NULL;
-	unsigned int i;
-
-	for (i = 0; i < VMEM_NR_ROOTS; i++) {
-		const struct vmem_root *root = root_at(r, i);
-
-		if (vmem_get64(root->magic) == VMEM_ROOT_MAGIC &&
-		    vmem_get32(root->csum) == vmem_root_csum(r->crc, root) &&
-		    !memcmp(root->uuid, r->sb.uuid, VMEM_UUID_LEN) &&
-		    vmem_get64(root->tail) < UINT64_MAX / 2 &&
-		    vmem_get64(root->seq) < UINT64_MAX / 2 &&
-		    (!best || vmem_get64(root->seq) > vmem_get64(best->seq)))
-			best = root;
-	}
-	return best;
+	return vmem_newest_root(block_ptr(r, 0), r->sb.uuid, r->crc, root) < VMEM_NR_ROOTS;
 }
 
 /*
@@ -267,19 +249,17 @@ static const struct vmem_root *newest_root(const struct repair *r)
  */
 static void write_roots(struct repair *r)
 {
-	const struct vmem_root *newest = newest_root(r);
 	struct vmem_root root;
 	uint64_t seq = 0, lsn = 0;
 	uint32_t seed;
 	unsigned int i;
 
 	memset(&root, 0, sizeof(root));
-	if (newest) {
-		root = *newest;
+	if (newest_root(r, &root)) {
 		seq = vmem_get64(root.seq);
 		lsn = VMEM_MAX(vmem_get64(root.tail), vmem_get64(root.applied));
 	}
-	if (seq > UINT64_MAX / 4)
+	if (seq + 2 + VMEM_NR_ROOTS > VMEM_ROOT_SEQ_END)
 		seq = 0;
 	if (lsn > UINT64_MAX / 4)
 		lsn = 0;
@@ -305,17 +285,17 @@ static void write_roots(struct repair *r)
 /* Replay the log, or give it up. */
 static int repair_log(struct repair *r)
 {
-	const struct vmem_root *root = newest_root(r);
+	struct vmem_root root;
 	struct vmem_mount_opts opts = { .check = true };
 	struct vmem_fs *fs;
 	int err;
 
-	if (!root) {
+	if (!newest_root(r, &root)) {
 		vmem_repair_fixed(r, false, "roots: neither slot is valid: made anew; what the log held is lost");
 		write_roots(r);
 		return 0;
 	}
-	if (!(vmem_get32(root->state) & VMEM_STATE_MOUNTED))
+	if (!(vmem_get32(root.state) & VMEM_STATE_MOUNTED))
 		return 0;
 	err = vmem_mount(r->store, r->env, &opts, &fs, NULL);
 	if (!err)

@@ -4,6 +4,7 @@
 #include "geometry.h"
 #include "internal.h"
 #include "medium.h"
+#include "root.h"
 #include "shrink.h"
 
 struct shrink {
@@ -31,22 +32,8 @@ static uint8_t *block_ptr(const struct shrink *s, uint64_t block)
 
 static bool find_root(struct shrink *s)
 {
-	bool found = false;
-	unsigned int i;
-
-	for (i = 0; i < VMEM_NR_ROOTS; i++) {
-		struct vmem_root r;
-
-		memcpy(&r, block_ptr(s, VMEM_ROOT_BLOCK(i)), sizeof(r));
-		if (vmem_get64(r.magic) != VMEM_ROOT_MAGIC || vmem_get32(r.csum) != vmem_root_csum(s->crc, &r) ||
-		    memcmp(r.uuid, s->sb.uuid, VMEM_UUID_LEN) || vmem_get64(r.seq) >= UINT64_MAX / 2 ||
-		    (found && vmem_get64(r.seq) <= vmem_get64(s->root.seq)))
-			continue;
-		s->root = r;
-		s->slot = i;
-		found = true;
-	}
-	return found;
+	s->slot = vmem_newest_root(s->store->base, s->sb.uuid, s->crc, &s->root);
+	return s->slot < VMEM_NR_ROOTS;
 }
 
 static int look(struct shrink *s, struct vmem_store *store, const struct vmem_env *env)

@@ -3,7 +3,7 @@
 # The sources of the core, for every makefile that builds it.
 
 # The file system itself: what the kernel, a unikernel and the tools need.
-CORE_SRCS := hash.c geometry.c ranges.c overlay.c txn.c journal.c recovery.c alloc.c space.c \
+CORE_SRCS := hash.c geometry.c root.c ranges.c overlay.c txn.c journal.c recovery.c alloc.c space.c \
 	     inode.c extent.c dir.c namei.c parent.c file.c write.c layout.c super.c grow.c
 
 # Making, checking and repairing a store: tools and tests only.

@@ -2,6 +2,7 @@
 /* super.c - mount, unmount, roots, statistics */
 #include "geometry.h"
 #include "internal.h"
+#include "root.h"
 
 /* ---- Errors ---- */
 
@@ -130,9 +131,9 @@ static int take_super(struct vmem_fs *fs, const struct vmem_superblock *sb)
 		return BAD_SB(env, -EUCLEAN, "the superblock contradicts itself: run fsck.vmemfs");
 	if (fs->nr_blocks > fs->store->size >> VMEM_BLOCK_SHIFT)
 		return BAD_SB(env, -EINVAL,
-			      "the store has %llu blocks, the file system %llu: the file was truncated, restore it",
-			      (unsigned long long)(fs->store->size >> VMEM_BLOCK_SHIFT),
-			      (unsigned long long)fs->nr_blocks);
+			      "the store has %llu bytes, the file system needs %llu: it was truncated; restore it, or run fsck.vmemfs, which says how to keep the rest",
+			      (unsigned long long)fs->store->size,
+			      (unsigned long long)fs->nr_blocks << VMEM_BLOCK_SHIFT);
 	fs->log_off = fs->log_start << VMEM_BLOCK_SHIFT;
 	fs->log_size = fs->log_blocks << VMEM_BLOCK_SHIFT;
 	return 0;
@@ -145,34 +146,23 @@ static uint64_t root_off(unsigned int slot)
 	return (uint64_t)VMEM_ROOT_BLOCK(slot) << VMEM_BLOCK_SHIFT;
 }
 
-static bool root_ok(struct vmem_fs *fs, const struct vmem_root *r)
-{
-	return vmem_get64(r->magic) == VMEM_ROOT_MAGIC &&
-	       vmem_get32(r->csum) == vmem_root_csum(fs->crc, r) &&
-	       !memcmp(r->uuid, fs->uuid, VMEM_UUID_LEN) &&
-	       vmem_get64(r->tail) % VMEM_REC_ALIGN == 0 &&
-	       vmem_get64(r->tail) < UINT64_MAX / 2 && vmem_get64(r->seq) < UINT64_MAX / 2;
-}
-
 /* The newest root of the file system with this uuid. */
 static bool find_root(struct vmem_fs *fs)
 {
-	bool found = false;
-	unsigned int i;
+	unsigned int slot = vmem_newest_root(fs->store->base, fs->uuid, fs->crc, &fs->root);
 
-	for (i = 0; i < VMEM_NR_ROOTS; i++) {
-		struct vmem_root r;
+	if (slot < VMEM_NR_ROOTS)
+		fs->root_slot = slot;
+	return slot < VMEM_NR_ROOTS;
+}
 
-		memcpy(&r, fs->store->base + root_off(i), sizeof(r));
-		if (!root_ok(fs, &r))
-			continue;
-		if (found && vmem_get64(r.seq) <= vmem_get64(fs->root.seq))
-			continue;
-		fs->root = r;
-		fs->root_slot = i;
-		found = true;
-	}
-	return found;
+/* Has somebody else written a root since this mount read or wrote its own? */
+static bool root_is_others(struct vmem_fs *fs)
+{
+	struct vmem_root r;
+	unsigned int slot = vmem_newest_root(fs->store->base, fs->uuid, fs->crc, &r);
+
+	return slot != fs->root_slot || vmem_get64(r.seq) != vmem_get64(fs->root.seq);
 }
 
 /* The superblock, or what it is going to be, and the newest root. */
@@ -620,6 +610,10 @@ int vmem_remount(struct vmem_fs *fs, bool read_only)
 		return become_read_only(fs);
 	if (fs->store->read_only || fs->never_write)
 		return -EROFS;
+	/* Below a read-only mount fsck may repair: what is in memory is then of before. */
+	if (root_is_others(fs))
+		return BAD_SB(fs->env, -EROFS,
+			      "the store was changed since it was mounted, by fsck.vmemfs or another program: unmount it and mount it again, or reboot");
 	err = start_session(fs);
 	return err ? err : vmem_resume_growth(fs);
 }

@@ -31,7 +31,6 @@ const char *dump_time(int64_t ns, char *buf);
 
 /* The newest valid root, or NULL. */
 const struct vmem_root *dump_newest_root(const struct dump *d);
-bool dump_root_valid(const struct dump *d, const struct vmem_root *root);
 
 /* Each shows its part on stdout and returns an exit status. */
 int dump_superblock(const struct dump *d);

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "dump.h"
+#include "root.h"
 
 static const char usage_text[] =
 	"Usage: dump.vmemfs [-r] [-s] [-l] [-t] [-i INO] [-c INO] [-b BLOCK] FILE|/dev/pmemN\n"
@@ -53,13 +54,6 @@ static void print_hex(const char *name, const uint8_t *p, size_t len)
 	putchar('\n');
 }
 
-bool dump_root_valid(const struct dump *d, const struct vmem_root *root)
-{
-	return vmem_get64(root->magic) == VMEM_ROOT_MAGIC &&
-	       vmem_get32(root->csum) == vmem_root_csum(d->env->crc32c, root) &&
-	       !memcmp(root->uuid, d->sb->uuid, VMEM_UUID_LEN);
-}
-
 static const struct vmem_root *root_slot(const struct dump *d, unsigned int slot)
 {
 	return (const struct vmem_root *)(d->img.store.base +
@@ -68,16 +62,10 @@ static const struct vmem_root *root_slot(const struct dump *d, unsigned int slot
 
 const struct vmem_root *dump_newest_root(const struct dump *d)
 {
-	const struct vmem_root *newest = NULL, *root;
-	unsigned int i;
+	struct vmem_root root;
+	unsigned int slot = vmem_newest_root(d->img.store.base, d->sb->uuid, d->env->crc32c, &root);
 
-	for (i = 0; i < VMEM_NR_ROOTS; i++) {
-		root = root_slot(d, i);
-		if (dump_root_valid(d, root) &&
-		    (!newest || vmem_get64(root->seq) > vmem_get64(newest->seq)))
-			newest = root;
-	}
-	return newest;
+	return slot < VMEM_NR_ROOTS ? root_slot(d, slot) : NULL;
 }
 
 static const char *domain_name(uint32_t domain)
@@ -93,7 +81,7 @@ static void print_root(const struct dump *d, unsigned int slot)
 	uint32_t state = vmem_get32(root->state);
 	char buf[40];
 
-	if (!dump_root_valid(d, root)) {
+	if (!vmem_root_valid(root, d->sb->uuid, d->env->crc32c)) {
 		printf("root %u: not valid\n", slot);
 		return;
 	}

@@ -5,6 +5,7 @@
 #include "fsck_store.h"
 #include "mkfs.h"
 #include "persist.h"
+#include "root.h"
 
 /* ---- The copy ------------------------------------------------------------ */
 
@@ -113,47 +114,29 @@ static int store_blocks(const struct fsck_copy *c, struct vmem_store *image, uin
 	return any ? settle(image) : 0;
 }
 
-static const struct vmem_root *root_of(const struct vmem_store *store, unsigned int slot)
+static int put_root(struct vmem_store *image, unsigned int slot, const struct vmem_root *root)
 {
-	return (const struct vmem_root *)(const void *)(store->base +
-							VMEM_ROOT_BLOCK(slot) * VMEM_BLOCK_SIZE);
-}
-
-/* The slot that a mount would use, or VMEM_NR_ROOTS. */
-static unsigned int newest_slot(const struct fsck_copy *c, const struct vmem_store *image,
-				vmem_crc_fn crc)
-{
-	const struct vmem_superblock *sb = (const struct vmem_superblock *)(const void *)c->store.base;
-	unsigned int i, newest = VMEM_NR_ROOTS;
-
-	for (i = 0; i < VMEM_NR_ROOTS; i++) {
-		const struct vmem_root *r = root_of(image, i);
-
-		if (vmem_get64(r->magic) == VMEM_ROOT_MAGIC &&
-		    vmem_get32(r->csum) == vmem_root_csum(crc, r) &&
-		    !memcmp(r->uuid, sb->uuid, VMEM_UUID_LEN) &&
-		    vmem_get64(r->tail) < UINT64_MAX / 2 && vmem_get64(r->seq) < UINT64_MAX / 4 &&
-		    (newest == VMEM_NR_ROOTS ||
-		     vmem_get64(r->seq) > vmem_get64(root_of(image, newest)->seq)))
-			newest = i;
-	}
-	return newest;
+	vmem_put(image, VMEM_ROOT_BLOCK(slot) * (uint64_t)VMEM_BLOCK_SIZE, root, sizeof(*root));
+	return settle(image);
 }
 
 /* Until the repair is complete, a mount must refuse: the root asks for a check. */
 static int store_marker(const struct fsck_copy *c, struct vmem_store *image, vmem_crc_fn crc)
 {
-	unsigned int newest = newest_slot(c, image, crc);
+	const struct vmem_superblock *sb = (const struct vmem_superblock *)(const void *)c->store.base;
+	static const struct vmem_root none;
 	struct vmem_root root;
+	unsigned int newest = vmem_newest_root(image->base, sb->uuid, crc, &root);
 
 	if (newest == VMEM_NR_ROOTS)
 		return 0;	/* without a root nothing can be mounted */
-	root = *root_of(image, newest);
+	if (vmem_get64(root.seq) + 1 >= VMEM_ROOT_SEQ_END)
+		/* No root can be newer: then there shall be none. */
+		return put_root(image, 1 - newest, &none) || put_root(image, newest, &none) ? -EIO : 0;
 	root.seq = vmem_le64_of(vmem_get64(root.seq) + 1);
 	root.state = vmem_le32_of(vmem_get32(root.state) | VMEM_STATE_NEEDS_CHECK);
 	root.csum = vmem_le32_of(vmem_root_csum(crc, &root));
-	vmem_put(image, VMEM_ROOT_BLOCK(1 - newest) * (uint64_t)VMEM_BLOCK_SIZE, &root, sizeof(root));
-	return settle(image);
+	return put_root(image, 1 - newest, &root);
 }
 
 int fsck_copy_store(const struct fsck_copy *c, struct vmem_store *image, vmem_crc_fn crc)

@@ -11,21 +11,28 @@
  * nothing.
  */
 #define _GNU_SOURCE
+#include <fcntl.h>
+#include <linux/fs.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "check.h"
 #include "fsck_store.h"
+#include "geometry.h"
 #include "hash.h"
 #include "repair.h"
+#include "root.h"
 #include "toolenv.h"
 
-/* Exit codes of e2fsck(8); 2 (reboot) and 128 (shared library) cannot occur. */
+/* Exit codes of e2fsck(8); 128 (shared library) cannot occur. */
 #define EXIT_CLEAN	0
 #define EXIT_CORRECTED	1
+#define EXIT_REBOOT	2	/* beside the one before: the root file system was changed */
 #define EXIT_ERRORS	4
 #define EXIT_CANCELLED	32
 
@@ -33,7 +40,7 @@
 
 static const char usage_text[] =
 	"Usage: fsck.vmemfs [-n | -p | -y] [-Cfqv] FILE|/dev/pmemN\n"
-	"Check a vmemfs that is not mounted, and repair it.\n\n"
+	"Check a vmemfs that is not mounted, or mounted read-only, and repair it.\n\n"
 	"  -n, --no-changes  change nothing (default); an unclean image is recovered in memory\n"
 	"  -p, --preen       recover an unclean image for good, and repair what loses nothing;\n"
 	"                    nothing to do on a clean one\n"
@@ -44,7 +51,7 @@ static const char usage_text[] =
 	"  -v, --verbose     all findings, and what the recovery says\n"
 	"  -V, --version     version of this program\n"
 	"  -h, --help        this text\n\n"
-	"Exit status: 0 clean, 1 corrected, 4 something is left to correct,\n"
+	"Exit status: 0 clean, 1 corrected, 3 corrected: reboot, 4 something is left to correct,\n"
 	"8 could not check or write, 16 usage, 32 cancelled\n";
 
 struct options {
@@ -134,29 +141,38 @@ static void on_progress(void *ctx, uint64_t done, uint64_t total)
 
 /* ---- Recovery ------------------------------------------------------------ */
 
-/* State of the newest valid root, or 0 when there is none. */
-static uint32_t image_state(const struct fsck *f)
+static const struct vmem_superblock *super_of(const struct fsck *f)
 {
-	const struct vmem_superblock *sb = (const struct vmem_superblock *)f->img.store.base;
-	uint64_t newest = 0;
-	uint32_t state = 0;
-	unsigned int i;
+	return (const struct vmem_superblock *)(const void *)f->img.store.base;
+}
 
-	if (f->img.store.size < 4ull * VMEM_BLOCK_SIZE)
+/* The root that a mount takes: is there one? */
+static bool find_root(const struct fsck *f, struct vmem_root *root)
+{
+	return f->img.store.size >= VMEM_DESC_START * (uint64_t)VMEM_BLOCK_SIZE &&
+	       vmem_newest_root(f->img.store.base, super_of(f)->uuid, f->env->crc32c, root) < VMEM_NR_ROOTS;
+}
+
+/* What a mount looks at says that nothing is wrong. */
+static bool is_clean(const struct fsck *f)
+{
+	struct vmem_root root;
+
+	return find_root(f, &root) && !vmem_get32(root.state) &&
+	       vmem_sb_sealed(super_of(f), f->env->crc32c) &&
+	       !vmem_check_geometry(super_of(f), f->img.store.size);
+}
+
+/* Bytes that the file system had when the file or device was longer, or 0. */
+static uint64_t cut_from(const struct fsck *f)
+{
+	uint64_t blocks;
+
+	if (!f->img.store.base || !vmem_sb_sealed(super_of(f), f->env->crc32c))
 		return 0;
-	for (i = 0; i < VMEM_NR_ROOTS; i++) {
-		const struct vmem_root *root = (const struct vmem_root *)
-			(f->img.store.base + VMEM_ROOT_BLOCK(i) * VMEM_BLOCK_SIZE);
-
-		if (vmem_get64(root->magic) != VMEM_ROOT_MAGIC ||
-		    vmem_get32(root->csum) != vmem_root_csum(f->env->crc32c, root) ||
-		    memcmp(root->uuid, sb->uuid, VMEM_UUID_LEN) ||
-		    vmem_get64(root->seq) < newest)
-			continue;
-		newest = vmem_get64(root->seq);
-		state = vmem_get32(root->state);
-	}
-	return state;
+	blocks = vmem_get64(super_of(f)->nr_blocks);
+	return blocks > f->img.store.size >> VMEM_BLOCK_SHIFT && blocks <= VMEM_MAX_BLOCKS ?
+	       blocks << VMEM_BLOCK_SHIFT : 0;
 }
 
 /* Mount and unmount: replays the log and frees orphans.  0 or a negative errno. */
@@ -171,9 +187,10 @@ static int settle(struct fsck *f, bool check_done, struct vmem_mount_info *info)
 
 static int recover(struct fsck *f)
 {
+	struct vmem_root root;
 	int err;
 
-	if (!(image_state(f) & VMEM_STATE_MOUNTED))
+	if (!find_root(f, &root) || !(vmem_get32(root.state) & VMEM_STATE_MOUNTED))
 		return 0;
 	err = settle(f, false, &f->recovery);
 	if (err == -ENOMEM)
@@ -224,17 +241,65 @@ static void say_summary(const struct fsck *f, bool clean)
 	       (unsigned long long)r->nr_blocks);
 }
 
+/* On a copy in memory: does a read-only mount, too, refuse what could not be repaired? */
+static bool mounts_read_only(const struct fsck *f)
+{
+	struct vmem_mount_opts opts = { .read_only = true };
+	struct vmem_store store = { .size = f->img.store.size, .backing = VMEM_BACKING_VOLATILE };
+	struct vmem_inode root;
+	struct vmem_fs *fs;
+	bool mounts;
+
+	store.base = mmap(NULL, store.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, f->img.fd, 0);
+	if (store.base == MAP_FAILED)
+		return false;
+	mounts = !vmem_mount(&store, f->env, &opts, &fs, NULL);
+	if (mounts) {
+		mounts = !vmem_iget(fs, VMEM_ROOT_INO, &root) && !vmem_iput(&root);
+		vmem_umount(fs);
+	}
+	munmap(store.base, store.size);
+	return mounts;
+}
+
+/* What is missing cannot be repaired, but what is there can be kept. */
+static void say_cut(const struct fsck *f, uint64_t bytes)
+{
+	struct stat st;
+	bool regular = fstat(f->img.fd, &st) || S_ISREG(st.st_mode);
+
+	printf("%s: has %llu bytes, the file system needs %llu: restore it, or keep what was not cut off: ",
+	       f->o->path, (unsigned long long)f->img.store.size, (unsigned long long)bytes);
+	if (regular)
+		printf("truncate -s %llu %s, then fsck.vmemfs -y\n", (unsigned long long)bytes, f->o->path);
+	else
+		printf("make the device as large again, then fsck.vmemfs -y\n");
+}
+
+static const char *what_to_do(const struct fsck *f)
+{
+	if (f->needs_yes)
+		return "nothing was changed: some can only be repaired with losses or guesses, by fsck.vmemfs -y";
+	if (!f->o->yes)
+		return f->o->preen ? "not repaired" : "fsck.vmemfs -y repairs";
+	return mounts_read_only(f) ? "not repaired: mount it read-only and copy what is needed" :
+	       "not repaired, and no mount shows anything: restore it; dump.vmemfs shows what is left";
+}
+
 static int say_damage(const struct fsck *f)
 {
+	uint64_t cut = cut_from(f);
+
+	if (cut) {
+		say_cut(f, cut);
+		return EXIT_ERRORS;
+	}
 	if (!f->lines && f->result.needs_check) {
 		printf("%s: asks for a check before the next mount: fsck.vmemfs -p allows it\n",
 		       f->o->path);
 		return EXIT_ERRORS;
 	}
-	printf("%s: %llu problems found; %s\n", f->o->path, (unsigned long long)f->lines,
-	       f->o->yes ? "not repaired: mount it read-only and copy what is needed" :
-	       f->needs_yes ? "nothing was changed: some can only be repaired with losses or guesses, by fsck.vmemfs -y" :
-	       f->o->preen ? "not repaired" : "fsck.vmemfs -y repairs");
+	printf("%s: %llu problems found; %s\n", f->o->path, (unsigned long long)f->lines, what_to_do(f));
 	return EXIT_ERRORS;
 }
 
@@ -267,7 +332,7 @@ static int check_only(struct fsck *f)
 {
 	int err, status;
 
-	if (tool_open(&f->img, f->o->path, TOOL_SNAPSHOT))
+	if (tool_open_mounted(&f->img, f->o->path, TOOL_SNAPSHOT))
 		return TOOL_EXIT_FAILED;
 	err = recover(f);
 	if (is_operational(err))
@@ -382,21 +447,49 @@ static int repair(struct fsck *f)
 	return status == EXIT_CLEAN ? EXIT_CORRECTED : status;
 }
 
+/* Nothing can be stored, whatever rights one has. */
+static bool is_write_protected(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC), set = 0;
+	struct stat st;
+	bool protected = false;
+
+	if (fd < 0)
+		return false;	/* tool_open() tells */
+	if (fstat(fd, &st) == 0 && S_ISBLK(st.st_mode))
+		protected = ioctl(fd, BLKROGET, &set) == 0 && set;
+	else if (access(path, W_OK) < 0)
+		protected = errno == EROFS;
+	close(fd);
+	return protected;
+}
+
+/* The kernel goes on with what it had read of the file system before. */
+static int say_reboot(const struct fsck *f, int status)
+{
+	if (!f->img.mounted || status != EXIT_CORRECTED)
+		return status;
+	printf("%s: was changed while it is mounted read-only: %s\n", f->o->path,
+	       f->img.is_root ? "REBOOT" : "unmount it and mount it again");
+	return f->img.is_root ? EXIT_CORRECTED | EXIT_REBOOT : status;
+}
+
 /* -p and -y. */
 static int correct(struct fsck *f)
 {
-	uint32_t state;
+	bool protected = is_write_protected(f->o->path);
 	int status, err;
 
-	if (tool_open(&f->img, f->o->path, TOOL_WRITE))
+	if (tool_open_mounted(&f->img, f->o->path, protected ? TOOL_SNAPSHOT : TOOL_WRITE))
 		return TOOL_EXIT_FAILED;
-	state = image_state(f);
-	if (!f->o->yes && !f->o->force &&
-	    vmem_get64(*(vmem_le64 *)f->img.store.base) == VMEM_SB_MAGIC &&
-	    !(state & (VMEM_STATE_MOUNTED | VMEM_STATE_NEEDS_CHECK | VMEM_STATE_ERROR))) {
+	if (!f->o->yes && !f->o->force && is_clean(f)) {
 		if (!f->o->quiet)
 			printf("%s: clean, not checked (-f checks)\n", f->o->path);
 		return -1;
+	}
+	if (protected) {
+		tool_error("%s is write-protected: fsck.vmemfs -n checks it", f->o->path);
+		return TOOL_EXIT_FAILED;
 	}
 	err = recover(f);
 	if (is_operational(err))
@@ -420,7 +513,7 @@ static int correct(struct fsck *f)
 		status = EXIT_CORRECTED;
 	if (tool_sync(&f->img, f->o->path))
 		return TOOL_EXIT_FAILED;
-	return status;
+	return say_reboot(f, status);
 }
 
 /* ---- Options ------------------------------------------------------------- */

@@ -5,11 +5,13 @@
 #include <ctype.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "mkfs.h"
@@ -199,6 +201,78 @@ static int check_foreign(const struct options *o)
 	return err;
 }
 
+/* ---- Will a mount take it? ------------------------------------------------ */
+
+static bool sysfs_is(const char *dir, const char *name, char *line, size_t size)
+{
+	char path[PATH_MAX + 32];
+	FILE *f;
+	bool any;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	any = fgets(line, (int)size, f) && line[0] != '\n';
+	fclose(f);
+	return any;
+}
+
+/* Is the disk in this sysfs folder memory? */
+static bool is_dax(const char *disk)
+{
+	char line[64];
+
+	return sysfs_is(disk, "queue/dax", line, sizeof(line)) && line[0] == '1';
+}
+
+/* Why no mount accepts this device here; NULL: it does. */
+static const char *why_no_mount(const char *disk, bool partition, bool *elsewhere)
+{
+	char line[256];
+
+	*elsewhere = !is_dax(disk);
+	if (*elsewhere)
+		return "is not memory";
+	if (partition)
+		return "is a partition, and only whole disks are mounted";
+	if (sysfs_is(disk, "badblocks", line, sizeof(line)))
+		return "has bad blocks, and is not mapped in one piece";
+	if (strstr(disk, "/virtio") && strstr(disk, "/ndbus"))
+		return "is a virtio-pmem, which flushes only as a whole";
+	return NULL;
+}
+
+/* A device on which a file system would be made in vain; -f makes it, for another machine. */
+static int check_device(const struct options *o)
+{
+	char link[64], dir[PATH_MAX], *slash;
+	const char *why;
+	bool elsewhere, partition;
+	struct stat st;
+
+	if (stat(o->path, &st) < 0 || !S_ISBLK(st.st_mode))
+		return 0;
+	snprintf(link, sizeof(link), "/sys/dev/block/%u:%u/partition", major(st.st_rdev), minor(st.st_rdev));
+	partition = access(link, F_OK) == 0;
+	link[strlen(link) - strlen("/partition")] = 0;
+	if (!realpath(link, dir))
+		return 0;
+	slash = strrchr(dir, '/');
+	if (partition && slash)
+		*slash = 0;
+	why = why_no_mount(dir, partition, &elsewhere);
+	if (!why || o->force)
+		return 0;
+	if (elsewhere) {
+		if (!o->quiet)
+			tool_error("note: %s %s here: give it to a VM, as file= of -device vmemstore", o->path, why);
+		return 0;
+	}
+	tool_error("%s %s: use -f if another machine gets it as its disk", o->path, why);
+	return -1;
+}
+
 /* ---- Creating the file --------------------------------------------------- */
 
 static void sync_directory_of(const char *path)
@@ -366,7 +440,8 @@ static int make(struct options *o, const struct vmem_env *env)
 		tool_forget_backing(&img);
 	o->params.size = (o->size ? o->size : img.store.size) & ~(SIZE_STEP - 1);
 	if (!o->quiet && o->params.size != img.store.size && !o->size)
-		tool_error("note: only whole 2 MiB are used, the last %llu bytes are not",
+		tool_error("note: only whole 2 MiB are used, the last %llu bytes are not; -device vmemstore "
+			   "takes a file of whole 2 MiB only (truncate -s %%2M makes it so)",
 			   (unsigned long long)(img.store.size - o->params.size));
 	if (!o->params.size)	/* would mean the whole store */
 		o->params.size = VMEM_BLOCK_SIZE;
@@ -430,7 +505,7 @@ int main(int argc, char **argv)
 		/* Say what is impossible before a large file is made. */
 		if (vmem_mkfs_plan(o.size, env, &o.params, &sb) || create_file(o.path, o.size))
 			return 1;
-	} else if (check_foreign(&o)) {
+	} else if (check_device(&o) || check_foreign(&o)) {
 		return 1;
 	}
 	err = make(&o, env);

@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -98,48 +97,6 @@ static int parse_options(struct options *o, int argc, char **argv)
 }
 
 /* ---- Mounted ------------------------------------------------------------- */
-
-/* Octal escapes of /proc/self/mountinfo, in place. */
-static void unescape(char *s)
-{
-	char *to = s;
-
-	for (; *s; s++, to++) {
-		unsigned int code;
-
-		*to = *s;
-		if (*s == '\\' && sscanf(s + 1, "%3o", &code) == 1) {
-			*to = (char)code;
-			s += 3;
-		}
-	}
-	*to = 0;
-}
-
-/* Where the device is mounted as a vmemfs; to be freed; NULL: nowhere. */
-static char *find_mount(dev_t dev)
-{
-	FILE *f = fopen("/proc/self/mountinfo", "re");
-	char *line = NULL, *found = NULL;
-	size_t size = 0;
-
-	while (f && !found && getline(&line, &size, f) > 0) {
-		unsigned int maj, min;
-		char where[4096], *type = strstr(line, " - ");
-
-		/* proc(5): id, parent, major:minor, root, mount point, ... - type */
-		if (type && !strncmp(type, " - vmemfs ", 10) &&
-		    sscanf(line, "%*u %*u %u:%u %*s %4095s", &maj, &min, where) == 3 &&
-		    makedev(maj, min) == dev) {
-			unescape(where);
-			found = strdup(where);
-		}
-	}
-	free(line);
-	if (f)
-		fclose(f);
-	return found;
-}
 
 static const char *why_not(int err)
 {
@@ -360,7 +317,7 @@ int main(int argc, char **argv)
 	if (S_ISDIR(st.st_mode))
 		return grow_mounted(&o, o.path);
 	if (S_ISBLK(st.st_mode))
-		where = find_mount(st.st_rdev);
+		tool_find_mount(st.st_rdev, &where);
 	if (where) {
 		status = grow_mounted(&o, where);
 		free(where);

@@ -255,6 +255,63 @@ bool tool_parse_size(const char *text, uint64_t *bytes)
 	return true;
 }
 
+/* ---- Mounts -------------------------------------------------------------- */
+
+/* Octal escapes of /proc/self/mountinfo, in place. */
+static void unescape(char *s)
+{
+	char *to = s;
+
+	for (; *s; s++, to++) {
+		unsigned int code;
+
+		*to = *s;
+		if (*s == '\\' && sscanf(s + 1, "%3o", &code) == 1) {
+			*to = (char)code;
+			s += 3;
+		}
+	}
+	*to = 0;
+}
+
+/* One line; proc(5): id, parent, major:minor, root, mount point, ... - type source options. */
+static enum tool_mount mount_of_line(const char *line, dev_t dev, char where[PATH_MAX])
+{
+	const char *rest = strstr(line, " - ");
+	unsigned int maj, min;
+	char options[8];
+
+	if (!rest || sscanf(line, "%*u %*u %u:%u %*s %4095s", &maj, &min, where) != 3 ||
+	    makedev(maj, min) != dev || sscanf(rest, " - %*s %*s %7[^,\n ]", options) != 1)
+		return TOOL_NOT_MOUNTED;
+	unescape(where);
+	return strcmp(options, "ro") ? TOOL_MOUNTED_RW : TOOL_MOUNTED_RO;
+}
+
+enum tool_mount tool_find_mount(dev_t dev, char **where)
+{
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+	enum tool_mount how = TOOL_NOT_MOUNTED, one;
+	char *line = NULL, place[PATH_MAX];
+	size_t size = 0;
+
+	*where = NULL;
+	while (f && getline(&line, &size, f) > 0) {
+		one = mount_of_line(line, dev, place);
+		if (one == TOOL_NOT_MOUNTED)
+			continue;
+		if (!*where || !strcmp(place, "/")) {
+			free(*where);
+			*where = strdup(place);
+		}
+		how = one > how ? one : how;
+	}
+	free(line);
+	if (f)
+		fclose(f);
+	return how;
+}
+
 /* ---- struct vmem_store --------------------------------------------------- */
 
 /*
@@ -437,8 +494,28 @@ static void find_backing(struct tool_image *img, const struct stat *st,
 		memset(store->generation, 0, sizeof(store->generation));
 }
 
+/* A device that is held by a mount: fine if that is read-only, and wanted so. */
+static int open_mounted(struct tool_image *img, const char *path, int mode, dev_t dev, bool wanted)
+{
+	char *where = NULL;
+	enum tool_mount how = tool_find_mount(dev, &where);
+
+	img->mounted = how == TOOL_MOUNTED_RO;
+	img->is_root = where && !strcmp(where, "/");
+	if (img->mounted && wanted)
+		img->fd = open(path, mode | O_CLOEXEC);
+	if (how == TOOL_NOT_MOUNTED)
+		tool_error("%s is in use: by another program, or as a part of another device", path);
+	else if (img->mounted && wanted && img->fd < 0)
+		tool_error("cannot open %s: %s", path, strerror(errno));
+	else if (img->fd < 0)
+		tool_error("%s is mounted on %s: unmount it first", path, where ? where : "some directory");
+	free(where);
+	return img->fd < 0 ? -1 : 0;
+}
+
 static int open_image(struct tool_image *img, const char *path, enum tool_access access,
-		      struct stat *st)
+		      bool ro_mounted, struct stat *st)
 {
 	int mode = access == TOOL_WRITE ? O_RDWR : O_RDONLY;
 	uint64_t size;
@@ -447,12 +524,16 @@ static int open_image(struct tool_image *img, const char *path, enum tool_access
 	    /* On a block device O_EXCL fails while it is mounted (open(2)). */
 	    (img->fd = open(path, mode | O_CLOEXEC |
 			    (S_ISBLK(st->st_mode) && access != TOOL_SNAPSHOT_BUSY ? O_EXCL : 0))) < 0) {
-		if (errno == EBUSY)
-			tool_error("%s is in use: unmount it first", path);
-		else
+		if (errno != EBUSY) {
 			tool_error("cannot open %s: %s", path, strerror(errno));
-		return -1;
+			return -1;
+		}
+		if (open_mounted(img, path, mode, st->st_rdev, ro_mounted))
+			return -1;
 	}
+	/* What was read of the device before may be older than what a mount has stored since. */
+	if (S_ISBLK(st->st_mode))
+		(void)ioctl(img->fd, BLKFLSBUF, 0);
 	if (S_ISREG(st->st_mode)) {
 		img->store.size = (uint64_t)st->st_size;
 	} else if (S_ISBLK(st->st_mode) && ioctl(img->fd, BLKGETSIZE64, &size) == 0) {
@@ -535,13 +616,13 @@ static void set_functions(struct tool_image *img, enum tool_access access)
 	}
 }
 
-int tool_open(struct tool_image *img, const char *path, enum tool_access access)
+static int open_and_map(struct tool_image *img, const char *path, enum tool_access access, bool ro_mounted)
 {
 	struct stat st;
 
 	memset(img, 0, sizeof(*img));
 	img->fd = -1;
-	if (open_image(img, path, access, &st) || lock_image(img, path, access)) {
+	if (open_image(img, path, access, ro_mounted, &st) || lock_image(img, path, access)) {
 		tool_close(img);
 		return -1;
 	}
@@ -561,6 +642,16 @@ void tool_forget_backing(struct tool_image *img)
 	img->store.writeback = NULL;
 	img->store.drain = NULL;
 	img->store.flush = img->store.flush ? img->store.flush : store_flush;
+}
+
+int tool_open(struct tool_image *img, const char *path, enum tool_access access)
+{
+	return open_and_map(img, path, access, false);
+}
+
+int tool_open_mounted(struct tool_image *img, const char *path, enum tool_access access)
+{
+	return open_and_map(img, path, access, true);
 }
 
 static void unmap_image(struct tool_image *img)

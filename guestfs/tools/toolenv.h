@@ -9,6 +9,7 @@
 #define VMEM_TOOLENV_H
 
 #include <getopt.h>
+#include <sys/types.h>
 
 #include "vmem.h"
 
@@ -59,6 +60,11 @@ int tool_usage(const struct tool_options *t);
 /* "512", "64K", "1M", "2G", "1T" to bytes; false when it is not a size. */
 bool tool_parse_size(const char *text, uint64_t *bytes);
 
+enum tool_mount { TOOL_NOT_MOUNTED, TOOL_MOUNTED_RO, TOOL_MOUNTED_RW };
+
+/* How is the device mounted, and where (one of the places, / before others; to be freed)? */
+enum tool_mount tool_find_mount(dev_t dev, char **where);
+
 enum tool_access {
 	TOOL_SNAPSHOT,		/* private: stores never reach the image */
 	TOOL_SNAPSHOT_BUSY,	/* the same, even while a VM uses the image */
@@ -68,6 +74,8 @@ enum tool_access {
 struct tool_image {
 	struct vmem_store store;	/* ctx points here */
 	int fd;
+	bool mounted;			/* read-only; see tool_open_mounted() */
+	bool is_root;			/* and as / */
 	size_t mapped;			/* bytes */
 	bool by_libpmem;
 	bool is_pmem;			/* a CPU cache flush makes stores durable */
@@ -81,6 +89,8 @@ struct tool_image {
  * TOOL_WRITE refuses an image that is mounted or used by a VM.
  */
 int tool_open(struct tool_image *img, const char *path, enum tool_access access);
+/* The same, but a device that is mounted read-only is accepted. */
+int tool_open_mounted(struct tool_image *img, const char *path, enum tool_access access);
 void tool_close(struct tool_image *img);
 
 /* As if this host's file system were any: its kind and its generation are not noted in the image. */

@@ -203,7 +203,54 @@ damaged() {
 	mount_fs
 	same "$(cat "$MNT/kept")" kept
 }
+ends_with() { # status, command
+	want=$1
+	shift
+	got=0
+	"$@" >/tmp/out 2>&1 || got=$?
+	cat /tmp/out
+	same $got "$want"
+}
+
+# Group 0's count of free blocks, which loses nothing when it is set right.
+wrong_count() {
+	printf '\377\377' | dd of="$DEV" bs=1 seek=16384 conv=notrunc
+}
+
+# As e2fsck(8) does with a root that is mounted read-only at boot.
+ro_fsck() {
+	mkdir -p "$MNT/tests" "$MNT/proc" "$MNT/dev"
+	cp /tests/fsck.vmemfs "$MNT/tests/"
+	cp -a "$DEV" "$MNT/dev/"
+	ends_with 8 fsck.vmemfs -n "$DEV"
+	ends_with 8 fsck.vmemfs -p "$DEV"
+	grep "is mounted on $MNT: unmount it first" /tmp/out
+	mount -o remount,ro "$MNT"
+	ends_with 0 fsck.vmemfs -n "$DEV"
+	ends_with 0 fsck.vmemfs -p "$DEV"
+	ends_with 0 fsck.vmemfs -pf "$DEV"
+	mount -o remount,rw "$MNT"
+	mount -o remount,ro "$MNT"
+	wrong_count
+	ends_with 4 fsck.vmemfs -n "$DEV"
+	ends_with 1 fsck.vmemfs -pf "$DEV"
+	grep 'unmount it and mount it again' /tmp/out
+	expect_fail mount -o remount,rw "$MNT"
+	dmesg | tail -n 30 | grep 'vmemfs (.*): the store was changed since it was mounted'
+	umount "$MNT"
+	mount_fs
+	mount --bind /proc "$MNT/proc"
+	mount -o remount,ro "$MNT"
+	wrong_count
+	ends_with 3 chroot "$MNT" /tests/fsck.vmemfs -pf "/dev/${DEV##*/}"
+	grep REBOOT /tmp/out
+	umount "$MNT/proc" "$MNT"
+	ends_with 0 fsck.vmemfs -n "$DEV"
+	dmesg -c >/dev/null
+	mount_fs
+}
 cd /
+check "what is mounted read-only is checked and repaired, and mounted anew before it is written to" ro_fsck
 check "a foreign or damaged superblock is refused with a clear line" damaged
 is_mounted || mount_fs
 cd "$MNT" || exit 1

@@ -43,8 +43,10 @@ virtio_pmem() {
 	mkdir /tmp/m
 	expect_fail mount -t vmemfs /dev/$other /tmp/m
 	dmesg | tail -n 30 | grep "vmemfs ($other): .*use -device vmemstore"
+	expect_fail mkfs.vmemfs /dev/$other 2>/tmp/err
+	grep 'is a virtio-pmem' /tmp/err
 }
-check "a virtio-pmem is refused with a clear line" virtio_pmem
+check "a virtio-pmem is refused by mount and mkfs with a clear line" virtio_pmem
 
 partition() {
 	dd if=/dev/zero of=/dev/$other bs=1M count=1
@@ -52,7 +54,9 @@ partition() {
 	[ -b /dev/${other}p1 ]
 	expect_fail mount -t vmemfs /dev/${other}p1 /tmp/m
 	dmesg | tail -n 30 | grep "vmemfs (${other}p1): is a partition"
+	expect_fail mkfs.vmemfs /dev/${other}p1 2>/tmp/err
+	grep 'is a partition' /tmp/err
 }
-check "a partition is refused with a clear line" partition
+check "a partition is refused by mount and mkfs with a clear line" partition
 
 finish

@@ -665,10 +665,72 @@ fsck_of_what_is_no_image() {
 	status 16 fsck -n -p noise.img
 	status 16 fsck -p -y noise.img
 	status 4 fsck -y noise.img
-	mkfs -q -s 8M cut.img
-	truncate -s 6M cut.img
-	status 4 fsck -n cut.img >out
-	grep -q 'smaller than the file system' out
+}
+
+# What is told to do works: the rest is kept.
+fsck_of_a_truncated_image() {
+	make_tree
+	[ -e tree.img ] || mkfs -q -s 32M -d tree tree.img
+	for size in 30M 3M; do
+		cp tree.img cut.img
+		truncate -s $size cut.img
+		for option in -n -p -y; do
+			status 4 fsck $option cut.img >out
+			cat out
+			grep -q 'cut.img: has .* needs 33554432: restore it, or keep what was not cut off: truncate -s 33554432 cut.img, then fsck.vmemfs -y$' out
+			! grep -q 'copy what is needed\|-y repairs' out
+			[ "$(stat -c %s cut.img)" -eq $(($(echo $size | sed 's/M/*1048576/'))) ]
+		done
+		status 1 resize cut.img 2>err
+		cat err
+		grep -q 'run fsck.vmemfs, which says how to keep the rest' err
+		eval "$(sed -n 's/.*cut off: \(truncate .*\), then .*/\1/p' out)"
+		status 1 fsck -y cut.img >out
+		status 0 fsck -n cut.img
+		unclean cut.img host 1 1 || [ $? -le 1 ]	# a mount accepts it
+		dump -c "$(inode_of cut.img /hello)" cut.img | cmp - tree/hello
+	done
+}
+
+# A root that counts for fsck counts for the mount: nothing is called clean that does not mount.
+fsck_takes_the_root_of_the_mount() {
+	mkfs -q -f -s 8M root.img
+	unclean root.img host 0 0 && fsck -p root.img || :
+	for poke in '4096 X' '4152 X' '4104 XXXX'; do
+		cp root.img spoilt.img
+		for slot in 0 4096; do	# magic, uuid or csum of both
+			poke spoilt.img $((${poke% *} + slot)) "${poke#* }"
+		done
+		status 4 fsck -p spoilt.img >out
+		cat out
+		status 1 fsck -y spoilt.img >out
+		status 0 fsck -p spoilt.img
+	done
+	cp root.img spoilt.img
+	poke spoilt.img 41 X	# the superblock's uuid
+	code=0
+	fsck -p spoilt.img >out || code=$?
+	cat out
+	[ $code -eq 1 ] || [ $code -eq 4 ]
+	! grep -q 'clean, not checked' out
+}
+
+# A medium that nobody can store to: what is clean is fine, the rest is told.
+fsck_of_a_write_protected_device() {
+	mkfs -q -f -s 8M wp.img
+	mkfs -q -f -s 8M wp2.img
+	unclean wp2.img host 2 2
+	code=0
+	for image in wp.img:0 wp2.img:8; do
+		loop=$(losetup -r -f --show "${image%:*}") || { echo "no loop device: not tried"; return 0; }
+		got=0
+		fsck -p "$loop" >out 2>err || got=$?
+		losetup -d "$loop"
+		cat out err
+		[ $got -eq "${image#*:}" ] || code=1
+	done
+	grep -q 'write-protected: fsck.vmemfs -n' err
+	return $code
 }
 
 dump_survives_noise() {
@@ -853,7 +915,10 @@ check "fsck -C shows progress" fsck_shows_progress
 check "fsck -y that refuses says why and changes nothing" fsck_refuses_what_it_cannot_repair
 check "fsck replays the log of a killed VM, with -n in memory only" fsck_recovers
 check "fsck after a failed host keeps what was synced" fsck_recovers_after_the_host_failed
-check "fsck of noise, of nothing and of a truncated image" fsck_of_what_is_no_image
+check "fsck of noise and of nothing" fsck_of_what_is_no_image
+check "fsck of a truncated image says how to keep the rest, and that works" fsck_of_a_truncated_image
+check "fsck calls nothing clean whose root no mount takes" fsck_takes_the_root_of_the_mount
+check "fsck -p of a write-protected device is content if it is clean" fsck_of_a_write_protected_device
 check "dump and fsck survive damaged metadata" dump_survives_noise
 check "resize grows a file and the file system in it" resize_grows
 check "resize leaves the holes of a sparse file" resize_keeps_holes

@@ -119,7 +119,7 @@ test_refusals() {
 	cp "$store" "$work/cut.img"
 	truncate -s 16M "$work/cut.img"
 	check "a store that was truncated: restore it, and no word of mkfs" \
-		refuses "the file was truncated, restore it.\{0,1\}$" "$work/cut.img" /bin/busybox true
+		refuses "which says how to keep the rest.\{0,1\}$" "$work/cut.img" /bin/busybox true
 	cp "$store" "$work/bad.img"
 	printf x | dd of="$work/bad.img" bs=1 seek=100 conv=notrunc status=none
 	check "a damaged superblock: fsck, and no word of mkfs" \
