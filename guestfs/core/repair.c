@@ -259,7 +259,7 @@ static void write_roots(struct repair *r)
 		seq = vmem_get64(root.seq);
 		lsn = VMEM_MAX(vmem_get64(root.tail), vmem_get64(root.applied));
 	}
-	if (seq + 2 + VMEM_NR_ROOTS > VMEM_ROOT_SEQ_END)
+	if (seq > VMEM_ROOT_SEQ_RENEW)
 		seq = 0;
 	if (lsn > UINT64_MAX / 4)
 		lsn = 0;

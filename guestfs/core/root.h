@@ -12,6 +12,7 @@
 #include "hash.h"
 
 #define VMEM_ROOT_SEQ_END	(UINT64_MAX / 2)	/* seq and tail are less */
+#define VMEM_ROOT_SEQ_RENEW	(UINT64_MAX / 4)	/* a repair of one beyond starts anew */
 
 /* Is it whole, with possible positions, and of the file system with this uuid? */
 bool vmem_root_valid(const struct vmem_root *root, const uint8_t uuid[VMEM_UUID_LEN], vmem_crc_fn crc);

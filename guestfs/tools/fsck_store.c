@@ -130,8 +130,8 @@ static int store_marker(const struct fsck_copy *c, struct vmem_store *image, vme
 
 	if (newest == VMEM_NR_ROOTS)
 		return 0;	/* without a root nothing can be mounted */
-	if (vmem_get64(root.seq) + 1 >= VMEM_ROOT_SEQ_END)
-		/* No root can be newer: then there shall be none. */
+	if (vmem_get64(root.seq) > VMEM_ROOT_SEQ_RENEW)
+		/* Those of the repair are not newer: then there shall be none meanwhile. */
 		return put_root(image, 1 - newest, &none) || put_root(image, newest, &none) ? -EIO : 0;
 	root.seq = vmem_le64_of(vmem_get64(root.seq) + 1);
 	root.state = vmem_le32_of(vmem_get32(root.state) | VMEM_STATE_NEEDS_CHECK);
