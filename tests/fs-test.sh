@@ -11,12 +11,13 @@ all="files names attrs mmap pins sync space mount grow stress hostile"
 usage() {
 	cat <<HELP
 usage: tests/fs-test.sh [options] [TEST...]
-       tests/fs-test.sh [options] refuse
+       tests/fs-test.sh [options] nfs|refuse
 
 Boots a guest with a fresh vmemfs on -device vmemstore, runs the tests there
 (tests/guest/fs-TEST.sh; default: all of $all)
-and checks the image with fsck.vmemfs after each. Prints TAP. "refuse" tests
-disks that can only be read, or not used at all; it runs last by default.
+and checks the image with fsck.vmemfs after each. Prints TAP. "nfs" exports it by the
+kernel's NFS server, and "refuse" tests disks that can only be read, or not used at
+all; these run last by default, each in a guest of its own.
 
   --durability host|guest   only this one (default: both), or
                pmem         on an emulated nvdimm in place of vmemstore
@@ -53,7 +54,7 @@ while [ $# -gt 0 ]; do
 	esac
 	shift
 done
-tests=${*:-$all refuse}
+tests=${*:-$all nfs refuse}
 out=$top/build/fs-test
 tools=$top/build/tools
 
@@ -116,10 +117,11 @@ run_mode() {
 	modules="loop vmemstore vmemfs"
 	case $mode in
 	pmem) modules="nfit nd_pmem $modules" ;;
+	nfs) modules="nfsd nfsv4 $modules" && durability=host ;;
 	refuse) modules="virtio_pmem nd_pmem $modules" && durability=host ;;
 	esac
 	set --
-	for file in "$here/guest/lib.sh" "$here"/guest/fs-*.sh; do
+	for file in "$here/guest/lib.sh" "$here/guest/nfs-lib.sh" "$here"/guest/fs-*.sh; do
 		set -- "$@" --add "$file:/tests/$(basename "$file")"
 	done
 	[ -z "$kernel" ] || set -- "$@" --kernel "$kernel"
@@ -144,18 +146,19 @@ run_mode() {
 build_helper
 result=0
 in_guest=
-refuse=no
+alone=
 for name in $tests; do
-	if [ "$name" = refuse ]; then
-		refuse=yes
-	else
-		in_guest="$in_guest $name"
-	fi
+	case $name in
+	nfs | refuse) alone="$alone $name" ;;
+	*) in_guest="$in_guest $name" ;;
+	esac
 done
 if [ -n "$in_guest" ]; then
 	for mode in $modes; do
 		run_mode "$mode" "$in_guest" || result=1
 	done
 fi
-[ $refuse = no ] || run_mode refuse refuse || result=1
+for name in $alone; do
+	run_mode "$name" "$name" || result=1
+done
 exit $result

@@ -55,6 +55,7 @@ host() {
 		--add "$top/build/vmemstore.so:/tests/vmemstore.so" \
 		--add "$top/build/qemu-device/generation-of:/tests/generation-of" \
 		--add "$here/guest/lib.sh:/tests/lib.sh" \
+		--add "$here/guest/nfs-lib.sh:/tests/nfs-lib.sh" \
 		--add "$here/guest/hosts-lib.sh:/tests/hosts-lib.sh" "$@" >"$out/$name.out" 2>&1 || status=$?
 	take_over "$out/$name.out" "$name: "
 }

@@ -3,26 +3,13 @@
 # hosts-nfs.sh - stores on NFS 4.2: this machine is the server and two of its clients
 
 . /tests/hosts-lib.sh
+. /tests/nfs-lib.sh
 
-# The kernel's server without its daemons: what mountd would answer is put into its
-# caches (net/sunrpc/cache.c, fs/nfsd/export.c: one line each, with an expiry time).
 serve() {
-	forever=4000000000
 	mkfs.ext4 -q -m 0 /dev/vda
 	mkdir -p /export /a /b /c /var/lib/nfs/v4recovery
 	mount -t ext4 /dev/vda /export
-	mount -t nfsd nfsd /proc/fs/nfsd
-	ip link set lo up
-	for number in 1 2 3; do
-		echo "nfsd 127.0.0.$number $forever client" >/proc/net/rpc/auth.unix.ip/channel
-	done
-	# Flags: insecure port, no root squash, fsid; fsid type 1 is a number.
-	echo "client /export $forever 8194 65534 65534 0" >/proc/net/rpc/nfsd.export/channel
-	echo "client 1 \\x00000000 $forever /export" >/proc/net/rpc/nfsd.fh/channel
-	echo "-3 +4 +4.2" >/proc/fs/nfsd/versions
-	echo "tcp 2049" >/proc/fs/nfsd/portlist
-	echo 4 >/proc/fs/nfsd/threads
-	echo Y >/proc/fs/nfsd/v4_end_grace
+	nfs_serve /export 127.0.0.1 127.0.0.2 127.0.0.3
 }
 
 # client FOLDER NUMBER [,OPTION...]: a client of its own, with its own page cache.  The
