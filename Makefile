@@ -53,6 +53,10 @@ powercut: build ## cut the power of a simulated host 200 times (CUTS=n), and wit
 crash: deps ## crash states of the core: the set that `make test` runs, a minute
 	@tests/crash/run.sh
 
+small-limits: deps ## the core with records of 8 KiB and tiny tables: its tests, and crash states: 5 minutes
+	@SMALL=1 tests/core/run.sh
+	@SMALL=1 tests/crash/run.sh
+
 crash-long: deps ## every sequence of two operations in all domains, three on names: half an hour; resumable
 	@tests/crash/long.sh
 
@@ -105,5 +109,5 @@ clean: ## remove what was built, keep what was downloaded
 distclean: ## remove build/
 	@rm -rf build
 
-.PHONY: help demo test build deps test-programs unikernel unikernel-programs unikernel-demo unikernel-kill bench bench-flush powercut crash crash-long fuzz coverage fuzz-long fuzz-device fuzz-device-long migrate libos libos-kill check-6.12 check-qemu10 check-debug-kernel lint clean distclean
+.PHONY: help demo test build deps test-programs unikernel unikernel-programs unikernel-demo unikernel-kill bench bench-flush powercut crash small-limits crash-long fuzz coverage fuzz-long fuzz-device fuzz-device-long migrate libos libos-kill check-6.12 check-qemu10 check-debug-kernel lint clean distclean
 .NOTPARALLEL:

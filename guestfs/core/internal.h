@@ -9,7 +9,7 @@
  * Locks, in the order they are taken: the caller's inode locks, ckpt_lock,
  * commit_lock, lock, dirty_lock.  `lock` exclusive is held by the one running transaction,
  * shared by readers of metadata.  Pointers from vmem_meta() are valid while
- * it is held.
+ * it is held.  A checkpoint keeps transactions out, but not readers, by writing_home.
  */
 #ifndef VMEM_INTERNAL_H
 #define VMEM_INTERNAL_H

@@ -69,7 +69,7 @@ struct vmem_store {
 
 	/*
 	 * Make the ranges host-durable and return when they are.  Called
-	 * without fs locks except at a checkpoint and by vmem_grow(), may sleep,
+	 * without the lock that readers need, except by vmem_grow(), may sleep,
 	 * may be called by several threads at once.  NULL when backing is not PAGE_CACHE, or
 	 * when the caller accepts domain guest only.  0 or -EIO.
 	 */
@@ -515,8 +515,9 @@ int64_t vmem_read(struct vmem_inode *vi, uint64_t off, size_t len, vmem_copy cop
 /*
  * Write; updates size, mtime and ctime.  Bytes written, fewer than len only
  * after -ENOSPC or a fault in the middle; -ENOSPC, -EFBIG, -EFAULT, -EISDIR.
- * New blocks appear by one record for up to 8 MiB; overwritten bytes go in
- * place and are never copied.  [W]
+ * New blocks appear by one record for up to 8 MiB, by more where the file or the
+ * free space is in many pieces; overwritten bytes go in place and are never
+ * copied.  [W]
  */
 int64_t vmem_write(struct vmem_inode *vi, uint64_t off, size_t len, vmem_copy copy, void *ctx);
 

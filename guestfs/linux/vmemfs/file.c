@@ -9,24 +9,38 @@
 #include "vmemfs.h"
 
 /*
+ * A copy from a host whose disk is slow can take long.  Between the pieces in which
+ * the core asks for it others get the CPU, and a killed process may end.
+ */
+static bool killed_between(size_t len)
+{
+	if (len < SZ_256K)
+		return false;
+	cond_resched();
+	return fatal_signal_pending(current);
+}
+
+/*
  * Copies between an iov_iter and the store; struct vmem_copy of the core.
  * check_object_size() knows nothing of pmem, so the underscored variants.
  */
 static size_t copy_out(void *ctx, void *addr, size_t len)
 {
+	if (killed_between(len))
+		return 0;
 	/* Survives an uncorrectable error of the host's memory, as a short read. */
 	return _copy_mc_to_iter(addr, len, ctx);
 }
 
 static size_t copy_in(void *ctx, void *addr, size_t len)
 {
-	return _copy_from_iter(addr, len, ctx);
+	return killed_between(len) ? 0 : _copy_from_iter(addr, len, ctx);
 }
 
 /* For DAX backing: past the CPU caches; the core drains. */
 static size_t copy_in_flushed(void *ctx, void *addr, size_t len)
 {
-	return _copy_from_iter_flushcache(addr, len, ctx);
+	return killed_between(len) ? 0 : _copy_from_iter_flushcache(addr, len, ctx);
 }
 
 static ssize_t vmemfs_read_iter(struct kiocb *iocb, struct iov_iter *to)
