@@ -68,11 +68,13 @@ static ssize_t vmemfs_read_iter(struct kiocb *iocb, struct iov_iter *to)
 
 /*
  * Where a hole was mapped, page tables show the zero page; make them look
- * again.  New blocks are the only ones that can be mapped so.
+ * again.  New blocks are the only ones that can be mapped so.  The core's count
+ * says whether there are any: a page fault beside it may have put an older one
+ * into i_blocks.
  */
-static void forget_zero_pages(struct inode *inode, loff_t pos, size_t len, blkcnt_t old_blocks)
+static void forget_zero_pages(struct inode *inode, loff_t pos, size_t len, u64 old_blocks)
 {
-	if (inode->i_blocks != old_blocks && len)
+	if (vmemfs_blocks(inode) != old_blocks && len)
 		invalidate_inode_pages2_range(inode->i_mapping, pos >> PAGE_SHIFT,
 					      (pos + len - 1) >> PAGE_SHIFT);
 }
@@ -80,7 +82,7 @@ static void forget_zero_pages(struct inode *inode, loff_t pos, size_t len, blkcn
 static ssize_t write_locked(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
-	blkcnt_t old_blocks = inode->i_blocks;
+	u64 old_blocks = vmemfs_blocks(inode);
 	vmem_copy copy = copy_in;
 	ssize_t ret, len;
 	loff_t pos;

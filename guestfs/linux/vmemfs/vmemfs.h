@@ -145,10 +145,15 @@ void vmemfs_sync_attr(struct inode *inode);
 void vmemfs_sync_data_attr(struct inode *inode);
 /* Copy ctime: all that a rename changes, which does not lock what it moves. */
 void vmemfs_sync_ctime(struct inode *inode);
-/* Copy the number of blocks; needs no inode lock. */
+/* The blocks of a file, as the core counts them; needs no inode lock. */
+static inline u64 vmemfs_blocks(const struct inode *inode)
+{
+	return vmem_get64(vmemfs_core(inode)->raw.blocks);
+}
+/* Copy their number; needs no inode lock. */
 static inline void vmemfs_sync_blocks(struct inode *inode)
 {
-	inode->i_blocks = vmem_get64(vmemfs_core(inode)->raw.blocks) << (VMEM_BLOCK_SHIFT - 9);
+	inode->i_blocks = vmemfs_blocks(inode) << (VMEM_BLOCK_SHIFT - 9);
 }
 /* Report a contradiction between the VFS's and the core's view; -EUCLEAN. */
 int vmemfs_corrupt(struct super_block *sb, u64 ino, const char *what);

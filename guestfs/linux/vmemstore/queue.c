@@ -49,7 +49,7 @@ static int slot_result(struct vmemstore *store, struct vmemstore_slot *slot,
 		return status == VMEMSTORE_S_NOSPC ? -ENOSPC :
 		       status == VMEMSTORE_S_UNSUPP ? -EOPNOTSUPP : -EIO;
 	atomic64_inc(&store->errors);
-	if (!store->failed)
+	if (!vmemstore_failed(store))
 		dev_err(&store->vdev->dev,
 			"flush failed (status %u); the store counts as failed from now on\n",
 			status);
@@ -111,7 +111,7 @@ static int store_error(const struct vmemstore *store)
 {
 	if (store->gone || !store->vq)
 		return -ENODEV;
-	if (store->failed || virtqueue_is_broken(store->vq))
+	if (vmemstore_failed(store) || virtqueue_is_broken(store->vq))
 		return -EIO;
 	return 0;
 }
