@@ -227,7 +227,7 @@ static int wait_to_free(struct inode *inode, pgoff_t start)
 	struct page *page;
 	int err = 0;
 
-	while (!err && VMEMFS_I(inode)->mapped) {
+	while (!err && READ_ONCE(VMEMFS_I(inode)->mapped)) {
 		unmap_mapping_pages(inode->i_mapping, start, ULONG_MAX - start, false);
 		page = vmemfs_pinned_page(sbi, vmemfs_core(inode), start);
 		if (!page)
@@ -261,7 +261,7 @@ int vmemfs_unmap_from(struct inode *inode, loff_t from, bool frees)
 	pgoff_t cut = from >> PAGE_SHIFT, start;
 	int err;
 
-	if (!VMEMFS_I(inode)->mapped)
+	if (!READ_ONCE(VMEMFS_I(inode)->mapped))
 		return 0;
 	do {
 		start = entry_start(mapping, cut);
@@ -287,7 +287,7 @@ bool vmemfs_empty_mapping(struct inode *inode)
 	struct vmem_inode *core = vmemfs_core(inode);
 	bool pinned;
 
-	pinned = VMEMFS_I(inode)->mapped && core->fs && vmemfs_pinned_page(sbi, core, 0);
+	pinned = READ_ONCE(VMEMFS_I(inode)->mapped) && core->fs && vmemfs_pinned_page(sbi, core, 0);
 	/* With links, it is an unmount: the next mount may free its blocks. */
 	if (pinned && inode->i_nlink)
 		pinned = !vmemfs_wait_unpinned(sbi, core);

@@ -74,9 +74,20 @@ void vmemfs_free_orphans(struct vmemfs_sb *sbi)
 	list_orphans(sbi, &orphans);
 }
 
+/* It may have been queued just before a freeze stopped it, and run after that. */
 static void orphan_worker(struct work_struct *work)
 {
-	vmemfs_free_orphans(container_of(to_delayed_work(work), struct vmemfs_sb, orphan_work));
+	struct vmemfs_sb *sbi = container_of(to_delayed_work(work), struct vmemfs_sb,
+					     orphan_work);
+	LIST_HEAD(none);
+
+	if (sb_start_intwrite_trylock(sbi->sb)) {
+		vmemfs_free_orphans(sbi);
+		sb_end_intwrite(sbi->sb);
+	} else {
+		/* A thaw starts it before it lets go. */
+		list_orphans(sbi, &none);
+	}
 }
 
 bool vmemfs_wait_unpinned(struct vmemfs_sb *sbi, struct vmem_inode *core)
