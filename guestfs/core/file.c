@@ -49,6 +49,14 @@ int64_t vmem_seek(struct vmem_inode *vi, uint64_t off, bool hole)
 
 /* ---- Reading ---- */
 
+bool vmem_would_wait(struct vmem_fs *fs)
+{
+	if (!vmem_trylock_shared(fs))
+		return true;
+	vmem_unlock_shared(fs);
+	return false;
+}
+
 int64_t vmem_read(struct vmem_inode *vi, uint64_t off, size_t len, vmem_copy copy, void *ctx)
 {
 	uint64_t size = vmem_size(vi), done = 0;

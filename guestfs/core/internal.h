@@ -240,6 +240,13 @@ static inline void vmem_lock_shared(struct vmem_fs *fs)
 		fs->env->lock_shared(fs->lock);
 }
 
+static inline bool vmem_trylock_shared(struct vmem_fs *fs)
+{
+	if (!fs->env->lock)
+		return true;
+	return fs->env->trylock_shared && fs->env->trylock_shared(fs->lock);
+}
+
 static inline void vmem_unlock_shared(struct vmem_fs *fs)
 {
 	if (fs->env->lock)

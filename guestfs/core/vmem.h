@@ -153,6 +153,8 @@ struct vmem_env {
 	void (*unlock)(void *lock);
 	void (*lock_shared)(void *lock);
 	void (*unlock_shared)(void *lock);
+	/* For vmem_write_nowait() and vmem_would_wait(); NULL: they never find it free. */
+	bool (*trylock_shared)(void *lock);
 
 	/*
 	 * Metadata pages that may wait in memory for a checkpoint, and as many again
@@ -520,6 +522,17 @@ int64_t vmem_read(struct vmem_inode *vi, uint64_t off, size_t len, vmem_copy cop
  * copied.  [W]
  */
 int64_t vmem_write(struct vmem_inode *vi, uint64_t off, size_t len, vmem_copy copy, void *ctx);
+
+/*
+ * As vmem_write(), where that needs neither a record nor a lock that somebody
+ * holds: of bytes that the file has in place, as many as lie together.  -EAGAIN:
+ * nothing was done, it may have to wait, or would fail; -EFAULT.  [W]
+ */
+int64_t vmem_write_nowait(struct vmem_inode *vi, uint64_t off, size_t len, vmem_copy copy,
+			  void *ctx);
+
+/* Would a vmem_read() wait now for somebody who changes the file system?  [F] */
+bool vmem_would_wait(struct vmem_fs *fs);
 
 /* A piece of a file's mapping. */
 struct vmem_map {

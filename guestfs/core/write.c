@@ -530,6 +530,19 @@ static void stored_in_place(struct vmem_inode *vi)
 		vmem_fence(vi->fs->store);
 }
 
+static int64_t store_in_place(struct vmem_inode *vi, uint64_t off, uint64_t len, vmem_copy copy,
+			      void *ctx)
+{
+	uint64_t got = take_data(vi->fs, off, len, copy, ctx);
+
+	if (!got)
+		return -EFAULT;
+	if (!vmem_immediate(vi->fs))
+		vmem_dirty_add(vi, off, got);
+	stored_in_place(vi);
+	return (int64_t)got;
+}
+
 /*
  * The common case: bytes that the file has already.  Stores what one extent
  * takes of them; 0 when there is a hole at pos.
@@ -537,7 +550,7 @@ static void stored_in_place(struct vmem_inode *vi)
 static int64_t overwrite(struct vmem_inode *vi, uint64_t pos, uint64_t len, vmem_copy copy,
 			 void *ctx)
 {
-	uint64_t in = pos & VMEM_BLOCK_MASK, off, got;
+	uint64_t in = pos & VMEM_BLOCK_MASK;
 	struct vmem_map map;
 	int err = vmem_map(vi, pos >> VMEM_BLOCK_SHIFT, VMEM_MAX_LBLK, &map);
 
@@ -548,14 +561,45 @@ static int64_t overwrite(struct vmem_inode *vi, uint64_t pos, uint64_t len, vmem
 	err = vmem_unlog(vi, pos, pos + len);
 	if (err)
 		return err;
-	off = (map.pblk << VMEM_BLOCK_SHIFT) + in;
-	got = take_data(vi->fs, off, len, copy, ctx);
-	if (!got)
-		return -EFAULT;
-	if (!vmem_immediate(vi->fs))
-		vmem_dirty_add(vi, off, got);
-	stored_in_place(vi);
-	return (int64_t)got;
+	return store_in_place(vi, (map.pblk << VMEM_BLOCK_SHIFT) + in, len, copy, ctx);
+}
+
+/* The host has room for all of these blocks of one group. */
+static bool all_ready(struct vmem_fs *fs, uint64_t start, uint64_t nr)
+{
+	uint64_t in = start % fs->ag_blocks, chunk;
+	uint64_t ready = vmem_ready_chunks(fs, (uint32_t)(start / fs->ag_blocks));
+
+	for (chunk = in / VMEM_CHUNK_BLOCKS; chunk <= (in + nr - 1) / VMEM_CHUNK_BLOCKS; chunk++)
+		if (!(ready >> chunk & 1))
+			return false;
+	return true;
+}
+
+int64_t vmem_write_nowait(struct vmem_inode *vi, uint64_t pos, size_t len, vmem_copy copy,
+			  void *ctx)
+{
+	uint64_t in = pos & VMEM_BLOCK_MASK, size = vmem_size(vi);
+	struct vmem_fs *fs = vi->fs;
+	struct vmem_logged *rides;
+	struct vmem_map map;
+	int err;
+
+	if (!vmem_is_reg(&vi->raw) || vmem_is_read_only(fs) || vi->cut || !len || pos >= size ||
+	    len > size - pos || !vmem_trylock_shared(fs))
+		return -EAGAIN;
+	err = vmem_ext_lookup(fs, &vi->raw, vi->ino, pos >> VMEM_BLOCK_SHIFT, &map);
+	/* What rides in a record must be revoked first, by another. */
+	rides = may_be_logged(vi) ? vmem_find_logged(fs, vi->ino) : NULL;
+	if (rides && pos < rides->hi && pos + len > rides->lo)
+		err = -EAGAIN;
+	vmem_unlock_shared(fs);
+	if (err || !map.pblk)
+		return -EAGAIN;
+	len = (size_t)VMEM_MIN(len, (map.nr << VMEM_BLOCK_SHIFT) - in);
+	if (!all_ready(fs, map.pblk, vmem_blocks_for(in + len)))
+		return -EAGAIN;
+	return store_in_place(vi, (map.pblk << VMEM_BLOCK_SHIFT) + in, len, copy, ctx);
 }
 
 /* As much of a write as the tables take. */

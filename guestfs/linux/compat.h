@@ -105,6 +105,17 @@ static inline struct gendisk *vmem_alloc_disk(int node)
 	return disk;
 }
 
+/*
+ * File systems on the disk can discard, by their own way: fstrim(8) leaves disks
+ * alone whose granularity is 0.  Since 6.9 it is that of a physical block at least.
+ */
+static inline void vmem_disk_can_discard(struct gendisk *disk)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 9, 0)
+	disk->queue->limits.discard_granularity = PAGE_SIZE;
+#endif
+}
+
 /* What a disk's open and release are given changed in 6.5. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
 #define VMEM_DEFINE_DISK_OPEN(name, opened)					\
@@ -210,10 +221,13 @@ static inline void vmemfs_set_uuid(struct super_block *sb, const u8 *uuid)
 #define VMEMFS_EXPORT_ENCODE_FH
 #endif
 
+/* What a file can do: MAP_SYNC, and writes that may not wait without O_DIRECT. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
-#define VMEMFS_FOP_MMAP_SYNC	.fop_flags = FOP_MMAP_SYNC,
+#define VMEMFS_FOP_FLAGS	.fop_flags = FOP_MMAP_SYNC | FOP_BUFFER_WASYNC,
+#define VMEMFS_FMODE_BUF_WASYNC	0
 #else
-#define VMEMFS_FOP_MMAP_SYNC	.mmap_supported_flags = MAP_SYNC,
+#define VMEMFS_FOP_FLAGS	.mmap_supported_flags = MAP_SYNC,
+#define VMEMFS_FMODE_BUF_WASYNC	FMODE_BUF_WASYNC
 #endif
 
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)

@@ -136,6 +136,11 @@ static void env_lock_shared(void *lock)
 	pthread_rwlock_rdlock(lock);
 }
 
+static bool env_trylock_shared(void *lock)
+{
+	return !pthread_rwlock_tryrdlock(lock);
+}
+
 static void env_unlock(void *lock)
 {
 	pthread_rwlock_unlock(lock);
@@ -149,6 +154,7 @@ void sim_use_threads(struct sim *sim)
 	sim->env.unlock = env_unlock;
 	sim->env.lock_shared = env_lock_shared;
 	sim->env.unlock_shared = env_unlock;
+	sim->env.trylock_shared = env_trylock_shared;
 	sim->store.recorded = NULL;
 	sim->snapshots = false;
 }

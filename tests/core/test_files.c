@@ -356,6 +356,48 @@ static size_t faulty_copy(void *ctx, void *addr, size_t len)
 	return n;
 }
 
+/* Through vmem_write_nowait(): 'n' into [off, off + len). */
+static int64_t nowait(struct ctx *c, struct vmem_inode *vi, uint64_t off, size_t len)
+{
+	struct faulty f = { c->sim, len };
+
+	return vmem_write_nowait(vi, off, len, faulty_copy, &f);
+}
+
+static void what_may_not_wait_is_written_in_place_or_not_at_all(void **state)
+{
+	uint8_t buf[20000];
+	struct vmem_inode vi;
+	struct ctx c;
+
+	up(&c, domain_of(state), 16 * MiB, 0);
+	make(&c.root, "file", S_FILE, &vi);
+	memset(buf, 'w', sizeof(buf));
+	assert_int_equal(nowait(&c, &vi, 0, 1), -EAGAIN);
+	assert_int_equal(write_at(&vi, 0, buf, 20000), 20000);
+	assert_int_equal(write_at(&vi, 100000, buf, 5000), 5000);
+	assert_int_equal(nowait(&c, &vi, 10, 8000), 8000);
+	assert_int_equal(nowait(&c, &vi, 19000, 5000), 1480);	/* what lies together */
+	assert_int_equal(nowait(&c, &vi, 30000, 10), -EAGAIN);	/* a hole */
+	assert_int_equal(nowait(&c, &vi, 104000, 1001), -EAGAIN);	/* behind the end */
+	assert_int_equal(vmem_size(&vi), 105000);
+	read_at(&vi, 0, buf, 20000);
+	assert_true(buf[9] == 'w' && buf[10] == 0x42 && buf[8009] == 0x42 && buf[8010] == 'w');
+	assert_true(buf[18999] == 'w' && buf[19000] == 0x42);
+	/* Bytes that ride in a record: first it must be revoked. */
+	assert_int_equal(vmem_fsync(&vi, false), 0);
+	assert_int_equal(write_at(&vi, 105000, buf, 100), 100);
+	assert_int_equal(nowait(&c, &vi, 105050, 10), c.domain == VMEM_DOMAIN_HOST ? -EAGAIN : 10);
+	assert_int_equal(nowait(&c, &vi, 0, 10), 10);
+	assert_int_equal(vmem_fsync(&vi, false), 0);
+	fail_and_mount(&c, (enum sim_failure)c.domain);
+	open_name(&c.root, "file", &vi);
+	read_at(&vi, 0, buf, 20000);
+	assert_true(buf[0] == 0x42 && buf[10] == 0x42 && buf[8009] == 0x42 && buf[8010] == 'w');
+	put(&vi);
+	finish(&c);
+}
+
 static void a_fault_in_the_middle_of_a_write_keeps_what_arrived(void **state)
 {
 	static const size_t faults[] = { 0, 1, 100, 4096, 5000, 20000 };
@@ -551,6 +593,7 @@ int main(void)
 		EACH_DOMAIN(a_write_of_many_mebibytes_arrives_whole),
 		cmocka_unit_test(large_files_start_on_huge_page_borders),
 		EACH_DOMAIN(a_fault_in_the_middle_of_a_write_keeps_what_arrived),
+		EACH_DOMAIN(what_may_not_wait_is_written_in_place_or_not_at_all),
 		EACH_DOMAIN(a_hole_filled_through_a_mapping_reads_as_zeros_first),
 		EACH_DOMAIN(stores_through_a_mapping_behind_the_end_never_show),
 		cmocka_unit_test(data_operations_on_a_directory_are_refused),

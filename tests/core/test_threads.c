@@ -531,6 +531,33 @@ static void no_reader_waits_for_the_flushes_of_a_checkpoint(void **state)
 	finish(&c);
 }
 
+static size_t copy_bytes(void *ctx, void *addr, size_t len)
+{
+	memcpy(addr, ctx, len);
+	return len;
+}
+
+static void what_may_not_wait_does_not_wait_for_a_lock(void **state)
+{
+	struct vmem_inode vi;
+	uint8_t buf[100];
+	struct ctx c;
+
+	(void)state;
+	up_threaded(&c, VMEM_DOMAIN_HOST, 16 * MiB);
+	make(&c.root, "file", S_FILE, &vi);
+	memset(buf, 'w', sizeof(buf));
+	assert_int_equal(write_at(&vi, 0, buf, 100), 100);
+	assert_false(vmem_would_wait(c.fs));
+	assert_int_equal(vmem_write_nowait(&vi, 0, 10, copy_bytes, buf), 10);
+	vmem_lock(c.fs, c.fs->lock);
+	assert_true(vmem_would_wait(c.fs));
+	assert_int_equal(vmem_write_nowait(&vi, 0, 10, copy_bytes, buf), -EAGAIN);
+	vmem_unlock(c.fs, c.fs->lock);
+	put(&vi);
+	finish(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -543,6 +570,7 @@ int main(void)
 		EACH_DOMAIN(threads_on_their_own_files_do_not_disturb_each_other),
 		EACH_DOMAIN(it_grows_beside_threads_that_use_it),
 		EACH_DOMAIN(lookups_see_a_name_throughout),
+		cmocka_unit_test(what_may_not_wait_does_not_wait_for_a_lock),
 	};
 
 	return cmocka_run_group_tests_name("threads", tests, NULL, NULL);

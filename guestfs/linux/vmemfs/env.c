@@ -128,6 +128,11 @@ static void env_unlock_shared(void *p)
 	up_read(&((struct vmemfs_lock *)p)->sem);
 }
 
+static bool env_trylock_shared(void *p)
+{
+	return down_read_trylock(&((struct vmemfs_lock *)p)->sem);
+}
+
 /* ---- work in the background ---- */
 
 static void env_kick(const struct vmem_env *env)
@@ -212,6 +217,7 @@ void vmemfs_env_init(struct vmemfs_sb *sbi)
 		.unlock = env_unlock,
 		.lock_shared = env_lock_shared,
 		.unlock_shared = env_unlock_shared,
+		.trylock_shared = env_trylock_shared,
 		.kick = env_kick,
 	};
 	INIT_DELAYED_WORK(&sbi->commit_work, commit_worker);

@@ -13,7 +13,8 @@ static struct inode *handle_inode(struct super_block *sb, u64 ino, u32 generatio
 	inode = vmemfs_iget(sb, ino);
 	if (IS_ERR(inode))
 		return inode;
-	if ((generation && inode->i_generation != generation) || !inode->i_nlink) {
+	/* Unlinked, but open: that goes on by its handle, too. */
+	if (generation && inode->i_generation != generation) {
 		iput(inode);
 		return ERR_PTR(-ESTALE);
 	}

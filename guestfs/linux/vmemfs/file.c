@@ -51,7 +51,7 @@ static ssize_t vmemfs_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	if (!iov_iter_count(to))
 		return 0;
 	if (iocb->ki_flags & IOCB_NOWAIT) {
-		if (!inode_trylock_shared(inode))
+		if (vmem_would_wait(vmemfs_core(inode)->fs) || !inode_trylock_shared(inode))
 			return -EAGAIN;
 	} else {
 		inode_lock_shared(inode);
@@ -79,11 +79,17 @@ static void forget_zero_pages(struct inode *inode, loff_t pos, size_t len, u64 o
 					      (pos + len - 1) >> PAGE_SHIFT);
 }
 
+static vmem_copy copy_for(struct inode *inode)
+{
+	bool dax = VMEMFS_SB(inode->i_sb)->store.backing == VMEM_BACKING_DAX;
+
+	return dax ? copy_in_flushed : copy_in;
+}
+
 static ssize_t write_locked(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
 	u64 old_blocks = vmemfs_blocks(inode);
-	vmem_copy copy = copy_in;
 	ssize_t ret, len;
 	loff_t pos;
 
@@ -93,14 +99,33 @@ static ssize_t write_locked(struct kiocb *iocb, struct iov_iter *from)
 	ret = file_remove_privs(iocb->ki_filp);
 	if (ret)
 		return ret;
-	if (VMEMFS_SB(inode->i_sb)->store.backing == VMEM_BACKING_DAX)
-		copy = copy_in_flushed;
 	pos = iocb->ki_pos;
-	ret = vmem_write(vmemfs_core(inode), pos, len, copy, from);
+	ret = vmem_write(vmemfs_core(inode), pos, len, copy_for(inode), from);
 	vmemfs_sync_data_attr(inode);
 	forget_zero_pages(inode, pos, len, old_blocks);
 	if (ret > 0)
 		iocb->ki_pos = pos + ret;
+	return ret;
+}
+
+/* Bytes in place need no record; neither a set-id bit nor a flush may be in the way. */
+static ssize_t write_nowait(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	ssize_t ret;
+
+	if (iocb_is_dsync(iocb) || !inode_trylock(inode))
+		return -EAGAIN;
+	ret = generic_write_checks(iocb, from);
+	if (ret > 0 && !IS_NOSEC(inode))
+		ret = -EAGAIN;
+	if (ret > 0)
+		ret = vmem_write_nowait(vmemfs_core(inode), iocb->ki_pos, ret, copy_for(inode), from);
+	if (ret > 0) {
+		vmemfs_sync_data_attr(inode);
+		iocb->ki_pos += ret;
+	}
+	inode_unlock(inode);
 	return ret;
 }
 
@@ -109,9 +134,8 @@ static ssize_t vmemfs_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	struct inode *inode = file_inode(iocb->ki_filp);
 	ssize_t ret;
 
-	/* Any write may have to wait for space in the log. */
 	if (iocb->ki_flags & IOCB_NOWAIT)
-		return -EAGAIN;
+		return write_nowait(iocb, from);
 	inode_lock(inode);
 	ret = write_locked(iocb, from);
 	inode_unlock(inode);
@@ -167,7 +191,7 @@ static int vmemfs_iopoll(struct kiocb *iocb, struct io_comp_batch *batch, unsign
 
 static int vmemfs_open(struct inode *inode, struct file *file)
 {
-	file->f_mode |= FMODE_NOWAIT | FMODE_CAN_ODIRECT;
+	file->f_mode |= FMODE_NOWAIT | FMODE_CAN_ODIRECT | VMEMFS_FMODE_BUF_WASYNC;
 	return generic_file_open(inode, file);
 }
 
@@ -194,7 +218,7 @@ const struct file_operations vmemfs_file_ops = {
 #ifdef CONFIG_COMPAT
 	.compat_ioctl = vmemfs_compat_ioctl,
 #endif
-	VMEMFS_FOP_MMAP_SYNC
+	VMEMFS_FOP_FLAGS
 	.open = vmemfs_open,
 	.fsync = vmemfs_fsync,
 	.get_unmapped_area = thp_get_unmapped_area,

@@ -9,7 +9,7 @@
 
 #include "vmemfs.h"
 
-enum { OPT_DURABILITY, OPT_COMMIT, OPT_DISCARD };
+enum { OPT_DURABILITY, OPT_COMMIT, OPT_DISCARD, OPT_DAX, OPT_DAX_MODE, OPT_ERRORS, OPT_ACL, OPT_XATTR };
 
 static const struct constant_table durability_names[] = {
 	{ "host", VMEM_DOMAIN_HOST },
@@ -19,10 +19,34 @@ static const struct constant_table durability_names[] = {
 	{}
 };
 
+enum { DAX_ALWAYS, DAX_INODE, DAX_NEVER };
+
+static const struct constant_table dax_names[] = {
+	{ "always", DAX_ALWAYS },
+	{ "inode", DAX_INODE },
+	{ "never", DAX_NEVER },
+	{}
+};
+
+enum { ERRORS_REMOUNT_RO, ERRORS_CONTINUE, ERRORS_PANIC };
+
+static const struct constant_table errors_names[] = {
+	{ "remount-ro", ERRORS_REMOUNT_RO },
+	{ "continue", ERRORS_CONTINUE },
+	{ "panic", ERRORS_PANIC },
+	{}
+};
+
 const struct fs_parameter_spec vmemfs_parameters[] = {
 	fsparam_enum("durability", OPT_DURABILITY, durability_names),
 	fsparam_u32("commit", OPT_COMMIT),
 	fsparam_flag_no("discard", OPT_DISCARD),
+	/* Of ext4 and xfs: taken where what they ask for is so. */
+	fsparam_flag("dax", OPT_DAX),
+	fsparam_enum("dax", OPT_DAX_MODE, dax_names),
+	fsparam_enum("errors", OPT_ERRORS, errors_names),
+	fsparam_flag_no("acl", OPT_ACL),
+	fsparam_flag_no("user_xattr", OPT_XATTR),
 	{}
 };
 
@@ -54,6 +78,20 @@ static int vmemfs_parse_param(struct fs_context *fc, struct fs_parameter *param)
 		options->discard = !result.negated;
 		options->discard_given = true;
 		return 0;
+	case OPT_DAX:
+		return 0;
+	case OPT_DAX_MODE:
+		if (result.uint_32 != DAX_ALWAYS)
+			return invalf(fc, "every file is DAX: dax=always, or none");
+		return 0;
+	case OPT_ERRORS:
+		if (result.uint_32 != ERRORS_REMOUNT_RO)
+			return invalf(fc, "after an error it is read-only: errors=remount-ro, or none");
+		return 0;
+	case OPT_ACL:
+		return result.negated ? 0 : invalf(fc, "there are no access control lists: noacl, or none");
+	case OPT_XATTR:
+		return result.negated ? 0 : invalf(fc, "there are no extended attributes: nouser_xattr, or none");
 	default:
 		return opt;
 	}
@@ -91,8 +129,23 @@ static void report_mount(struct vmemfs_sb *sbi, const struct vmem_mount_info *in
 		info->replayed, info->dropped, info->orphans);
 }
 
+static int always_valid(struct dentry *dentry, unsigned int flags)
+{
+	return 1;
+}
+
+/*
+ * overlayfs takes a file system without extended attributes and whiteouts for
+ * its upper layer, and then cannot remove or rename what is below.  It
+ * refuses one like that whose dentries ask to be validated, as those of the network do.
+ */
+static const struct dentry_operations vmemfs_dentry_ops = {
+	.d_weak_revalidate = always_valid,
+};
+
 static void set_limits(struct super_block *sb)
 {
+	sb->s_d_op = &vmemfs_dentry_ops;
 	/* The times are counted in a signed 64-bit number of nanoseconds. */
 	sb->s_time_min = div_s64(S64_MIN, NSEC_PER_SEC) + 1;
 	sb->s_time_max = div_s64(S64_MAX, NSEC_PER_SEC) - 1;
@@ -219,9 +272,27 @@ out_free:
 	return err;
 }
 
+/*
+ * The second mount of a disk is one more view of the first, and its options do
+ * nothing.  That must not be so for what fsync promises.
+ */
 static int vmemfs_get_tree(struct fs_context *fc)
 {
-	return get_tree_bdev(fc, vmemfs_fill_super);
+	const struct vmemfs_options *options = fc->fs_private;
+	int err = get_tree_bdev(fc, vmemfs_fill_super);
+	struct super_block *sb;
+
+	if (err)
+		return err;
+	sb = fc->root->d_sb;
+	if (!options->domain || options->domain == vmem_get_domain(VMEMFS_SB(sb)->fs))
+		return 0;
+	errorf(fc, "%s is mounted with durability=%s already", sb->s_id,
+	       domain_name(vmem_get_domain(VMEMFS_SB(sb)->fs)));
+	dput(fc->root);
+	fc->root = NULL;
+	deactivate_locked_super(sb);
+	return -EBUSY;
 }
 
 static int set_read_only(struct vmemfs_sb *sbi, bool read_only)

@@ -393,6 +393,8 @@ static int create_disk(struct vmemstore *store)
 		return PTR_ERR(disk);
 	disk->fops = &disk_ops;
 	disk->private_data = store;
+	if (store->discards)
+		vmem_disk_can_discard(disk);
 	snprintf(disk->disk_name, DISK_NAME_LEN, "pmem%d", store->number);
 	set_capacity(disk, store->size >> SECTOR_SHIFT);
 	set_disk_ro(disk, store->readonly);
