@@ -168,7 +168,7 @@ static void follow_drain(struct explorer *x)
 
 static void note_allowed(struct explorer *x)
 {
-	x->allowed_hash = allowed_hash(&x->allowed, x->w);
+	x->allowed_hash = x->other ? x->other->allowed_hash(x) : allowed_hash(&x->allowed, x->w);
 }
 
 /* The states before and after one event. */
@@ -196,11 +196,13 @@ static bool states_at(struct explorer *x, const struct event *e, bool look)
 		follow_flush(x, e);
 		return true;
 	case EV_BEGIN:
-		allowed_begin(&x->allowed, e->off);
+		if (!x->other)
+			allowed_begin(&x->allowed, e->off);
 		note_allowed(x);
 		return true;
 	case EV_DONE:
-		allowed_done(&x->allowed, x->w, e->off);
+		if (!x->other)
+			allowed_done(&x->allowed, x->w, e->off);
 		note_allowed(x);
 		break;
 	}

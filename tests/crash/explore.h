@@ -48,6 +48,14 @@ struct memory {
 	struct counts count;
 };
 
+struct explorer;
+
+/* Who else says what may be there, in place of `allowed`: where two threads ran. */
+struct other_judge {
+	bool (*tree_allowed)(struct explorer *x);
+	uint64_t (*allowed_hash)(const struct explorer *x);	/* two of the same hash allow the same */
+};
+
 struct explorer {
 	const struct options *opt;
 	struct memory *memory;
@@ -55,6 +63,7 @@ struct explorer {
 	enum mode mount;	/* of the mount that recovers */
 	unsigned int depth;
 	const struct world *w;
+	const struct other_judge *other;	/* NULL: `allowed` */
 	struct explorer *below;
 
 	/* position in the trace; three images that differ from start in moved pages only */

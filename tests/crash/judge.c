@@ -348,7 +348,7 @@ static bool look_at_tree(struct explorer *x, struct vmem_fs *fs)
 		return false;
 	if (x->opt->verbose)
 		print_tree(&x->tree);
-	return tree_allowed(&x->tree, x->w, &x->allowed) ||
+	return (x->other ? x->other->tree_allowed(x) : tree_allowed(&x->tree, x->w, &x->allowed)) ||
 	       fail(x, "not what may be there", x->tree.why);
 }
 
