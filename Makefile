@@ -60,6 +60,12 @@ small-limits: deps ## the core with records of 8 KiB and tiny tables: its tests,
 crash-long: deps ## every sequence of two operations in all domains, three on names: half an hour; resumable
 	@tests/crash/long.sh
 
+interleave: deps ## two threads over the core under every schedule: the set that `make test` runs, two minutes
+	@tests/interleave/run.sh
+
+interleave-long: deps ## every two operations with up to two preemptions, on all stores, in all domains: hours; resumable
+	@tests/interleave/long.sh
+
 fuzz: deps ## damaged images for the core, SECONDS=60 for each harness
 	@tests/fuzz/run.sh $(or $(SECONDS),60)
 
@@ -109,5 +115,5 @@ clean: ## remove what was built, keep what was downloaded
 distclean: ## remove build/
 	@rm -rf build
 
-.PHONY: help demo test build deps test-programs unikernel unikernel-programs unikernel-demo unikernel-kill bench bench-flush powercut crash small-limits crash-long fuzz coverage fuzz-long fuzz-device fuzz-device-long migrate libos libos-kill check-6.12 check-qemu10 check-debug-kernel lint clean distclean
+.PHONY: help demo test build deps test-programs unikernel unikernel-programs unikernel-demo unikernel-kill bench bench-flush powercut crash small-limits crash-long interleave interleave-long fuzz coverage fuzz-long fuzz-device fuzz-device-long migrate libos libos-kill check-6.12 check-qemu10 check-debug-kernel lint clean distclean
 .NOTPARALLEL:

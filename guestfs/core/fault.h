@@ -56,7 +56,18 @@
 	F(LATE_TAIL,	"what a truncate left over moves the last block under a mapping made since") \
 	F(TOUCH_LOST,	"a record takes back a time that was touched while it was made") \
 	F(RIDE_RACE,	"bytes ride in a record although a mapping can store to their place") \
-	F(MARK_LOST,	"what cannot be found to be marked dirty is forgotten")
+	F(MARK_LOST,	"what cannot be found to be marked dirty is forgotten") \
+	F(JOIN_CLOSED,	"fsync takes a group that was closed while it waited for its own") \
+	F(ROUND_OLD,	"fsync takes a commit that had begun before for one that flushes its bytes") \
+	F(DIRTY_LOST,	"fsync forgets what was stored while it flushed") \
+	F(IGET_EARLY,	"an inode is read while the record that makes it is not there yet") \
+	F(TAIL_LATE,	"a checkpoint gives up records that were made while it flushed") \
+	F(FILL_BLIND,	"a fault does not look again whether another has filled its hole") \
+	F(WRITE_BLIND,	"a write does not look again whether a fault has filled its hole") \
+	F(TRIM_UNHELD,	"what is being trimmed can be allocated meanwhile") \
+	F(READY_LATE,	"a chunk counts as provisioned although a part was discarded meanwhile") \
+	F(LOCK_KEPT,	"whoever finds his group closed keeps commit_lock") \
+	F(LOCK_ORDER,	"a checkpoint takes two locks the wrong way round")
 
 #define VMEM_FAULT_ENUM(name, text) VMEM_FAULT_##name,
 enum vmem_fault {

@@ -109,7 +109,7 @@ static int do_fill(struct vmem_txn *t, void *arg)
 	uint64_t goal, off;
 	int err = vmem_ext_lookup(t->fs, n, vi->ino, f->lblk, &f->map);
 
-	if (err || f->map.pblk)
+	if (err || (f->map.pblk && !VMEM_BROKEN(FILL_BLIND)))
 		return err;
 	goal = vmem_inode_off(t->fs, vi->ino) >> VMEM_BLOCK_SHIFT;
 	if (f->lblk) {
@@ -160,7 +160,7 @@ int vmem_map_write(struct vmem_inode *vi, uint64_t lblk, uint64_t max, struct vm
 	if (!err)
 		err = vmem_map(vi, lblk, max, map);
 	if (!err && map->pblk)
-		return vmem_provision(vi->fs, map->pblk, map->nr);
+		return vmem_provision_used(vi->fs, map->pblk, map->nr);
 	if (err)
 		return err;
 	f.max = VMEM_MIN(max, VMEM_CHUNK_BLOCKS);

@@ -68,9 +68,11 @@ int vmem_iget(struct vmem_fs *fs, uint64_t ino, struct vmem_inode *vi)
 	memset(vi, 0, sizeof(*vi));
 	vi->fs = fs;
 	vi->ino = ino;
-	vmem_lock_shared(fs);
+	if (!VMEM_BROKEN(IGET_EARLY))
+		vmem_lock_shared(fs);
 	err = read_inode(fs, ino, vi);
-	vmem_unlock_shared(fs);
+	if (!VMEM_BROKEN(IGET_EARLY))
+		vmem_unlock_shared(fs);
 	return err;
 }
 
@@ -362,7 +364,7 @@ void vmem_dirty_done(struct vmem_inode *vi, uint64_t seq)
 
 	vmem_lock(fs, fs->dirty_lock);
 	while (i < vi->nr_dirty) {
-		if (vi->dirty[i].seq <= seq)
+		if (vi->dirty[i].seq <= seq || VMEM_BROKEN(DIRTY_LOST))
 			vi->dirty[i] = vi->dirty[--vi->nr_dirty];
 		else
 			i++;
@@ -443,7 +445,8 @@ int vmem_fsync(struct vmem_inode *vi, bool datasync)
 		}
 		err = vmem_commit(fs, lsn);
 		/* A commit that had begun before covered our record, but not our bytes. */
-		if (!err && nr && __atomic_load_n(&fs->stored_flushed, __ATOMIC_ACQUIRE) <= round)
+		if (!err && nr && __atomic_load_n(&fs->stored_flushed, __ATOMIC_ACQUIRE) <= round &&
+		    !VMEM_BROKEN(ROUND_OLD))
 			err = flush_own(vi, own, nr);
 	} else if (nr && !VMEM_BROKEN(FSYNC_DATA)) {
 		err = flush_own(vi, own, nr);

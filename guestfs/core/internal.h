@@ -199,6 +199,7 @@ struct vmem_fs {
 	uint32_t dir_ag;		/* where the next directory goes */
 
 	struct vmem_chunks *chunks;	/* NULL: the store is not thin; atomic */
+	uint64_t discards;		/* requests whose blocks count as a hole since; lock */
 	bool host_full;			/* refused chunks there may be; atomic */
 	bool discard;			/* what becomes free, at the next checkpoint; atomic */
 
@@ -279,8 +280,15 @@ static inline int64_t vmem_now(struct vmem_fs *fs)
  * Flags that are looked at without the lock under which they change: whoever
  * acts on one either may be late or looks again under the lock.
  */
+#ifdef VMEM_INTERLEAVE
+/* The concurrency explorer: another thread may run just before. */
+void vmem_interleave(void);
+#define VMEM_PEEK(flag) (vmem_interleave(), __atomic_load_n(&(flag), __ATOMIC_RELAXED))
+#define VMEM_FLAG(flag, v) (vmem_interleave(), __atomic_store_n(&(flag), (v), __ATOMIC_RELAXED))
+#else
 #define VMEM_PEEK(flag) __atomic_load_n(&(flag), __ATOMIC_RELAXED)
 #define VMEM_FLAG(flag, v) __atomic_store_n(&(flag), (v), __ATOMIC_RELAXED)
+#endif
 
 /* The sticky error: 0, -EIO or -EUCLEAN. */
 static inline int vmem_error(const struct vmem_fs *fs)
@@ -488,11 +496,16 @@ struct vmem_chunks *vmem_chunks_new(struct vmem_fs *fs, uint64_t nr_blocks, uint
 void vmem_chunks_free(struct vmem_fs *fs, struct vmem_chunks *c);
 /* The file system has grown from nr_blocks; lock held.  Takes c. */
 void vmem_space_extend(struct vmem_fs *fs, struct vmem_chunks *c, uint64_t nr_blocks);
-int vmem_provision_slow(struct vmem_fs *fs, uint64_t start, uint64_t nr);
-/* Before blocks are stored to: the host has room for them.  -ENOSPC, -EIO. */
+int vmem_provision_slow(struct vmem_fs *fs, uint64_t start, uint64_t nr, bool locked);
+/* Before blocks are stored to: the host has room for them.  Lock held exclusively.  -ENOSPC, -EIO. */
 static inline int vmem_provision(struct vmem_fs *fs, uint64_t start, uint64_t nr)
 {
-	return VMEM_PEEK(fs->chunks) ? vmem_provision_slow(fs, start, nr) : 0;
+	return VMEM_PEEK(fs->chunks) ? vmem_provision_slow(fs, start, nr, true) : 0;
+}
+/* The same without the lock, for blocks that are in use. */
+static inline int vmem_provision_used(struct vmem_fs *fs, uint64_t start, uint64_t nr)
+{
+	return VMEM_PEEK(fs->chunks) ? vmem_provision_slow(fs, start, nr, false) : 0;
 }
 /* The host is full: find free blocks that it has room for all the same.  -ENOSPC: none, or far. */
 int vmem_probe_room(struct vmem_fs *fs, uint64_t goal, uint64_t want, struct vmem_run *run);

@@ -571,15 +571,22 @@ static int close_group(struct vmem_fs *fs, bool locked)
 
 int vmem_commit(struct vmem_fs *fs, uint64_t lsn)
 {
+	uint64_t seen = fs->committed;
+	bool ours;
 	int err = 0;
 
 	if (__atomic_load_n(&fs->committed, __ATOMIC_ACQUIRE) >= lsn)
 		return vmem_error(fs) == -EIO ? -EIO : 0;
 	vmem_lock(fs, fs->commit_lock);
+	ours = fs->committed < lsn;
+	if (VMEM_BROKEN(JOIN_CLOSED) && fs->committed != seen)
+		ours = false;
 	if (vmem_error(fs) == -EIO)
 		err = -EIO;
-	else if (fs->committed < lsn)
+	else if (ours)
 		err = close_group(fs, false);
+	if (!ours && VMEM_BROKEN(LOCK_KEPT))
+		return err;
 	vmem_unlock(fs, fs->commit_lock);
 	return err;
 }
@@ -684,7 +691,13 @@ static int checkpoint_host(struct vmem_fs *fs)
 	uint64_t tail = 0, period = 0;
 	int err;
 
-	vmem_lock(fs, fs->commit_lock);
+	if (VMEM_BROKEN(LOCK_ORDER)) {
+		vmem_lock(fs, fs->lock);
+		vmem_lock(fs, fs->commit_lock);
+		vmem_unlock(fs, fs->lock);
+	} else {
+		vmem_lock(fs, fs->commit_lock);
+	}
 	err = settle(fs, set, &tail, &period);
 	vmem_unlock(fs, fs->commit_lock);
 	if (err)
@@ -692,6 +705,8 @@ static int checkpoint_host(struct vmem_fs *fs)
 
 	/* New records only touch the overlay, so home stays as it is meanwhile. */
 	err = VMEM_BROKEN(TAIL_EARLY) ? 0 : vmem_flush_sets(fs, &set, 1);
+	if (VMEM_BROKEN(TAIL_LATE))
+		tail = fs->head;
 	if (!err)
 		err = vmem_write_root(fs, VMEM_STATE_MOUNTED, tail);
 	if (err)

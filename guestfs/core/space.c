@@ -112,10 +112,26 @@ static void forget_refusals(struct vmem_fs *fs, struct vmem_chunks *c)
 		__atomic_store_n(&c->refused[ag], 0, __ATOMIC_RELAXED);
 }
 
+/*
+ * The chunk was provisioned.  Whoever asked without the lock looks whether a part was
+ * discarded meanwhile: not his own blocks, which are in use, but others of the chunk.
+ */
+static void note_ready(struct vmem_fs *fs, struct vmem_chunks *c, uint32_t ag, uint32_t chunk,
+		       bool locked, uint64_t discards)
+{
+	if (!locked)
+		vmem_lock_shared(fs);
+	if (fs->discards == discards || VMEM_BROKEN(READY_LATE))
+		__atomic_fetch_or(&c->ready[ag], 1ull << chunk, __ATOMIC_RELEASE);
+	if (!locked)
+		vmem_unlock_shared(fs);
+}
+
 /* The chunk, or at least blocks [from, to) of it. */
 static int provision_chunk(struct vmem_fs *fs, struct vmem_chunks *c, uint32_t ag, uint32_t chunk,
-			   uint64_t from, uint64_t to)
+			   uint64_t from, uint64_t to, bool locked)
 {
+	uint64_t discards = __atomic_load_n(&fs->discards, __ATOMIC_ACQUIRE);
 	uint64_t start = (uint64_t)ag * fs->ag_blocks + chunk * VMEM_CHUNK_BLOCKS;
 	uint64_t end = VMEM_MIN(start + VMEM_CHUNK_BLOCKS, c->nr_blocks);
 	int err;
@@ -128,12 +144,12 @@ static int provision_chunk(struct vmem_fs *fs, struct vmem_chunks *c, uint32_t a
 	}
 	if (!err) {
 		forget_refusals(fs, c);
-		__atomic_fetch_or(&c->ready[ag], 1ull << chunk, __ATOMIC_RELEASE);
+		note_ready(fs, c, ag, chunk, locked, discards);
 	}
 	return err;
 }
 
-int vmem_provision_slow(struct vmem_fs *fs, uint64_t start, uint64_t nr)
+int vmem_provision_slow(struct vmem_fs *fs, uint64_t start, uint64_t nr, bool locked)
 {
 	struct vmem_chunks *c = chunks_of(fs);
 	uint64_t end = start + nr;
@@ -145,7 +161,7 @@ int vmem_provision_slow(struct vmem_fs *fs, uint64_t start, uint64_t nr)
 				VMEM_MIN((chunk + 1) * VMEM_CHUNK_BLOCKS, fs->ag_blocks);
 
 		if (!(__atomic_load_n(&c->ready[ag], __ATOMIC_ACQUIRE) >> chunk & 1)) {
-			int err = provision_chunk(fs, c, ag, chunk, start, VMEM_MIN(end, next));
+			int err = provision_chunk(fs, c, ag, chunk, start, VMEM_MIN(end, next), locked);
 
 			if (err)
 				return err;
@@ -220,6 +236,7 @@ static void forget_ready(struct vmem_fs *fs, struct vmem_run run)
 	uint32_t c = (uint32_t)(run.start % fs->ag_blocks) / VMEM_CHUNK_BLOCKS;
 	uint32_t last = (uint32_t)((run.start + run.len - 1) % fs->ag_blocks) / VMEM_CHUNK_BLOCKS;
 
+	__atomic_fetch_add(&fs->discards, 1, __ATOMIC_RELEASE);
 	for (; fs->chunks && c <= last && !VMEM_BROKEN(HOLE); c++)
 		__atomic_fetch_and(&fs->chunks->ready[ag], ~(1ull << c), __ATOMIC_RELEASE);
 }
@@ -314,7 +331,8 @@ static int take_free(struct vmem_fs *fs, struct trim *t)
 		t->at = run->start + run->len;
 		if (!run->len || run->len < t->min)
 			continue;
-		vmem_hold_free(fs, *run, true);
+		if (!VMEM_BROKEN(TRIM_UNHELD))
+			vmem_hold_free(fs, *run, true);
 		total += run->len;
 		t->nr++;
 	}
@@ -334,7 +352,8 @@ static int trim_step(struct vmem_fs *fs, struct trim *t, uint64_t *trimmed)
 
 		vmem_lock(fs, fs->lock);
 		for (i = 0; i < t->nr; i++) {
-			vmem_hold_free(fs, t->runs[i], false);
+			if (!VMEM_BROKEN(TRIM_UNHELD))
+				vmem_hold_free(fs, t->runs[i], false);
 			forget_ready(fs, t->runs[i]);
 			*trimmed += discarded ? 0 : t->runs[i].len << VMEM_BLOCK_SHIFT;
 		}

@@ -292,7 +292,7 @@ static int write_mapped(struct write *w, const struct vmem_map *map, uint64_t le
 	/* What will ride itself is replayed after what rode before. */
 	err = vmem_unlog(vi, w->end, w->end + (w->carry ? over : n));
 	if (!err)
-		err = vmem_provision(fs, off >> VMEM_BLOCK_SHIFT, vmem_blocks_for(in + n));
+		err = vmem_provision_used(fs, off >> VMEM_BLOCK_SHIFT, vmem_blocks_for(in + n));
 	if (err)
 		return err;
 	got = take_data(fs, off, n, copy, ctx);
@@ -367,7 +367,7 @@ static int link_blocks(struct vmem_txn *t, struct write *w, const struct piece *
 		nr = VMEM_MIN(map.nr, p->run.len - w->part);
 		part.start = p->run.start + w->part;
 		part.len = nr;
-		if (map.pblk) {
+		if (map.pblk && !VMEM_BROKEN(WRITE_BLIND)) {
 			join_filled(t, w, p->lblk + w->part, part, map.pblk);
 			note_unused(w, part);
 			continue;
@@ -661,7 +661,7 @@ int vmem_zero_gap(struct vmem_inode *vi, uint64_t pos, struct vmem_run *gap)
 	if (memcmp(fs->store->base + off, zero_block, (size_t)rest)) {
 		err = vmem_unlog(vi, size, size + rest);
 		if (!err)
-			err = vmem_provision(fs, off >> VMEM_BLOCK_SHIFT, 1);
+			err = vmem_provision_used(fs, off >> VMEM_BLOCK_SHIFT, 1);
 		if (err)
 			return err;
 		vmem_put_zero(fs->store, off, (size_t)rest);

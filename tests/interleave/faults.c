@@ -12,26 +12,35 @@ enum vmem_fault vmem_fault;
 #define FAULT_TEXT(name, text) [VMEM_FAULT_##name] = #name ": " text,
 static const char *const race_text[] = { VMEM_RACE_LIST(FAULT_TEXT) };
 
-/* Where a fault shows soonest; the others: known pairs in mode host. */
+/* Where a fault shows soonest; the others: known pairs. */
 static const struct {
 	enum vmem_fault fault;
 	enum mode mode;
 	enum store_kind store;
-	bool flags;
+	bool flags, crash;		/* it takes steps at flags; failures meanwhile */
 	const char *start, *a, *b;
 } hints[] = {
-	{ VMEM_FAULT_JOIN_CLOSED, MODE_HOST, STORE_PLAIN, false, "standard", "creat x; fsync x", "creat A/y; fsync A/y" },
-	{ VMEM_FAULT_ROUND_OLD, MODE_HOST, STORE_PLAIN, false, "standard", "write foo 100 50; fsync foo",
+	{ VMEM_FAULT_LATE_TAIL, MODE_HOST, STORE_PLAIN, false, false, "pieces", "truncate-poor many 100",
+	  "map many 10 80; write many 10 20" },
+	{ VMEM_FAULT_TOUCH_LOST, MODE_HOST, STORE_PLAIN, false, false, "standard", "map holes 8192 4", "map holes 0 50" },
+	{ VMEM_FAULT_RIDE_RACE, MODE_HOST, STORE_PLAIN, true, false, "quiet", "write A/bar e 60",
+	  "map A/bar 160 8; fsync A/bar" },
+	{ VMEM_FAULT_MARK_LOST, MODE_HOST, STORE_PLAIN, false, false, "pieces", "map many 4096 80; spoil many", "fsync many" },
+	{ VMEM_FAULT_JOIN_CLOSED, MODE_HOST, STORE_PLAIN, false, true, "standard", "creat x; fsync x",
+	  "creat A/y; fsync A/y" },
+	{ VMEM_FAULT_ROUND_OLD, MODE_HOST, STORE_PLAIN, false, false, "standard", "write foo 100 50; fsync foo",
 	  "creat x; fsync x" },
-	{ VMEM_FAULT_DIRTY_LOST, MODE_HOST, STORE_PLAIN, false, "standard", "write foo 100 50", "write foo 4200 50; fsync foo" },
-	{ VMEM_FAULT_IGET_EARLY, MODE_HOST, STORE_PLAIN, false, "standard", "creat x", "handle 9" },
-	{ VMEM_FAULT_TAIL_LATE, MODE_HOST, STORE_PLAIN, false, "standard", "checkpoint", "creat x; fsync x" },
-	{ VMEM_FAULT_FILL_BLIND, MODE_GUEST, STORE_PLAIN, false, "standard", "map holes 8192 4", "map holes 8196 4" },
-	{ VMEM_FAULT_WRITE_BLIND, MODE_GUEST, STORE_PLAIN, false, "standard", "write holes 4096 40000", "map holes 8192 4" },
-	{ VMEM_FAULT_TRIM_UNHELD, MODE_GUEST, STORE_THIN, false, "quiet", "trim", "write foo e 20000" },
-	{ VMEM_FAULT_LOCK_KEPT, MODE_HOST, STORE_PLAIN, false, "standard", "creat x; fsync x", "creat A/y; fsync A/y" },
-	{ VMEM_FAULT_LOCK_ORDER, MODE_HOST, STORE_PLAIN, false, "standard", "checkpoint", "creat x; fsync x" },
-	{ VMEM_FAULT_READY_LATE, MODE_HOST, STORE_THIN, false, "quiet", "write #1 e 5000", "trim" },
+	{ VMEM_FAULT_DIRTY_LOST, MODE_HOST, STORE_PLAIN, false, false, "standard", "write foo 100 50",
+	  "write foo 4200 50; fsync foo" },
+	{ VMEM_FAULT_IGET_EARLY, MODE_HOST, STORE_PLAIN, false, false, "standard", "creat x", "handle 9" },
+	{ VMEM_FAULT_TAIL_LATE, MODE_HOST, STORE_PLAIN, false, false, "standard", "checkpoint", "creat x; fsync x" },
+	{ VMEM_FAULT_FILL_BLIND, MODE_GUEST, STORE_PLAIN, false, false, "standard", "map holes 8192 4", "map holes 8196 4" },
+	{ VMEM_FAULT_WRITE_BLIND, MODE_GUEST, STORE_PLAIN, false, false, "standard", "write holes 4096 40000",
+	  "map holes 8192 4" },
+	{ VMEM_FAULT_TRIM_UNHELD, MODE_GUEST, STORE_THIN, false, false, "quiet", "trim", "write foo e 20000" },
+	{ VMEM_FAULT_READY_LATE, MODE_HOST, STORE_THIN, false, false, "quiet", "write #1 e 5000", "trim" },
+	{ VMEM_FAULT_LOCK_KEPT, MODE_HOST, STORE_PLAIN, false, false, "standard", "creat x; fsync x", "creat A/y; fsync A/y" },
+	{ VMEM_FAULT_LOCK_ORDER, MODE_HOST, STORE_PLAIN, false, false, "standard", "checkpoint", "creat x; fsync x" },
 };
 
 bool is_race(unsigned int fault)
@@ -58,6 +67,10 @@ static bool caught_by_hint(struct run *r, unsigned int fault)
 			continue;
 		r->flags = hints[i].flags;
 		sched.hooks = r->flags ? sched.hooks | 1u << HOOK_FLAG : sched.hooks & ~(1u << HOOK_FLAG);
+		if (hints[i].crash) {
+			r->lab.crash_every = 1;
+			r->lab.opt.every = 1;
+		}
 		program_parse(hints[i].a, &a);
 		program_parse(hints[i].b, &b);
 		if (begin_start(r, hints[i].mode, hints[i].store, find_start(hints[i].start)))

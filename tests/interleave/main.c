@@ -24,7 +24,7 @@ static const char usage[] =
 "  --flags      where a flag is looked at without a lock is a step, too\n"
 "  --sample N   one pair in N (1)\n"
 "  --cut N      of the schedules with as many preemptions as there may be, one in N (1)\n"
-"  --crash N    crash states within one schedule in N (0: none)\n"
+"  --crash N    crash states within one schedule in N (0: none); 1: at every event\n"
 "  --seed N     of everything random (1)\n"
 "  --seconds T  stop after T seconds of CPU time\n"
 "  --stop N     stop after N failures (10)\n"
@@ -135,7 +135,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	sched.hooks = ~(1u << HOOK_STORE | (run.flags ? 0 : 1u << HOOK_FLAG));
-	run.lab.opt = (struct options){ .every = 3, .vectors = 1, .behind = 3, .again = 16, .seed = run.seed };
+	run.lab.opt = (struct options){ .every = run.lab.crash_every == 1 ? 1 : 3, .vectors = 1, .behind = 3, .again = 16, .seed = run.seed };
 	lab_init(&run.lab);
 	if (choice.fault && optind == argc)
 		status = try_race(&run, choice.fault);

@@ -18,7 +18,6 @@ static int make_in(struct vnode *dir, struct vmem_name name, const struct operat
 	if (!n)
 		return -ENOMEM;
 	memset(target, 'a' + (int)(o->salt % 26), sizeof(target));
-	lock_read(&vfs.making);
 	if (o->kind == DO_SYMLINK)
 		err = vmem_symlink(&dir->vi, name, target, o->len % sizeof(target), &attr, &n->vi);
 	else
@@ -27,7 +26,6 @@ static int make_in(struct vnode *dir, struct vmem_name name, const struct operat
 		vnode_unmade(n);
 	else
 		vnode_made(n);
-	unlock_read(&vfs.making);
 	return err ? err : vnode_put(n);
 }
 
@@ -313,14 +311,12 @@ int vfs_tmpfile(const struct operation_text *o)
 	n = vnode_new();
 	if (!n)
 		return -ENOMEM;
-	lock_read(&vfs.making);
 	err = vmem_tmpfile(vfs.fs, &attr, VMEM_ROOT_INO, &n->vi);
 	if (err) {
 		vnode_unmade(n);
 	} else {
 		vnode_made(n);
 	}
-	unlock_read(&vfs.making);
 	if (!err && *slot_of(o->a)) {
 		vnode_put(n);
 		return -EMFILE;
@@ -347,18 +343,8 @@ int vfs_close(const struct operation_text *o)
 	return vnode_put(n);
 }
 
+/* The number may be that of an inode which is just being made. */
 int vfs_handle(const struct operation_text *o)
 {
-	struct vnode *n;
-	int err;
-
-	lock_write(&vfs.making);
-	err = vnode_get(o->len, &n);
-	unlock_write(&vfs.making);
-	if (err)
-		return err;
-	if (!vmem_get32(n->vi.raw.nlink))
-		err = -ESTALE;
-	vnode_put(n);
-	return err;
+	return vnode_probe(o->len);
 }

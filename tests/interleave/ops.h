@@ -16,7 +16,7 @@
  *	seek P OFF		to the next hole
  *	fsync P | fdatasync P | sync | checkpoint | trim | discard-on | discard-off
  *	open #N P | close #N | shrink (inodes that nobody uses leave memory)
- *	handle N		open inode number N by a stale file handle
+ *	handle N		is there an inode number N?  as for a file handle, stale or not
  *	freeze			everything to rest, look, thaw
  *	grow | statfs
  *	spoil P			the medium is damaged: P's extents cannot be read

@@ -24,7 +24,6 @@ void vfs_begin(struct machine *m, struct vmem_fs *fs)
 	vfs.freezing.name = "the freeze lock";
 	vfs.resting.name = "the freeze lock of the inside";
 	vfs.renaming.name = "the rename mutex";
-	vfs.making.name = "the lock of new inodes";
 	for (i = 0; i < VNODES; i++) {
 		vfs.node[i].life.name = "an inode that comes or goes";
 		vfs.node[i].rwsem.name = "an inode's rwsem";
@@ -105,6 +104,19 @@ int vnode_get(uint64_t ino, struct vnode **out)
 	unlock_write(&n->life);
 	*out = n;
 	return err;
+}
+
+int vnode_probe(uint64_t ino)
+{
+	struct vnode *n = find(ino);
+	struct vmem_inode vi;
+	int err = 0;
+
+	if (!n)
+		err = vmem_iget(vfs.fs, ino, &vi);
+	if (err)
+		return err;
+	return vmem_get32(n ? n->vi.raw.nlink : vi.raw.nlink) ? 0 : -ESTALE;
 }
 
 /* Nobody refers to it any more. */

@@ -57,7 +57,6 @@ struct vfs {
 	struct lock freezing;		/* shared by whoever changes something */
 	struct lock resting;		/* ... by what goes on inside: evictions, checkpoints */
 	struct lock renaming;
-	struct lock making;		/* between the record of a new inode and its place in memory */
 	struct promise found[THREADS + 1][PTES];	/* by the write-back that the thread ran last */
 	unsigned int nr_found[THREADS + 1];
 	struct promise promised[2 * PTES];		/* ... and then fsync returned 0 */
@@ -83,6 +82,8 @@ void vfs_wrong(const char *what, const char *path, long long n);
 
 int vnode_get(uint64_t ino, struct vnode **out);
 int vnode_put(struct vnode *n);
+/* Is there an inode of this number, with a name?  0, -ESTALE. */
+int vnode_probe(uint64_t ino);
 /* A new inode of the core becomes one in memory. */
 struct vnode *vnode_new(void);
 void vnode_made(struct vnode *n);
