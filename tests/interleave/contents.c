@@ -61,8 +61,12 @@ static int64_t read_file(struct vnode *n, const struct operation_text *o, uint64
 	lock_read(&n->rwsem);
 	got = vmem_read(&n->vi, (uint64_t)offset_of(n, o), o->len, copy_out, &c);
 	unlock_read(&n->rwsem);
-	if (!vfs.freezing.written)
+	/* As touch_atime(): not while it is frozen. */
+	if (!vfs.freezing.written) {
+		lock_read(&vfs.freezing);
 		vmem_touch(&n->vi, VMEM_SET_ATIME, vfs.m->env.now(&vfs.m->env));
+		unlock_read(&vfs.freezing);
+	}
 	*value = c.sum;
 	return got;
 }

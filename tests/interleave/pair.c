@@ -112,7 +112,7 @@ static void restore_arena(struct lab *l)
 {
 	const struct vmem_txn *t = &l->snap.vfs.fs->txn;
 	size_t lo = (size_t)(VMEM_MIN(t->buf, t->undo) - l->m.arena);
-	size_t hi = (size_t)(VMEM_MAX(t->buf + VMEM_REC_MAX, t->undo + 2 * VMEM_REC_MAX) - l->m.arena);
+	size_t hi = (size_t)(VMEM_MAX(t->buf + VMEM_TXN_BYTES, t->undo + 2 * VMEM_TXN_BYTES) - l->m.arena);
 
 	/* They lie side by side: fs->scratch follows. */
 	memcpy(l->m.arena, l->snap.arena, lo);
@@ -327,7 +327,7 @@ bool lab_load(struct lab *l, const struct program *a, const struct program *b)
 		swap_trees(&o->tree, &l->now.tree);
 	}
 	l->count.pairs++;
-	return !l->crash_every || crash_load(l);
+	return !crash_wanted(l) || crash_load(l);
 }
 
 /* ---- Making ---- */

@@ -102,6 +102,8 @@ bool lab_run(struct lab *l, const struct schedule *s);
 bool judge_run(struct lab *l, bool order);
 /* What is durable now is recovered: *t gets what is found. */
 bool crash_at_end(struct lab *l, struct tree *t);
+/* Are crash states within the runs of this pair looked at? */
+bool crash_wanted(const struct lab *l);
 /* Crash states within the run that has ended. */
 bool crash_within(struct lab *l);
 /* The states before and behind each operation of each order. */
