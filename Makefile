@@ -63,7 +63,7 @@ crash-long: deps ## every sequence of two operations in all domains, three on na
 interleave: deps ## two threads over the core under every schedule: the set that `make test` runs, two minutes
 	@tests/interleave/run.sh
 
-interleave-long: deps ## every two operations with up to two preemptions, on all stores, in all domains: hours; resumable
+interleave-long: deps ## every two operations with up to two preemptions, on all stores, in all domains: an hour; resumable
 	@tests/interleave/long.sh
 
 fuzz: deps ## damaged images for the core, SECONDS=60 for each harness

@@ -183,6 +183,7 @@ bool lab_begin(struct lab *l, enum mode mode, enum store_kind store, const struc
 	l->start = start;
 	l->why[0] = 0;
 	hooks_set(&l->m, mode, store);
+	l->opt.thin = l->m.thin;
 	l->x.test.thin = l->m.thin;
 	l->x.test.two_flushes = l->m.two_flushes;
 	set_clear(&l->results);
