@@ -57,6 +57,9 @@ const struct known_pair known_pairs[] = {
 	{ "standard", "checkpoint", "write foo e 20000; fsync foo", STORE_NO_DISCARD, false },
 	{ "full", "checkpoint", "discard-off; write foo e 20000; fsync foo", STORE_THIN, false },
 	{ "full", "checkpoint", "write foo e 20000; fsync foo", STORE_NO_DISCARD, false },
+	/* A chunk is noted as provisioned when a part of it is discarded already. */
+	{ "quiet", "write #1 e 5000", "trim", STORE_THIN, false },
+	{ "quiet", "span holes 0 20000", "trim", STORE_THIN, false },
 	/* A later call moves what is mapped. */
 	{ "pieces", "truncate-poor many 100", "map many 10 80; write many 10 20", STORE_PLAIN, false },
 	{ "pieces", "truncate-poor many 100; map many 10 80", "write many 0 10; write foo e 9000; map many 0 9", STORE_PLAIN, false },

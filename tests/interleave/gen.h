@@ -17,7 +17,7 @@ extern const unsigned int nr_vocabulary;
 struct known_pair {
 	const char *start, *a, *b;
 	enum store_kind store;
-	bool flags;			/* needs --flags */
+	bool flags;			/* takes steps at flags (--flags) to show */
 };
 
 extern const struct known_pair known_pairs[];

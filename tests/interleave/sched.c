@@ -102,7 +102,7 @@ static void make_thread(unsigned int i)
 
 /* ---- Deciding ---- */
 
-static bool could_take(const struct lock *l, unsigned int thread, bool shared)
+static bool could_take(const struct lock *l, bool shared)
 {
 	unsigned int i;
 
@@ -111,7 +111,6 @@ static bool could_take(const struct lock *l, unsigned int thread, bool shared)
 	for (i = 0; i <= THREADS && !shared; i++)
 		if (l->readers[i])
 			return false;
-	(void)thread;
 	return true;
 }
 
@@ -119,7 +118,7 @@ static bool can_run(unsigned int i)
 {
 	const struct thread *t = &threads[i];
 
-	return !t->done && (!t->wants || could_take(t->wants, i, t->shared));
+	return !t->done && (!t->wants || could_take(t->wants, t->shared));
 }
 
 void sched_hook(enum hook hook)
@@ -220,7 +219,7 @@ static void wait_for(struct lock *l, bool shared)
 			abort();
 		to_main(&threads[i]);
 	}
-	while (!could_take(l, i, shared)) {
+	while (!could_take(l, shared)) {
 		if (i == MAIN) {
 			fprintf(stderr, "interleave: %s is still locked\n", l->name);
 			abort();
