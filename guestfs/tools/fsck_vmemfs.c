@@ -281,7 +281,7 @@ static const char *what_to_do(const struct fsck *f)
 	if (f->needs_yes)
 		return "nothing was changed: some can only be repaired with losses or guesses, by fsck.vmemfs -y";
 	if (!f->o->yes)
-		return f->o->preen ? "not repaired" : "fsck.vmemfs -y repairs";
+		return f->o->preen ? "not repaired" : "fsck.vmemfs -y repairs what it can";
 	return mounts_read_only(f) ? "not repaired: mount it read-only and copy what is needed" :
 	       "not repaired, and no mount shows anything: restore it; dump.vmemfs shows what is left";
 }

@@ -24,7 +24,7 @@ pattern=${1:-}
 
 # A test: a name and a function that must end well under set -e.
 check() {
-	expr "$1" : ".*$pattern" >/dev/null || return 0
+	echo "$1" | grep -q -- "$pattern" || return 0
 	set +e
 	(set -e; "$2") >log 2>&1
 	status=$?
@@ -365,6 +365,59 @@ mkfs_with_a_failing_disk() {
 		# The last fsync is that of the superblock: it may be there, and is whole then.
 		[ $fault = fsync:3 ] || ! head -c 8 disk.img | grep -q VMEMFS
 	done
+}
+
+# A host file system of 16 MiB.
+tools_on_a_full_host() {
+	mkdir -p full
+	mount -t tmpfs -o size=16M none full || { echo "no mount here: not tried"; return 0; }
+	code=0
+	(set -e; on_a_full_host) || code=$?
+	umount full
+	return $code
+}
+on_a_full_host() {
+	status 1 mkfs -q -s 64M full/new.img
+	[ ! -e full/new.img ]
+	mkfs -q -s 8M full/small.img
+	status 1 resize full/small.img 64M
+	[ "$(stat -c %s full/small.img)" -eq 8388608 ]
+	status 0 fsck -n full/small.img
+	rm full/small.img
+	truncate -s 64M full/sparse.img
+	mkfs -q full/sparse.img
+	mkdir -p bulk && head -c 20000000 /dev/urandom >bulk/data
+	head -c 20000000 /dev/zero >full/rest 2>/dev/null || :
+	status 1 mkfs -q -f -d bulk full/sparse.img 2>err
+	cat err
+	grep -q 'no space below a sparse file; no file system was made' err
+	! head -c 8 full/sparse.img | grep -q VMEMFS
+}
+
+tools_parse_their_arguments() {
+	rm -f args.img
+	for size in 0 -1 8MM 99999999999999999999 16E ' 8M' 8.5M 0x800000 ''; do
+		status 16 mkfs -n -s "$size" args.img
+		status 16 resize small.img "$size"
+	done
+	for size in 8m 8M 8388608 8192K; do
+		mkfs -n -s $size args.img | grep -q 'vmemfs 1.0, 8 MiB'
+	done
+	status 16 mkfs -U 00000000-0000-0000-0000-000000000000 -s 8M args.img
+	status 0 mkfs -n -U random -s 8M args.img
+	status 1 mkfs -s 8M -L "$(printf 'x%.0s' $(seq 65))" args.img
+	status 1 mkfs -q -s 8M -d missing args.img
+	: >plain
+	status 1 mkfs -q -s 8M -d plain args.img
+	[ ! -e args.img ]
+	mkfs -q -s 8M args.img
+	status 16 dump -i abc args.img
+	status 1 dump -b 99999999 args.img
+	status 1 dump -i 99999999999 args.img
+	status 16 dump
+	status 16 dump -x args.img
+	status 16 fsck -x args.img
+	status 16 fsck args.img args.img
 }
 
 # ---- fsck ----
@@ -827,6 +880,21 @@ resize_shrinks() {
 	has_files size.img
 }
 
+# With one group all that is free behind the last block goes; what is left grows again.
+resize_makes_small_images() {
+	make_resizable small.img
+	mkfs -q -f -s 16M -d tree small.img
+	used=$(fsck -n small.img | sed -n 's/.*inodes, \([0-9]*\)\/.*/\1/p')
+	resize -q -M small.img
+	left=$(($(fsck -n small.img | sed -n 's/.*inodes, [0-9]*\/\([0-9]*\) .*/\1/p') - used))
+	echo "$used blocks in use, $left more are left"
+	[ $left -ge 0 ] && [ $left -le 512 ]	# extents of a file are aligned to 2 MiB
+	[ "$(($(stat -c '%s' small.img)))" -lt $(((used + 1024) * 4096)) ]
+	has_files small.img
+	resize -q small.img 64M
+	has_files small.img
+}
+
 resize_refuses() {
 	make_resizable size.img
 	status 16 resize size.img 3X 2>/dev/null
@@ -862,7 +930,7 @@ static_programs() {
 }
 
 unit() { # program
-	expr "$1" : ".*$pattern" >/dev/null || return 0
+	echo "$1" | grep -q -- "$pattern" || return 0
 	"$top/build/tests-tools/$1" >unit.log 2>&1 || true
 	grep -E '^\[ *(OK|FAILED|ERROR) *\] [a-z]' unit.log | sort -u >unit.list || true
 	grep -q '^\[=*\].*run\.$' unit.log || { cp unit.log log; result 1 "$1 ran to its end"; }
@@ -900,6 +968,8 @@ check "mkfs -i and -N give the inodes that were asked for" mkfs_gives_inodes
 check "mkfs -i makes room for more small files" mkfs_makes_room_for_small_files
 check "mkfs -d that is killed leaves no part of a tree that mounts" mkfs_that_is_killed_leaves_nothing
 check "mkfs ends with 1, and leaves no file system, when the disk fails" mkfs_with_a_failing_disk
+check "tools on a full host end with 1, and leave what was there" tools_on_a_full_host
+check "tools refuse arguments that make no sense" tools_parse_their_arguments
 check "fsck finds damage and leaves it alone" fsck_finds_damage
 check "fsck -y repairs it, and a second repair changes nothing" fsck_repairs
 check "fsck -p repairs what loses nothing" fsck_preens_what_loses_nothing
@@ -924,6 +994,7 @@ check "resize grows a file and the file system in it" resize_grows
 check "resize leaves the holes of a sparse file" resize_keeps_holes
 check "resize replays the log of a killed VM first" resize_recovers
 check "resize cuts what is free at the end" resize_shrinks
+check "resize -M of one group leaves little more than what is in use" resize_makes_small_images
 check "resize refuses what is impossible and changes nothing" resize_refuses
 check "the shipped programs are static" static_programs
 echo "1..$count"
