@@ -8,7 +8,7 @@
 # events) and the meson.build of the tests and of the fuzzers.  May be repeated: it then
 # only updates the copies.
 #
-# Not there: tests that need no QEMU (spans-test.c, engine-test.c), and run under
+# Not there: tests that need no QEMU (spans-test.c, engine-test.c, sync-test.c), and run under
 # sanitizers of their own, or need a host of their own (network-test.c, crash-test.c,
 # inflight-test.c).
 set -eu

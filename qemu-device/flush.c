@@ -40,6 +40,7 @@ struct VMemStoreFlusher {
     VMemStoreSync sync;
     bool io_error;              /* atomic: set once by a worker, read by all */
     bool io_error_reported;     /* big QEMU lock */
+    bool has_failed;            /* atomic: x-fail-flush= has */
 };
 
 static void flusher_unref(VMemStoreFlusher *f)
@@ -69,7 +70,8 @@ static int sync_parts(void *opaque, unsigned lane, const VMemStoreSpan *spans,
         return 0;
     }
     trace_vmemstore_sync(lane, nr, spans[0].offset, spans[0].length);
-    if (f->config.fail_from && nth >= f->config.fail_from) {
+    if (f->config.fail_at && nth >= f->config.fail_at &&
+        !qatomic_xchg(&f->has_failed, true)) {
         err = -EIO;
     } else {
         err = vmemstore_sync_spans(&f->sync, lane, spans, nr);

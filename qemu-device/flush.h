@@ -40,8 +40,8 @@ typedef struct VMemStoreFlusherConfig {
     const VMemStoreFlusherOps *ops;
     void *opaque;           /* for the ops */
     uint32_t threads;       /* most workers, > 0; started when needed */
-    uint64_t fail_from;     /* test: this sync of a part (1 = first) and later
-                             * ones fail */
+    uint64_t fail_at;       /* test: this sync of a part (1 = first) fails, as a
+                             * disk's, once */
     int trace_fd;           /* test: one line per flush goes here; or -1 */
     VMemStoreShadow *shadow;    /* test: learns what is durable; or NULL */
 } VMemStoreFlusherConfig;

@@ -106,8 +106,28 @@ static bool show_guest(VMemStore *s, Error **errp)
         s->file.size = size;
     }
     vmemstore_region_grow(&s->region, &s->mapping);
-    virtio_notify_config(VIRTIO_DEVICE(s));
+    if (DEVICE(s)->realized) {
+        virtio_notify_config(VIRTIO_DEVICE(s));
+    }
     return true;
+}
+
+static void report(VMemStore *s, Error *err)
+{
+    VMemStoreGrowth *g = &s->growth;
+    DeviceState *dev = vmemstore_user_device(s);
+
+    if (!err) {
+        vmemstore_event_grown(dev, g->size);
+        return;
+    }
+    vmemstore_event_not_grown(dev, error_get_pretty(err));
+    error_report_err(err);
+    if (g->err == -EIO) {
+        /* Whose page it was that could not be written is not known. */
+        vmemstore_flusher_fail(s->flusher);
+        vmemstore_report_loss(s, "a write-back failed");
+    }
 }
 
 /* In the main loop, when the thread has ended. */
@@ -115,12 +135,15 @@ static void finish(void *opaque)
 {
     VMemStore *s = opaque;
     VMemStoreGrowth *g = &s->growth;
-    DeviceState *dev = vmemstore_user_device(s);
+    Object *user = OBJECT(vmemstore_user_device(s));
     Error *err = NULL;
 
     qemu_thread_join(&g->thread);
     qemu_bh_delete(g->done);
     qatomic_set(&g->active, false);
+    /* Under KVM the vCPUs run on for a moment, and may unplug it (region.c). */
+    object_ref(user);
+    object_ref(OBJECT(s));
     if (g->err) {
         error_setg(&err, "vmemstore: '%s' does not grow: %s", s->path,
                    strerror(-g->err));
@@ -128,17 +151,13 @@ static void finish(void *opaque)
         show_guest(s, &err);
     }
     trace_vmemstore_grown(s->path, g->size, g->err);
-    if (err) {
-        vmemstore_event_not_grown(dev, error_get_pretty(err));
-        error_report_err(err);
-        if (g->err == -EIO) {
-            /* Whose page it was that could not be written is not known. */
-            vmemstore_flusher_fail(s->flusher);
-            vmemstore_report_loss(s, "a write-back failed");
-        }
-        return;
+    if (DEVICE(s)->realized) {
+        report(s, err);
+    } else {
+        error_free(err);
     }
-    vmemstore_event_grown(dev, g->size);
+    object_unref(OBJECT(s));
+    object_unref(user);
 }
 
 static void *grow_thread(void *opaque)

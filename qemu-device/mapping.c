@@ -98,38 +98,29 @@ static int open_file(const VMemStoreFile *file, bool *created, Error **errp)
     return fd;
 }
 
-/* Who is in the way: a writer, or readers whom we could only have joined? */
-static bool shared_by_readers(int fd, struct flock lock)
+/* Stores that lie in one file beside each other do not concern each other. */
+static VMemStoreLock lock_of(const VMemStoreMapping *m, const VMemStoreFile *file)
 {
-    lock.l_type = F_WRLCK;
-    return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type == F_RDLCK;
+    return (VMemStoreLock) {
+        .fd = m->fd,
+        .exclusive = vmemstore_mapping_shared(m),
+        .offset = file->offset,
+        .size = file->offset ? file->size : 0,
+    };
 }
 
-/*
- * An open-file-description lock: it goes away with this process, however it
- * dies, and is not lost when some other code opens and closes the same file.
- * One writer, or any number of those that do not change the file.  Stores that
- * lie in one file beside each other do not concern each other.
- */
-static bool lock_file(const VMemStoreMapping *m, const VMemStoreFile *file,
-                      Error **errp)
+static void lock_error(const VMemStoreLock *lock, const char *path, int err,
+                       Error **errp)
 {
-    const char *path = file->path;
-    struct flock lock = {
-        .l_type = vmemstore_mapping_shared(m) ? F_WRLCK : F_RDLCK,
-        .l_whence = SEEK_SET,
-        .l_start = file->offset,
-        /* To the end, wherever that will be. */
-        .l_len = file->offset ? file->size : 0,
-    };
+    VMemStoreLockHolder holder = vmemstore_lock_holder(lock);
 
-    if (fcntl(m->fd, F_OFD_SETLK, &lock) == 0) {
-        return true;
-    }
-    if (errno != EAGAIN && errno != EACCES) {
-        error_setg(errp, "vmemstore: cannot lock '%s': %s", path,
-                   strerror(errno));
-    } else if (shared_by_readers(m->fd, lock)) {
+    if (err != -EAGAIN) {
+        error_setg(errp, "vmemstore: cannot lock '%s': %s", path, strerror(-err));
+    } else if (holder == VMEMSTORE_LOCK_PROMISED) {
+        error_setg(errp, "vmemstore: '%s' is in use by another process (locked) "
+                   "that hands it over to another VM: wait for the end of the "
+                   "migration, or end the VM that was migrated or saved", path);
+    } else if (holder == VMEMSTORE_LOCK_READERS) {
         error_setg(errp, "vmemstore: '%s' is in use by another process (locked) "
                    "that reads it: stop all readers, or join them with "
                    "readonly=on or cow=on", path);
@@ -138,7 +129,18 @@ static bool lock_file(const VMemStoreMapping *m, const VMemStoreFile *file,
                    "that may write to it: stop the other VM, device or tool first",
                    path);
     }
-    return false;
+}
+
+static bool lock_file(const VMemStoreMapping *m, const VMemStoreFile *file,
+                      Error **errp)
+{
+    VMemStoreLock lock = lock_of(m, file);
+    int err = vmemstore_lock(&lock);
+
+    if (err) {
+        lock_error(&lock, file->path, err, errp);
+    }
+    return !err;
 }
 
 static bool file_size(int fd, const char *path, const struct stat *st,
@@ -531,18 +533,6 @@ static const VMemStoreFile *more_to_lock(const VMemStoreMapping *m,
     return more;
 }
 
-static void unlock_more(const VMemStoreMapping *m, const VMemStoreFile *more)
-{
-    struct flock lock = {
-        .l_type = F_UNLCK,
-        .l_whence = SEEK_SET,
-        .l_start = more->offset,
-        .l_len = more->size,
-    };
-
-    fcntl(m->fd, F_OFD_SETLK, &lock);
-}
-
 /* @found: bytes in the file, as @st says. */
 static bool lengthen(const VMemStoreMapping *m, const VMemStoreFile *file,
                      const struct stat *st, uint64_t found, uint64_t size,
@@ -592,7 +582,9 @@ bool vmemstore_mapping_extend_file(const VMemStoreMapping *m,
     }
     if (!lengthen(m, file, &st, found, size, errp)) {
         if (more) {
-            unlock_more(m, more);
+            VMemStoreLock lock = lock_of(m, more);
+
+            vmemstore_unlock(&lock);
         }
         return false;
     }
@@ -714,13 +706,34 @@ fail:
 
 void vmemstore_mapping_release(VMemStoreMapping *m, const VMemStoreFile *file)
 {
-    struct flock lock = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
+    vmemstore_cache_stop(&m->cache);
+    show_file(m, file->path);
+    close_file(m);
+}
+
+VMemStoreLock vmemstore_mapping_hand_over(VMemStoreMapping *m,
+                                          const VMemStoreFile *file)
+{
+    VMemStoreLock lock = lock_of(m, file);
 
     vmemstore_cache_stop(&m->cache);
     vmemstore_mapping_end_use(m);
     show_file(m, file->path);
-    fcntl(m->fd, F_OFD_SETLK, &lock);
-    close_file(m);
+    vmemstore_lock_hand_over(&lock);
+    m->fd = -1;
+    return lock;
+}
+
+static bool lock_promised(const VMemStoreMapping *m, const VMemStoreFile *file,
+                          Error **errp)
+{
+    VMemStoreLock lock = lock_of(m, file);
+    int err = vmemstore_lock_promised(&lock);
+
+    if (err) {
+        lock_error(&lock, file->path, err, errp);
+    }
+    return !err;
 }
 
 bool vmemstore_mapping_acquire(VMemStoreMapping *m, const VMemStoreFile *file,
@@ -739,7 +752,7 @@ bool vmemstore_mapping_acquire(VMemStoreMapping *m, const VMemStoreFile *file,
         return false;
     }
     find_backing(m);
-    if (!lock_file(m, file, errp) ||
+    if (!lock_promised(m, file, errp) ||
         !settle_size(m, &again, false, false, errp)) {
         goto fail;
     }

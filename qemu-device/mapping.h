@@ -7,6 +7,7 @@
 
 #include "cache.h"
 #include "generation.h"
+#include "lock.h"
 #include "space.h"
 #include "spans.h"
 
@@ -119,6 +120,9 @@ bool vmemstore_mapping_reserve(VMemStoreMapping *m, const VMemStoreFile *file,
                                Error **errp);
 /* Give up the lock.  Everything that was stored must have been synced. */
 void vmemstore_mapping_release(VMemStoreMapping *m, const VMemStoreFile *file);
+/* But to another VM only, until the file descriptor of the result is closed. */
+VMemStoreLock vmemstore_mapping_hand_over(VMemStoreMapping *m,
+                                          const VMemStoreFile *file);
 /*
  * Lock and map the file.  @stale: this host's cache may hold old pages of it,
  * which are dropped.  On failure @m stays as it was.

@@ -23,8 +23,8 @@
 #include "trace.h"
 #include "vmemstore.h"
 
-/* 3: offset= and small pages came.  No other is taken: none was released. */
-#define STREAM_VERSION 3
+/* 4: the lock of lock.h.  No other is taken: none was released. */
+#define STREAM_VERSION 4
 
 /* Both ends must agree on these, too. */
 #define STREAM_READONLY (1u << 0)
@@ -37,7 +37,14 @@
  * file: as long as a process takes to end.
  */
 #define TAKE_BACK_TRIES 200
-#define TAKE_BACK_US (50 * 1000)
+#define TAKE_BACK_MS 50
+
+/*
+ * A file that was handed over is kept for the destination, and for taking it back when
+ * the destination fails: until the destination has had it that long without a break.
+ */
+#define WATCH_LOOKS 10
+#define WATCH_MS 1000
 
 static const char *const mode_names[] = {
     [VMEMSTORE_MIGRATE_OFF] = "off",
@@ -184,6 +191,36 @@ static int keep_small(VMemStore *s, Error **errp)
     return check_written(s, err, errp);
 }
 
+static void later(QEMUTimer *timer, int64_t ms)
+{
+    timer_mod(timer, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + ms);
+}
+
+/* From now on everybody may have it. */
+static void drop_promise(VMemStore *s)
+{
+    if (s->migration.promise.fd >= 0) {
+        close(s->migration.promise.fd);
+        s->migration.promise.fd = -1;
+    }
+}
+
+static void watch_promise(void *opaque)
+{
+    VMemStore *s = opaque;
+    VMemStoreMigration *mig = &s->migration;
+
+    if (mig->promise.fd < 0) {
+        return;
+    }
+    mig->looks = vmemstore_lock_is_taken(&mig->promise) ? mig->looks + 1 : 0;
+    if (mig->looks < WATCH_LOOKS) {
+        later(mig->watch, WATCH_MS);
+        return;
+    }
+    drop_promise(s);
+}
+
 /* Everything is in the file, and the next may have it. */
 static int hand_over(VMemStore *s, Error **errp)
 {
@@ -199,7 +236,9 @@ static int hand_over(VMemStore *s, Error **errp)
     s->migration.stamp = stamp_of(s->mapping.fd);
     s->migration.handed_over = true;
     vmemstore_engine_stop(s);
-    vmemstore_mapping_release(&s->mapping, &s->file);
+    s->migration.promise = vmemstore_mapping_hand_over(&s->mapping, &s->file);
+    s->migration.looks = 0;
+    later(s->migration.watch, WATCH_MS);
     trace_vmemstore_handed_over(s->path);
     return 0;
 }
@@ -222,26 +261,71 @@ static bool take_over(VMemStore *s, bool stale, Error **errp)
     return true;
 }
 
-/* The migration failed, or the user goes on here after one. */
-static bool take_back(VMemStore *s, Error **errp)
+/*
+ * The migration failed, or the user goes on here after one.  On failure @again tells
+ * whether that may change.
+ */
+static bool take_back(VMemStore *s, bool *again, Error **errp)
 {
-    for (int i = 0; i < TAKE_BACK_TRIES; i++) {
-        Error *err = NULL;
+    *again = !take_over(s, false, errp);
+    if (*again) {
+        return false;
+    }
+    if (!same_stamp(s, &s->migration.stamp, true, errp)) {
+        let_go(s);
+        return false;
+    }
+    timer_del(s->migration.retry);
+    drop_promise(s);
+    vmemstore_engine_start(s);
+    return true;
+}
 
-        if (take_over(s, false, &err)) {
-            if (same_stamp(s, &s->migration.stamp, true, errp)) {
-                vmemstore_engine_start(s);
-                return true;
-            }
-            let_go(s);
-            return false;
-        }
-        if (i == TAKE_BACK_TRIES - 1) {
-            error_propagate(errp, err);
-        } else {
-            error_free(err);
-            g_usleep(TAKE_BACK_US);
-        }
+static void cannot_run(Error *err)
+{
+    error_reportf_err(err, "vmemstore: the VM cannot run: ");
+}
+
+/* The main loop goes on in between: there is a monitor, and other devices. */
+static void try_again(void *opaque)
+{
+    VMemStore *s = opaque;
+    VMemStoreMigration *mig = &s->migration;
+    Error *err = NULL;
+    bool again;
+
+    if (s->flusher || !runstate_check(RUN_STATE_IO_ERROR)) {
+        return;
+    }
+    if (take_back(s, &again, &err)) {
+        vm_start();
+    } else if (again && --mig->tries) {
+        error_free(err);
+        later(mig->retry, TAKE_BACK_MS);
+    } else {
+        cannot_run(err);
+    }
+}
+
+/* Now, or soon: then the VM stays stopped until then. */
+static bool take_back_soon(VMemStore *s, Error **errp)
+{
+    VMemStoreMigration *mig = &s->migration;
+    Error *err = NULL;
+    bool again;
+
+    if (take_back(s, &again, &err)) {
+        return true;
+    }
+    if (again) {
+        warn_report("vmemstore: '%s' is still another's: the VM goes on when it has "
+                    "it again, or says in %d s why not", s->path,
+                    TAKE_BACK_TRIES * TAKE_BACK_MS / 1000);
+        error_free(err);
+        mig->tries = TAKE_BACK_TRIES;
+        later(mig->retry, TAKE_BACK_MS);
+    } else {
+        error_propagate(errp, err);
     }
     return false;
 }
@@ -651,7 +735,8 @@ static bool settle(VMemStore *s, Error **errp)
         error_setg(errp, "'%s' is incomplete: loading it was cut off", s->path);
         return false;
     }
-    return s->flusher || (s->migration.handed_over && take_back(s, errp));
+    return s->flusher ||
+           (s->migration.handed_over && take_back_soon(s, errp));
 }
 
 /* Before any other device starts, and after all have stopped. */
@@ -663,7 +748,7 @@ static void run_first(void *opaque, bool running, RunState state)
     if (running) {
         s->migration.settled = settle(s, &err);
         if (err) {
-            error_reportf_err(err, "vmemstore: the VM cannot run: ");
+            cannot_run(err);
         }
     } else if (s->flusher) {
         vmemstore_flusher_drain(s->flusher);
@@ -708,6 +793,9 @@ bool vmemstore_migration_start(VMemStore *s, Error **errp)
     if (!block(s, errp)) {
         return false;
     }
+    mig->promise.fd = -1;
+    mig->watch = timer_new_ms(QEMU_CLOCK_REALTIME, watch_promise, s);
+    mig->retry = timer_new_ms(QEMU_CLOCK_REALTIME, try_again, s);
     mig->first = qemu_add_vm_change_state_handler_prio(run_first, s, INT_MIN);
     mig->last = qemu_add_vm_change_state_handler_prio(run_last, s, INT_MAX);
     if (mig->mode == VMEMSTORE_MIGRATE_OFF) {
@@ -729,6 +817,12 @@ void vmemstore_migration_stop(VMemStore *s)
 
     vmemstore_writeback_stop(&mig->writeback);
     vmemstore_del_blocker(&mig->blocker);
+    if (mig->watch) {
+        timer_free(mig->watch);
+        timer_free(mig->retry);
+        mig->watch = mig->retry = NULL;
+        drop_promise(s);
+    }
     if (mig->id) {
         if (mig->mode == VMEMSTORE_MIGRATE_COPY) {
             vmstate_unregister_ram(&s->region.mr, DEVICE(s));

@@ -4,7 +4,7 @@
  *
  * migrate=shared: both ends have the same file.  The source flushes it and
  * gives up its lock when its VM has stopped; the destination then takes the
- * lock.  A device that has not got the file is idle: it has no flusher, and its
+ * lock, and nobody else can (lock.h).  A device that has not got the file is idle: it has no flusher, and its
  * memory is not the file (mapping.h).
  *
  * migrate=copy: the contents travel as guest memory does, into another file,
@@ -16,7 +16,9 @@
 #define VMEMSTORE_MIGRATION_H
 
 #include "migration/vmstate.h"
+#include "qemu/timer.h"
 #include "compat.h"
+#include "lock.h"
 #include "writeback.h"
 
 typedef struct VMemStore VMemStore;
@@ -45,6 +47,10 @@ typedef struct VMemStoreMigration {
     bool settled;                   /* the VM may run */
     bool handed_over;               /* shared: released, and then was: */
     VMemStoreStamp stamp;
+    VMemStoreLock promise;          /* keeps others out of it; fd -1: no more */
+    unsigned looks;                 /* at whether it was taken */
+    unsigned tries;                 /* to take it back that are left */
+    QEMUTimer *watch, *retry;       /* for the two */
 } VMemStoreMigration;
 
 /* Understand and check migrate=; before the file is opened. */

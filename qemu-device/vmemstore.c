@@ -228,15 +228,13 @@ void vmemstore_engine_start(VMemStore *s)
         .ops = &vmemstore_flusher_ops,
         .opaque = s,
         .threads = s->flush_threads,
-        .fail_from = s->fail_flush,
+        .fail_at = s->fail_flush,
         .trace_fd = s->trace_fd,
         .shadow = s->shadow,
     };
 
     s->flusher = vmemstore_flusher_new(&config);
-    if (vmemstore_mapping_shared(&s->mapping)) {
-        vmemstore_limit_start(&s->limit, &s->mapping, s->resident_limit);
-    }
+    vmemstore_limit_start(&s->limit, &s->mapping, s->resident_limit);
 }
 
 void vmemstore_engine_stop(VMemStore *s)
@@ -245,6 +243,51 @@ void vmemstore_engine_stop(VMemStore *s)
     if (s->flusher) {
         vmemstore_flusher_destroy(s->flusher);
         s->flusher = NULL;
+    }
+}
+
+/* What is not in the page cache cannot leave it. */
+static bool check_limit(const VMemStore *s, Error **errp)
+{
+    if (!s->resident_limit || (vmemstore_mapping_shared(&s->mapping) &&
+                               s->mapping.backing == VMEMSTORE_BACKING_PAGE_CACHE)) {
+        return true;
+    }
+    error_setg(errp, "vmemstore: resident-limit= is of no use for '%s': with "
+               "readonly=on, cow=on, and on tmpfs, hugetlbfs or persistent memory "
+               "nothing would be freed: leave it out", s->path);
+    return false;
+}
+
+/*
+ * VFIO, vDPA, RDMA and SEV pin all of the guest's memory.  Linux does not pin what a
+ * file system may have to write back, and VFIO would end QEMU when the guest switches
+ * the store's BAR on.  So this says, as virtio-mem does, that pages come and go: QEMU
+ * then refuses whichever of the two comes second.
+ */
+static bool refuse_pinning(VMemStore *s, Error **errp)
+{
+    const VMemStoreMapping *m = &s->mapping;
+
+    if (!vmemstore_mapping_shared(m) ||
+        (m->backing == VMEMSTORE_BACKING_VOLATILE && !m->discards)) {
+        return true;
+    }
+    if (ram_block_discard_require(true) < 0) {
+        error_setg(errp, "vmemstore: '%s' cannot be used beside a device that pins "
+                   "the guest's memory (VFIO, vDPA): Linux does not pin pages of a "
+                   "file: leave that out, or use readonly=on or cow=on", s->path);
+        return false;
+    }
+    s->unpinnable = true;
+    return true;
+}
+
+static void permit_pinning(VMemStore *s)
+{
+    if (s->unpinnable) {
+        ram_block_discard_require(false);
+        s->unpinnable = false;
     }
 }
 
@@ -293,6 +336,7 @@ static void stop_device(VMemStore *s)
     }
     virtio_delete_queue(s->vq);
     virtio_cleanup(vdev);
+    permit_pinning(s);
     close_trace_file(s);
 }
 
@@ -375,7 +419,8 @@ static void vmemstore_realize(DeviceState *dev, Error **errp)
         close_trace_file(s);
         return;
     }
-    if (!open_shadow(s, errp)) {
+    if (!check_limit(s, errp) || !open_shadow(s, errp) ||
+        !refuse_pinning(s, errp)) {
         vmemstore_give_up(s);
         close_trace_file(s);
         return;

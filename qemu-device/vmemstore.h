@@ -63,6 +63,7 @@ struct VMemStore {
     char *compat;
 
     bool compat_pmem;           /* to the guest this is a virtio-pmem */
+    bool unpinnable;            /* and QEMU was told so */
     VMemStoreFile file;         /* the options that concern it */
     char *full_path;            /* of the file, wherever this process goes */
     VMemStoreMapping mapping;

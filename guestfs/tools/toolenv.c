@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "generation.h"
+#include "lock.h"
 #include "notes.h"
 #include "hash.h"
 #include "toolenv.h"
@@ -563,7 +564,11 @@ static int lock_image(const struct tool_image *img, const char *path, enum tool_
 	if (access == TOOL_SNAPSHOT_BUSY || fcntl(img->fd, F_OFD_SETLK, &lock) == 0)
 		return 0;
 	if (errno == EAGAIN || errno == EACCES) {
-		tool_error("%s is used by a running VM or another tool: stop that first", path);
+		if (fcntl(img->fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK &&
+		    lock.l_start >= (off_t)VMEMSTORE_LOCK_PROMISE)
+			tool_error("%s is being handed over from one VM to another: wait for the end of the migration, or end the VM that was migrated or saved", path);
+		else
+			tool_error("%s is used by a running VM or another tool: stop that first", path);
 		errno = EBUSY;
 	} else {
 		tool_error("cannot lock %s: %s", path, strerror(errno));

@@ -28,6 +28,28 @@ release
 says "what is mapped with MAP_SYNC is announced as dax" dax "file=part.img,x-dax=on" \
     "qom-get /machine/peripheral/v backing"
 
+refused "of which nothing can leave the cache" "file=part.img,x-dax=on,resident-limit=2M" \
+    "resident-limit= is of no use"
+for options in readonly=on cow=on; do
+    refused "nor of a store with $options" "file=part.img,$options,resident-limit=2M" \
+        "resident-limit= is of no use"
+done
+
+# --- devices that pin the guest's memory ---
+
+# pins NAME TEXT first|last OPTIONS: beside a device that pins, before or after, QEMU says TEXT
+pins() {
+    echo quit | PIN=$3 start -plugin "$logs/pin.so" -device "vmemstore,$4" || :
+    if grep -qF -e "$2" out; then ok "$1"; else not_ok "$1"; fi
+}
+
+pins "a store is refused beside what pins memory" "cannot be used beside a device that pins" first \
+    "file=part.img"
+pins "and later it can no more be pinned" "pinning is refused" last "file=part.img"
+pins "so with persistent memory" "pinning is refused" last "file=part.img,x-dax=on"
+pins "a read-only one is not refused" "pinning is possible" last "file=part.img,readonly=on"
+pins "nor a private copy" "pinning is possible" last "file=part.img,cow=on"
+
 # --- block devices and huge pages ---
 
 # grows NAME OPTIONS BYTES COMMAND...: after the command a device in use can grow
@@ -79,7 +101,9 @@ if [ "$(id -u)" = 0 ] && had=$(cat $pages) && echo $((had + 8)) 2> out > $pages 
     [ "$(cat $pages)" -ge 8 ] && mkdir -p huge && mount -t hugetlbfs none huge 2> out; then
     says "a file on hugetlbfs is volatile" volatile "file=huge/f.img,size=8M" \
         "qom-get /machine/peripheral/v backing"
+    pins "which can be pinned" "pinning is possible" last "file=huge/f.img"
     accepted "and may be thin" "file=huge/f.img,prealloc=off"
+    refused "but has nothing to let go of" "file=huge/f.img,resident-limit=2M" "resident-limit= is of no use"
     grows "and grow" "file=huge/f.img" 12582912 true
     refused "more than there are huge pages is refused" "file=huge/big.img,size=8G" "no room"
     umount huge
@@ -125,8 +149,19 @@ cp gen.img saved.img
 kept "a file has one generation" gen.img true
 kept "which writing to it does not change" gen.img dd if=/dev/urandom of=gen.img bs=4k count=4 \
     conv=notrunc
-kept "nor a killed QEMU" gen.img sh -c "timeout -s KILL 2 $qemu -plugin $so -M q35 -m 64M -S \
-    -display none -nodefaults -monitor none -device vmemstore,file=gen.img || :"
+# killed FILE: a QEMU that has the store, and dies of it
+killed() {
+    hold "file=$1"
+    taken=1
+    grep -q 'VM status: paused' hold.out && taken=0
+    kill -9 "$holder"
+    exec 9>&-
+    wait "$holder" 2> /dev/null
+    rm -f hold
+    return $taken
+}
+
+kept "nor a killed QEMU" gen.img killed gen.img
 kept "nor restoring it in place, which leaves all of it in the page cache" gen.img \
     cp saved.img gen.img
 changed "a file that takes its place has another one" gen.img mv saved.img gen.img

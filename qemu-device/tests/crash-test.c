@@ -20,10 +20,31 @@
 #define STRETCH (64 * 1024ull)
 #define PAGE 4096ull
 
-/* Stretches: 0 flushed alone, 2 by a COMMIT's parts, 1 and 3 never. */
+/* Ranges of one request. */
+#define PIECES 8
+#define PIECE (STRETCH / PIECES)
+
+/*
+ * Stretches: 0 flushed alone, 2 by a COMMIT's parts, 4 and 6 by ranges of one request,
+ * odd ones never.
+ */
 static bool is_flushed(uint64_t offset)
 {
     return offset / STRETCH % 2 == 0;
+}
+
+/* The last range is the one that the host's journal commit comes with. */
+static void flush_pieces(Driver *d, uint64_t at)
+{
+    uint64_t ranges[2 * 2 * PIECES];
+
+    for (unsigned i = 0; i < PIECES; i++) {
+        ranges[4 * i] = at + i * PIECE;
+        ranges[4 * i + 1] = PIECE;
+        ranges[4 * i + 2] = at + 2 * STRETCH + i * PIECE;
+        ranges[4 * i + 3] = PIECE;
+    }
+    g_assert_cmpuint(flush(d, 2 * PIECES, ranges), ==, VMEMSTORE_S_OK);
 }
 
 static uint64_t word(uint64_t offset)
@@ -33,7 +54,7 @@ static uint64_t word(uint64_t offset)
 
 static void flush_stretches(Driver *d)
 {
-    for (uint64_t at = 0; at < STORE_SIZE; at += 4 * STRETCH) {
+    for (uint64_t at = 0; at < STORE_SIZE; at += 8 * STRETCH) {
         const uint64_t range[] = { at, STRETCH };
         struct {
             struct vmemstore_commit head;
@@ -47,6 +68,7 @@ static void flush_stretches(Driver *d)
         g_assert_cmpuint(flush(d, 1, range), ==, VMEMSTORE_S_OK);
         g_assert_cmpuint(run_request(d, &commit, sizeof(commit)), ==,
                          VMEMSTORE_S_OK);
+        flush_pieces(d, at + 4 * STRETCH);
     }
 }
 

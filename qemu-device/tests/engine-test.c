@@ -142,6 +142,27 @@ static void test_second_worker_is_woken(void)
     world_stop(&w);
 }
 
+/* Of those that wait for each other's pages, the oldest is the next. */
+static void test_nobody_starves(void)
+{
+    World w;
+
+    world_start(&w, false);
+    set_hold(&w, true);
+    submit(&w, new_flush(1, 3));
+    wait_holding(&w, 1);
+    /* Waits for the first; the one after it could run, and others like it, for ever. */
+    vmemstore_engine_submit(w.engine, new_flush(2, 3, 4));
+    vmemstore_engine_submit(w.engine, new_flush(1, 4));
+    submit(&w, new_flush(1, 9));
+    wait_holding(&w, 2);
+    set_hold(&w, false);
+    wait_done(&w, 4);
+    /* The two share a sync, the third one. */
+    g_assert_cmpuint(w.syncs, ==, 3);
+    world_stop(&w);
+}
+
 /* ---- flushes in the thread that submits them ---- */
 
 static void *run_flush(void *opaque)
@@ -529,6 +550,8 @@ int main(int argc, char **argv)
                     test_one_worker_does_all);
     g_test_add_func("/vmemstore/when a small and a large flush wait, two workers "
                     "are woken", test_second_worker_is_woken);
+    g_test_add_func("/vmemstore/a flush that waits for others' pages is not overtaken by "
+                    "those that want its own", test_nobody_starves);
     g_test_add_func("/vmemstore/a flush in the submitter's thread wakes who waited "
                     "for it", test_run_wakes);
     g_test_add_func("/vmemstore/where one sync serves for all, no flush in the submitter's "

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -53,6 +54,18 @@ int msync(void *addr, size_t length, int flags)
         }
     }
     return (int)syscall(SYS_msync, addr, length, flags);
+}
+
+/* With HOLD_FAILS=fdatasync it does, as on a disk that lost what was dirty. */
+int fdatasync(int fd)
+{
+    const char *fails = getenv(HOLD_FAILS);
+
+    if (fails && !strcmp(fails, "fdatasync")) {
+        errno = EIO;
+        return -1;
+    }
+    return (int)syscall(SYS_fdatasync, fd);
 }
 
 int pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock)

@@ -12,6 +12,8 @@
 
 /* The environment variable with the name of the file. */
 #define HOLD_FILE "VMEMSTORE_TEST_HOLD"
+/* That with the name of a call that fails. */
+#define HOLD_FAILS "VMEMSTORE_TEST_FAILS"
 
 typedef struct Hold {
     uint32_t calls;         /* so far */

@@ -388,6 +388,76 @@ static void test_in_use(void)
     driver_stop(&d);
 }
 
+static void test_reset_lets_go(void)
+{
+    g_autofree char *answer = NULL;
+    struct vmemstore_config config;
+    Driver d;
+
+    start(&d, "");
+    qtest_writel(d.qts, d.config + offsetof(struct vmemstore_config, in_use), 1);
+    config_read(&d, &config);
+    g_assert_cmpuint(config.in_use, ==, 1);
+    driver_init(&d);
+    config_read(&d, &config);
+    g_assert_cmpuint(config.in_use, ==, 0);
+    answer = qtest_hmp(d.qts, "device_del store");
+    g_assert_cmpstr(answer, ==, "");
+    driver_stop(&d);
+}
+
+/* ---- a doorbell that the device rings itself ---- */
+
+/* The guest may say that the answer goes to the doorbell's register. */
+static void test_own_doorbell(void)
+{
+    const uint64_t words[] = { VMEMSTORE_REQ_FLUSH | 1ull << 32, 0, 4096 };
+    const uint32_t unknown[] = { UINT32_MAX, 0 };
+    Driver d;
+
+    start(&d, "");
+    hold_call(1);
+    qtest_memwrite(d.qts, buffer(0), words, sizeof(words));
+    put_descriptor(&d, 0, (Descriptor) { .addr = buffer(0), .length = sizeof(words),
+                   .flags = DESC_NEXT, .next = 1 });
+    put_descriptor(&d, 1, (Descriptor) { .addr = d.notify, .length = 4,
+                   .flags = DESC_WRITE });
+    offer(&d, 0);
+    doorbell(&d);
+    wait_held();
+    /* Offered, but nobody has rung. */
+    submit(&d, 2, unknown, sizeof(unknown));
+    let_go();
+    g_assert(wait_used(&d, 1));
+    g_assert_cmpuint(answers(&d), ==, 1);
+    doorbell(&d);
+    g_assert(wait_used(&d, 1));
+    g_assert_cmpuint(response_status(&d, 2), ==, VMEMSTORE_S_UNSUPP);
+    driver_stop(&d);
+}
+
+/* ---- a page that is not there ---- */
+
+/* Whoever stores the mark, a thread of the device's here, survives that. */
+static void test_mark_in_lost_page(void)
+{
+    const uint32_t slot = 0;
+    Driver d;
+
+    start(&d, "");
+    hold_call(1);
+    submit(&d, slot, &commit, sizeof(commit));
+    doorbell(&d);
+    wait_held();
+    g_assert(truncate(image, 4096) == 0);
+    let_go();
+    g_assert(wait_used(&d, 1));
+    g_assert_cmpuint(response_status(&d, slot), ==, VMEMSTORE_S_IOERR);
+    g_assert_cmpuint(device_property(&d, "lost-pages"), >, 0);
+    driver_stop(&d);
+    g_assert(truncate(image, STORE_SIZE) == 0);
+}
+
 /* ---- growth ---- */
 
 /* The thread that plays the power cut looks at the store all the time. */
@@ -473,6 +543,10 @@ int main(int argc, char **argv)
         { "unplug in the second part of a commit", test_unplug_in_second_part },
         { "device_del is refused while in use, and what is in flight is answered",
           test_in_use },
+        { "a reset of the device lets the store go", test_reset_lets_go },
+        { "an answer that rings the doorbell starts nothing", test_own_doorbell },
+        { "a commit's mark in a page that is lost is an error, and not QEMU's end",
+          test_mark_in_lost_page },
         { "growth: nobody looks at what is not there yet",
           test_nobody_looks_too_early },
         { "growth that fails is an event, and the store works and can grow again",

@@ -144,6 +144,8 @@ fi
 if [ "$(id -u)" = 0 ] || [ -w /dev/shm ]; then
     says "a file on tmpfs is announced as volatile" volatile \
         "file=/dev/shm/vmemstore-test.$$,size=2M" "qom-get /machine/peripheral/v backing"
+    refused "which leaves memory no more than it must" \
+        "file=/dev/shm/vmemstore-test.$$,resident-limit=2M" "resident-limit= is of no use"
     rm -f "/dev/shm/vmemstore-test.$$"
 fi
 
@@ -258,6 +260,7 @@ tap_of() {
 rm -f "$logs"/*-test.log
 tap_of "" "$logs/spans-test"
 tap_of "" "$logs/engine-test"
+tap_of "" "$logs/sync-test"
 export QTEST_QEMU_BINARY="$qemu" QTEST_PLUGIN="$so" VMEMSTORE_TEST_DIR="$dir"
 export VMEMSTORE_TEST_OPTIONS=,flush-in-vcpu=off
 tap_of "" "$logs/vmemstore-test"
@@ -315,6 +318,46 @@ case " $flags " in
 *" rr "*) ok "faults are not asked to bring huge pages" ;;
 *) not_ok "faults are not asked to bring huge pages (no mapping found)" ;;
 esac
+
+# resident FILE: bytes of it in the page cache
+resident() {
+    fincore -b -n -r -o RES "$1" | tr -d ' '
+}
+
+# Of the first 1 MiB a quarter is cached, of the third all, in pages as they were written.
+truncate -s 4M warm.img
+dd if=/dev/urandom of=warm.img bs=1M count=4 conv=notrunc,fsync status=none
+dd if=warm.img iflag=nocache count=0 status=none
+dd if=/dev/urandom of=warm.img bs=64k count=4 conv=notrunc,fsync status=none
+dd if=/dev/urandom of=warm.img bs=1M count=1 seek=2 conv=notrunc,fsync status=none
+if [ "$(stat -f -c %T .)" = tmpfs ] || [ "$(resident warm.img)" != 1310720 ]; then
+    ok "what was cached is read again # SKIP $(resident warm.img) bytes of the file are cached"
+else
+    hold file=warm.img
+    tries=0
+    until [ "$(resident warm.img)" = 1048576 ] || [ $tries -eq 600 ]; do
+        sleep 0.1
+        tries=$((tries + 1))
+    done
+    resident warm.img > out
+    release
+    if [ "$(cat out)" = 1048576 ]; then
+        ok "at start the page cache is dropped, and what was mostly cached is read again"
+    else
+        not_ok "at start the page cache is dropped, and what was mostly cached is read again"
+    fi
+fi
+
+# The disk fails while what is dirty of the file is written back, before anything else.
+truncate -s 4096 hold.file
+if echo quit | VMEMSTORE_TEST_HOLD=$PWD/hold.file VMEMSTORE_TEST_FAILS=fdatasync \
+    LD_PRELOAD=$logs/hold.so start -device vmemstore,file=warm.img; then
+    not_ok "a disk that fails at start is refused"
+elif grep -q "cannot write back 'warm.img'" out; then
+    ok "a disk that fails at start is refused"
+else
+    not_ok "a disk that fails at start is refused"
+fi
 
 if "$here/../bench/run" --build > out 2>&1; then
     ok "the benchmark of the flush engine builds"
