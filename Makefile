@@ -90,6 +90,10 @@ libos-kill: deps ## SIGKILL programs on the library 200 times each: no acknowled
 migrate: build test-programs ## 20 live migrations in each direction and mode under fio with verification: a quarter of an hour
 	@tests/migrate/run 40
 
+mutants: build ## break the code in some 100 places: a test must notice each; resumable (ONLY=pattern)
+	@tests/mutants/run $(ONLY)
+.PHONY: mutants
+
 coverage: deps ## lines and branches of the core that the tests reach, and those they do not
 	@tests/coverage/run.sh
 
