@@ -156,6 +156,18 @@ static void test_any_error_is_told(void)
     }
 }
 
+/* Linux tells open files, of which a number may be one more; they share their position. */
+static void test_lanes_are_open_files(void)
+{
+    begin(true);
+    for (unsigned lane = 0; lane < LANES; lane++) {
+        g_assert_cmpint(lseek(sync_state.lanes[lane], 0, SEEK_CUR), ==, 0);
+        g_assert_cmpint(lseek(sync_state.lanes[lane], PAGE, SEEK_SET), ==, PAGE);
+    }
+    g_assert_cmpint(lseek(file, 0, SEEK_CUR), ==, 0);
+    end();
+}
+
 /* One lane's sync meets the error that belongs to another's page. */
 static void test_each_lane_is_told(void)
 {
@@ -182,6 +194,8 @@ int main(int argc, char **argv)
                     test_all_are_awaited);
     g_test_add_func("/vmemstore/an error of any of its calls is one of the sync",
                     test_any_error_is_told);
+    g_test_add_func("/vmemstore/each lane has an open file of its own",
+                    test_lanes_are_open_files);
     g_test_add_func("/vmemstore/a write-back that fails is told to each lane",
                     test_each_lane_is_told);
     return g_test_run();
