@@ -605,14 +605,14 @@ static void store_times(struct vmem_inode *vi)
 	vmem_unlock(fs, fs->lock);
 }
 
-/* Has nothing changed that an fsync must keep? */
+/* Of its times: has none changed that an fsync must keep? */
 static bool is_only_atime(const struct vmem_inode *vi)
 {
 	struct vmem_fs *fs = vi->fs;
 	const struct vmem_dinode *n;
 	bool only;
 
-	if (vi->nr_dirty || vmem_immediate(fs) || vmem_is_read_only(fs))
+	if (vmem_immediate(fs) || vmem_is_read_only(fs))
 		return false;
 	vmem_lock_shared(fs);
 	n = (const void *)vmem_meta(fs, vmem_inode_off(fs, vi->ino));
@@ -655,7 +655,7 @@ void vmem_leave_orphan(struct vmem_inode *vi)
 int vmem_iput(struct vmem_inode *vi)
 {
 	struct vmem_fs *fs = vi->fs;
-	bool dirty;
+	bool dirty, ranges;
 	int err = 0, cut = 0;
 
 	if (!vmem_get32(vi->raw.nlink)) {
@@ -666,11 +666,12 @@ int vmem_iput(struct vmem_inode *vi)
 	if (vi->cut && !vmem_is_read_only(fs))
 		cut = vmem_finish_cut(vi);
 	vmem_lock(fs, fs->dirty_lock);
-	dirty = vi->nr_dirty || VMEM_PEEK(vi->times_dirty);
+	ranges = vi->nr_dirty;
+	dirty = ranges || VMEM_PEEK(vi->times_dirty);
 	vmem_unlock(fs, fs->dirty_lock);
 	if (dirty && vmem_error(fs) != -EIO && !VMEM_PEEK(fs->read_only) && !VMEM_BROKEN(HANDLE_LOCAL)) {
 		/* Inodes are forgotten when memory is short: not the time to wait for a flush. */
-		if (is_only_atime(vi))
+		if (!ranges && is_only_atime(vi))
 			store_times(vi);
 		else
 			err = vmem_run(fs, hand_over_last, vi);

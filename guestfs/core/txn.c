@@ -226,8 +226,8 @@ static void write_inode(struct vmem_txn *t, uint64_t ino, const struct vmem_dino
 	for (w = 0; w < VMEM_INODE_SIZE; w += 8) {
 		if (word_at(old + w) == word_at(new + w))
 			continue;
-		/* A gap of two equal words costs what a second delta would. */
-		if (end && w - end > 16) {
+		/* Four equal words in between cost less than a second delta, which is applied by itself. */
+		if (end && w - end > 32) {
 			txn_write(t, off + first, new + first, end - first);
 			old = vmem_meta(t->fs, off);
 			end = 0;
