@@ -559,6 +559,9 @@ static int64_t overwrite(struct vmem_inode *vi, uint64_t pos, uint64_t len, vmem
 	len = VMEM_MIN(len, vmem_size(vi) - pos);
 	len = VMEM_MIN(len, (map.nr << VMEM_BLOCK_SHIFT) - in);
 	err = vmem_unlog(vi, pos, pos + len);
+	/* In use as it is, it may be a hole of the host's file: in a copy of the image. */
+	if (!err)
+		err = vmem_provision_used(vi->fs, map.pblk, vmem_blocks_for(in + len));
 	if (err)
 		return err;
 	return store_in_place(vi, (map.pblk << VMEM_BLOCK_SHIFT) + in, len, copy, ctx);

@@ -286,6 +286,31 @@ static void after_a_mount_a_full_host_still_has_what_it_had(void **state)
 	thin_finish(&c);
 }
 
+/* Blocks of zeros that a copy of the image left out are in use all the same. */
+static void an_overwrite_of_what_a_full_host_does_not_have_is_refused(void **state)
+{
+	static const uint8_t zeros[200000];
+	struct vmem_inode vi;
+	struct ctx c;
+
+	thin_up(&c, domain_of(state), 32 * MiB);
+	make(&c.root, "zeros", S_FILE, &vi);
+	assert_int_equal(write_at(&vi, 0, zeros, sizeof(zeros)), sizeof(zeros));
+	put(&vi);
+	down(&c);
+	only_what_is_written();
+	again(&c);
+	host.limit = host.nr;
+	open_name(&c.root, "zeros", &vi);
+	assert_int_equal(write_at(&vi, 0, "x", 1), -ENOSPC);
+	assert_int_equal(write_at(&vi, 5 * BLOCK, zeros, 3 * BLOCK), -ENOSPC);
+	host.limit = host.sim->size / BLOCK;
+	write_pattern(&vi, 0, sizeof(zeros), 1);
+	expect_pattern(&vi, 0, sizeof(zeros), 1);
+	put(&vi);
+	thin_finish(&c);
+}
+
 static void a_mount_without_room_for_its_log_is_refused(void **state)
 {
 	struct ctx c;
@@ -534,6 +559,7 @@ int main(void)
 		EACH_DOMAIN(a_full_host_is_an_error_of_the_call_and_nothing_else),
 		EACH_DOMAIN(a_mount_does_not_need_more_than_it_had),
 		EACH_DOMAIN(after_a_mount_a_full_host_still_has_what_it_had),
+		EACH_DOMAIN(an_overwrite_of_what_a_full_host_does_not_have_is_refused),
 		EACH_DOMAIN(a_mount_without_room_for_its_log_is_refused),
 		EACH_DOMAIN(freed_blocks_are_discarded_at_the_next_checkpoint),
 		EACH_DOMAIN(nothing_is_discarded_that_a_failure_brings_back),
