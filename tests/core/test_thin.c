@@ -289,26 +289,29 @@ static void after_a_mount_a_full_host_still_has_what_it_had(void **state)
 /* Blocks of zeros that a copy of the image left out are in use all the same. */
 static void an_overwrite_of_what_a_full_host_does_not_have_is_refused(void **state)
 {
-	static const uint8_t zeros[200000];
+	const size_t len = 8 * MiB;
+	uint8_t *zeros = calloc(1, len);
 	struct vmem_inode vi;
 	struct ctx c;
 
 	thin_up(&c, domain_of(state), 32 * MiB);
 	make(&c.root, "zeros", S_FILE, &vi);
-	assert_int_equal(write_at(&vi, 0, zeros, sizeof(zeros)), sizeof(zeros));
+	assert_int_equal(write_at(&vi, 0, zeros, len), len);
 	put(&vi);
 	down(&c);
 	only_what_is_written();
 	again(&c);
 	host.limit = host.nr;
 	open_name(&c.root, "zeros", &vi);
-	assert_int_equal(write_at(&vi, 0, "x", 1), -ENOSPC);
-	assert_int_equal(write_at(&vi, 5 * BLOCK, zeros, 3 * BLOCK), -ENOSPC);
+	/* The mount has asked for whole chunks, which may hold the beginning. */
+	assert_int_equal(write_at(&vi, len - 1, "x", 1), -ENOSPC);
+	assert_int_equal(write_at(&vi, len - MiB, zeros, 3 * BLOCK), -ENOSPC);
 	host.limit = host.sim->size / BLOCK;
-	write_pattern(&vi, 0, sizeof(zeros), 1);
-	expect_pattern(&vi, 0, sizeof(zeros), 1);
+	write_pattern(&vi, 0, len, 1);
+	expect_pattern(&vi, 0, len, 1);
 	put(&vi);
 	thin_finish(&c);
+	free(zeros);
 }
 
 static void a_mount_without_room_for_its_log_is_refused(void **state)
