@@ -63,6 +63,81 @@ static bool is_promise(struct flock found)
     return found.l_type != F_UNLCK && (uint64_t)found.l_start >= VMEMSTORE_LOCK_PROMISE;
 }
 
+/*
+ * QEMU's own drives lock single bytes (block/file-posix.c), for reading, and look
+ * whether others have some: 100 and on say what they do, 200 and on what they do not
+ * bear from others.  Bit 0 is to read, 1 to write, 3 to resize.  A writer of ours has
+ * all bytes; a reader has all but these, of which it takes what a read-only drive
+ * does.  Whoever locks first, the other looks.
+ */
+#define DRIVE_FIRST 100
+#define DRIVE_DOES 100
+#define DRIVE_BEARS_NOT 200
+#define DRIVE_END 300
+#define READ 0
+#define WRITE 1
+#define RESIZE 3
+
+typedef struct Bytes {
+    uint64_t start, end;        /* 0: to the end, wherever that is */
+} Bytes;
+
+static const Bytes reader_bytes[] = {
+    { 0, DRIVE_FIRST },
+    { DRIVE_DOES + READ, DRIVE_DOES + READ + 1 },
+    { DRIVE_BEARS_NOT + WRITE, DRIVE_BEARS_NOT + WRITE + 1 },
+    { DRIVE_BEARS_NOT + RESIZE, DRIVE_BEARS_NOT + RESIZE + 1 },
+    { DRIVE_END, 0 },
+};
+
+/* Locked by anybody else, they are in the way of a reader. */
+static const uint64_t writer_bytes[] = {
+    DRIVE_DOES + WRITE, DRIVE_DOES + RESIZE, DRIVE_BEARS_NOT + READ,
+};
+
+static struct flock piece(short type, uint64_t start, uint64_t end)
+{
+    return (struct flock) {
+        .l_type = type,
+        .l_whence = SEEK_SET,
+        .l_start = start,
+        .l_len = end ? end - start : 0,
+    };
+}
+
+static bool drive_writes(const VMemStoreLock *lock)
+{
+    for (unsigned i = 0; i < sizeof(writer_bytes) / sizeof(*writer_bytes); i++) {
+        uint64_t at = writer_bytes[i];
+
+        if (conflict(lock->fd, piece(F_WRLCK, at, at + 1)).l_type != F_UNLCK) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A reader of a store at the start of the file: parts further on do not meet them. */
+static int lock_beside_drives(const VMemStoreLock *lock)
+{
+    int err = 0;
+
+    for (unsigned i = 0; i < sizeof(reader_bytes) / sizeof(*reader_bytes) && !err;
+         i++) {
+        struct flock bytes = piece(F_RDLCK, reader_bytes[i].start,
+                                   reader_bytes[i].end);
+
+        err = set(lock->fd, &bytes);
+    }
+    if (!err && drive_writes(lock)) {
+        err = -EAGAIN;
+    }
+    if (err) {
+        vmemstore_unlock(lock);
+    }
+    return err;
+}
+
 /* A lock that goes to the end includes the promise. */
 static bool is_promised(const VMemStoreLock *lock)
 {
@@ -77,6 +152,9 @@ int vmemstore_lock(const VMemStoreLock *lock)
     /* Who hands it over must not take this for the other VM's lock. */
     if (is_promised(lock)) {
         return -EAGAIN;
+    }
+    if (!lock->exclusive && lock->offset < DRIVE_END) {
+        return lock_beside_drives(lock);
     }
     err = set(lock->fd, &all);
     /* It may have been handed over in between. */
@@ -94,6 +172,9 @@ VMemStoreLockHolder vmemstore_lock_holder(const VMemStoreLock *lock)
 
     if (is_promised(lock) || is_promise(found)) {
         return VMEMSTORE_LOCK_PROMISED;
+    }
+    if (lock->offset < DRIVE_END && drive_writes(lock)) {
+        return VMEMSTORE_LOCK_WRITER;
     }
     /* Readers are not in each other's way, but in a writer's. */
     writer.exclusive = true;

@@ -4,7 +4,8 @@
  *
  * Open-file-description locks (fcntl(2)) on the bytes of the store, or on all of the
  * file: one writer, or any number of readers.  They go away with the process, however
- * it dies, and are not lost when other code opens and closes the same file.
+ * it dies, and are not lost when other code opens and closes the same file.  QEMU's own
+ * drives on the same file are found, and find us.
  *
  * Between two VMs of which one hands its file over to the other nobody has these
  * bytes.  The one that had them then keeps a promise: a lock on bytes that are

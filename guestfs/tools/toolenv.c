@@ -556,23 +556,21 @@ static int open_image(struct tool_image *img, const char *path, enum tool_access
 /* The lock that the device takes, too: a VM and a tool exclude each other. */
 static int lock_image(const struct tool_image *img, const char *path, enum tool_access access)
 {
-	struct flock lock = {
-		.l_type = access == TOOL_WRITE ? F_WRLCK : F_RDLCK,
-		.l_whence = SEEK_SET,
-	};
+	VMemStoreLock lock = { .fd = img->fd, .exclusive = access == TOOL_WRITE };
+	int err = access == TOOL_SNAPSHOT_BUSY ? 0 : vmemstore_lock(&lock);
 
-	if (access == TOOL_SNAPSHOT_BUSY || fcntl(img->fd, F_OFD_SETLK, &lock) == 0)
+	if (!err)
 		return 0;
-	if (errno == EAGAIN || errno == EACCES) {
-		if (fcntl(img->fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK &&
-		    lock.l_start >= (off_t)VMEMSTORE_LOCK_PROMISE)
-			tool_error("%s is being handed over from one VM to another: wait for the end of the migration, or end the VM that was migrated or saved", path);
-		else
-			tool_error("%s is used by a running VM or another tool: stop that first", path);
-		errno = EBUSY;
-	} else {
-		tool_error("cannot lock %s: %s", path, strerror(errno));
+	if (err != -EAGAIN) {
+		tool_error("cannot lock %s: %s", path, strerror(-err));
+		errno = -err;
+		return -1;
 	}
+	if (vmemstore_lock_holder(&lock) == VMEMSTORE_LOCK_PROMISED)
+		tool_error("%s is being handed over from one VM to another: wait for the end of the migration, or end the VM that was migrated or saved", path);
+	else
+		tool_error("%s is used by a running VM or another tool: stop that first", path);
+	errno = EBUSY;
 	return -1;
 }
 

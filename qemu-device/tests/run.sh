@@ -152,10 +152,15 @@ fi
 # --- locking ---
 
 hold() {
+    hold_qemu -device "vmemstore,$1"
+}
+
+# hold_qemu ARGUMENTS: until release
+hold_qemu() {
     rm -f hold.out
     mkfifo hold
     "$qemu" -plugin "$so" -M q35 -m 64M -S -display none -nodefaults -monitor stdio \
-        -device "vmemstore,$1" < hold > hold.out 2>&1 &
+        "$@" < hold > hold.out 2>&1 &
     holder=$!
     exec 9> hold
     # Commands are read when all devices are there.
@@ -205,6 +210,45 @@ exec 9>&-
 wait "$holder" 2>/dev/null
 rm -f hold
 accepted "the file is free again after kill -9" "file=new.img"
+
+# drive OPTIONS: after it, $drive are QEMU's arguments for a drive of its own
+drive() {
+    drive="-drive if=none,id=d,format=raw,file=new.img,$1 -device virtio-blk-pci,drive=d"
+}
+
+# beside OPTIONS: QEMU starts with that drive and no store
+beside() {
+    drive "$1"
+    # shellcheck disable=SC2086
+    echo quit | start $drive
+}
+
+# hold_drive OPTIONS: until release
+hold_drive() {
+    drive "$1"
+    # shellcheck disable=SC2086
+    hold_qemu $drive
+}
+
+hold file=new.img,readonly=on
+beside readonly=on && ok "a read-only drive of QEMU joins a read-only store" ||
+    not_ok "a read-only drive of QEMU joins a read-only store"
+beside readonly=off && not_ok "but no drive that writes" || ok "but no drive that writes"
+accepted "and another read-only store joins the first" "file=new.img,readonly=on"
+release
+hold file=new.img
+beside readonly=on && not_ok "no drive joins a store that writes" || ok "no drive joins a store that writes"
+release
+hold_drive readonly=on
+accepted "a read-only store joins a read-only drive" "file=new.img,readonly=on"
+accepted "so does a copy-on-write one" "file=new.img,cow=on"
+refused "but no store that writes" "file=new.img" "(locked) that reads it"
+release
+hold_drive readonly=off
+refused "no read-only store joins a drive that writes" "file=new.img,readonly=on" \
+    "(locked) that may write to it"
+refused "nor one that writes" "file=new.img" "(locked) that may write to it"
+release
 
 refused "read-only and copy-on-write exclude each other" "file=new.img,readonly=on,cow=on" \
     "readonly=on and cow=on exclude each other"
