@@ -707,6 +707,7 @@ fail:
 void vmemstore_mapping_release(VMemStoreMapping *m, const VMemStoreFile *file)
 {
     vmemstore_cache_stop(&m->cache);
+    vmemstore_mapping_end_use(m);
     show_file(m, file->path);
     close_file(m);
 }
