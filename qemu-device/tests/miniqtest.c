@@ -25,7 +25,9 @@ struct QTestState {
     pid_t pid;
     FILE *to;
     FILE *from;
-    FILE *monitor;      /* QMP, one JSON object per line */
+    /* QMP, one JSON object per line.  Two streams: one that has read ahead cannot write. */
+    FILE *monitor;
+    FILE *commands;
     GString *events;    /* lines that came before an answer */
     char *line;         /* the last answer */
     size_t line_size;
@@ -69,10 +71,8 @@ static const char *monitor_answer(QTestState *s)
 
 static const char *monitor_command(QTestState *s, const char *json)
 {
-    /* Between writing and reading, and reading and writing (fopen(3)). */
-    fseek(s->monitor, 0, SEEK_CUR);
-    fprintf(s->monitor, "%s\n", json);
-    g_assert(fflush(s->monitor) == 0);
+    fprintf(s->commands, "%s\n", json);
+    g_assert(fflush(s->commands) == 0);
     return monitor_answer(s);
 }
 
@@ -104,9 +104,10 @@ QTestState *qtest_init(const char *args)
     close(qmp[1]);
     s->to = fdopen(in[1], "w");
     s->from = fdopen(out[0], "r");
-    s->monitor = fdopen(qmp[0], "r+");
+    s->monitor = fdopen(qmp[0], "r");
+    s->commands = fdopen(dup(qmp[0]), "w");
     s->events = g_string_new(NULL);
-    g_assert(s->to && s->from && s->monitor);
+    g_assert(s->to && s->from && s->monitor && s->commands);
     /* Before that there are no events. */
     monitor_command(s, "{\"execute\": \"qmp_capabilities\"}");
     return s;
@@ -121,6 +122,7 @@ static int end_by_signal(QTestState *s, int signal)
     fclose(s->to);
     fclose(s->from);
     fclose(s->monitor);
+    fclose(s->commands);
     g_string_free(s->events, TRUE);
     free(s->line);
     g_free(s);
