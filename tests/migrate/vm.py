@@ -94,7 +94,8 @@ class Qemu:
                 if not line:
                     raise Failed(f"{name}: QEMU ended: " + self.log())
                 reply = json.loads(line)
-                if "event" not in reply:
+                # QEMU's greeting may come again when its two threads meet a new connection.
+                if "event" not in reply and "QMP" not in reply:
                     return reply
         except OSError as error:
             raise Failed(f"{name}: {error}: {self.log()}") from error
