@@ -141,7 +141,7 @@ cases() {
 refused zeros|no vmemfs found|an empty disk is refused
 refused noise|no vmemfs found|a disk of noise is refused
 refused ext4|no vmemfs found|an ext4 is refused
-refused truncated|the file was truncated|a truncated image is refused
+refused truncated|it was truncated|a truncated image is refused
 refused version|format version 9, this code knows 1|another version of the format is refused
 refused incompat|unknown incompatible features 0x10000000000|unknown incompatible features are refused
 read_only ro_compat|read-only|unknown read-only-compatible features make the mount read-only
