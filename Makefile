@@ -53,7 +53,7 @@ powercut: build ## cut the power of a simulated host 200 times (CUTS=n), and wit
 crash: deps ## crash states of the core: the set that `make test` runs, a minute
 	@tests/crash/run.sh
 
-small-limits: deps ## the core with records of 8 KiB and tiny tables: its tests, and crash states: 5 minutes
+small-limits: deps ## the core with records of 8 KiB and tiny tables: its tests, and crash states: 10 minutes
 	@SMALL=1 tests/core/run.sh
 	@SMALL=1 tests/crash/run.sh
 

@@ -301,6 +301,15 @@ static void make_rider(struct ctx *c, struct vmem_inode *vi)
 	assert_int_equal(c->fs->stats.carried, 1);
 }
 
+/* What the file has now must be there after a failure of the host. */
+static void fsync_and_fail(struct ctx *c, struct vmem_inode *vi)
+{
+	assert_int_equal(vmem_fsync(vi, false), 0);
+	put(vi);
+	fail_and_mount(c, SIM_HOST);
+	open_name(&c->root, "file", vi);
+}
+
 static void an_append_beside_a_first_mapping_survives_the_replay_of_one_that_rode(void **state)
 {
 	struct mapper m;
@@ -315,10 +324,7 @@ static void an_append_beside_a_first_mapping_survives_the_replay_of_one_that_rod
 	m = (struct mapper){ &c, &vi, 0 };
 	assert_int_equal(write_meanwhile(&c, &vi, BLOCK + 100, buf, 100, map_and_store, &m), 100);
 	assert_int_equal(c.fs->stats.carried, 1);
-	assert_int_equal(vmem_fsync(&vi, false), 0);
-	put(&vi);
-	fail_and_mount(&c, SIM_HOST);
-	open_name(&c.root, "file", &vi);
+	fsync_and_fail(&c, &vi);
 	expect_bytes(&vi, 0, "mapped", 6);
 	expect_pattern(&vi, BLOCK, 100, 1);
 	expect_bytes(&vi, BLOCK + 100, buf, 100);
@@ -340,10 +346,7 @@ static void a_store_through_a_mapping_is_not_replayed_over_by_a_write_beside_it(
 	m = (struct mapper){ &c, &vi, BLOCK };
 	assert_int_equal(write_meanwhile(&c, &vi, BLOCK + 100, buf, 100, map_and_store, &m), 100);
 	store_mapped(&c, &vi, BLOCK + 110, "stored", 6);
-	assert_int_equal(vmem_fsync(&vi, false), 0);
-	put(&vi);
-	fail_and_mount(&c, SIM_HOST);
-	open_name(&c.root, "file", &vi);
+	fsync_and_fail(&c, &vi);
 	expect_bytes(&vi, BLOCK, "mapped", 6);
 	expect_bytes(&vi, BLOCK + 110, "stored", 6);
 	put(&vi);
@@ -366,10 +369,7 @@ static void a_write_that_rides_into_a_hole_filled_meanwhile_is_there(void **stat
 	f = (struct faulter){ &c, &vi, 8, 1 };
 	assert_int_equal(write_meanwhile(&c, &vi, 4 * BLOCK, buf, 100, fault_pages, &f), 100);
 	assert_int_equal(c.fs->reserved, 0);
-	assert_int_equal(vmem_fsync(&vi, false), 0);
-	put(&vi);
-	fail_and_mount(&c, SIM_HOST);
-	open_name(&c.root, "file", &vi);
+	fsync_and_fail(&c, &vi);
 	expect_bytes(&vi, 4 * BLOCK, buf, 100);
 	put(&vi);
 	finish(&c);
