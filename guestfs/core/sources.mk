@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 #
-# The sources of the core, for every makefile that builds it.
+# The sources of the core, for every makefile that builds it: layer by layer, the lowest first.
 
 # The file system itself: what the kernel, a unikernel and the tools need.
-CORE_SRCS := hash.c geometry.c root.c ranges.c overlay.c txn.c journal.c recovery.c alloc.c space.c \
-	     inode.c extent.c dir.c namei.c parent.c file.c write.c layout.c super.c grow.c
+CORE_SRCS := $(addprefix medium/,hash.c geometry.c root.c ranges.c) \
+	     $(addprefix log/,overlay.c txn.c journal.c recovery.c) \
+	     $(addprefix space/,alloc.c space.c) \
+	     $(addprefix tree/,extent.c dir.c) \
+	     $(addprefix fs/,inode.c namei.c parent.c file.c write.c layout.c super.c grow.c)
 
 # Making, checking and repairing a store: tools and tests only.
-CORE_TOOL_SRCS := mkfs.c shrink.c check.c check_tree.c \
-		  repair.c repair_inode.c repair_dir.c repair_mount.c
+CORE_TOOL_SRCS := $(addprefix offline/,mkfs.c shrink.c check.c check_tree.c \
+		  repair.c repair_inode.c repair_dir.c repair_mount.c)

@@ -29,7 +29,7 @@
 #ifndef VMEM_H
 #define VMEM_H
 
-#include "format.h"
+#include "medium/format.h"
 
 /* ---- The world, as seen by the core ------------------------------------ */
 

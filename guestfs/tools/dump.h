@@ -8,9 +8,9 @@
 #ifndef VMEM_DUMP_H
 #define VMEM_DUMP_H
 
-#include "check.h"
-#include "hash.h"
-#include "mkfs.h"
+#include "offline/check.h"
+#include "medium/hash.h"
+#include "offline/mkfs.h"
 #include "toolenv.h"
 
 typedef unsigned long long ull;

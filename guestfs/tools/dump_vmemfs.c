@@ -6,7 +6,7 @@
 #include <time.h>
 
 #include "dump.h"
-#include "root.h"
+#include "medium/root.h"
 
 static const char usage_text[] =
 	"Usage: dump.vmemfs [-r] [-s] [-l] [-t] [-i INO] [-c INO] [-b BLOCK] FILE|/dev/pmemN\n"

@@ -3,9 +3,9 @@
 #include <stdlib.h>
 
 #include "fsck_store.h"
-#include "mkfs.h"
-#include "persist.h"
-#include "root.h"
+#include "offline/mkfs.h"
+#include "medium/persist.h"
+#include "medium/root.h"
 
 /* ---- The copy ------------------------------------------------------------ */
 

@@ -7,7 +7,7 @@
 #ifndef VMEM_FSCK_STORE_H
 #define VMEM_FSCK_STORE_H
 
-#include "hash.h"
+#include "medium/hash.h"
 #include "vmem.h"
 
 struct fsck_copy {

@@ -21,12 +21,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "check.h"
+#include "offline/check.h"
 #include "fsck_store.h"
-#include "geometry.h"
-#include "hash.h"
-#include "repair.h"
-#include "root.h"
+#include "medium/geometry.h"
+#include "medium/hash.h"
+#include "offline/repair.h"
+#include "medium/root.h"
 #include "toolenv.h"
 
 /* Exit codes of e2fsck(8); 128 (shared library) cannot occur. */

@@ -14,7 +14,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "mkfs.h"
+#include "offline/mkfs.h"
 #include "populate.h"
 #include "toolenv.h"
 

@@ -16,9 +16,9 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "check.h"
-#include "geometry.h"
-#include "shrink.h"
+#include "offline/check.h"
+#include "medium/geometry.h"
+#include "offline/shrink.h"
 #include "toolenv.h"
 #include "vmemfs_ioctl.h"
 

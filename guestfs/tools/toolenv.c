@@ -22,7 +22,7 @@
 #include "generation.h"
 #include "lock.h"
 #include "notes.h"
-#include "hash.h"
+#include "medium/hash.h"
 #include "toolenv.h"
 
 static const char *tool_name = "vmemfs";

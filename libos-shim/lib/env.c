@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /* env.c - mounting: the platform becomes the core's surroundings and its store */
-#include "hash.h"
+#include "medium/hash.h"
 #include "internal.h"
 
 _Static_assert(sizeof(struct vmemos_range) == sizeof(struct vmem_range) &&

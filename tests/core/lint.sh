@@ -31,14 +31,14 @@ check() { # text command...
 
 # All files, each compiled: some warnings come from the optimiser.
 compiles() { # compiler
-	for file in "$core"/*.c; do
+	for file in "$core"/*/*.c; do
 		# shellcheck disable=SC2086
 		"$1" -std=c11 -O2 -ffreestanding $warnings -I"$core" -c -o /dev/null "$file" || return 1
 	done
 }
 
 no_asserts() {
-	! grep -nE '\b(assert|abort|BUG|BUG_ON|panic|__builtin_trap|__builtin_unreachable)[[:space:]]*\(' "$core"/*.[ch]
+	! grep -nE '\b(assert|abort|BUG|BUG_ON|panic|__builtin_trap|__builtin_unreachable)[[:space:]]*\(' "$core"/*.h "$core"/*/*.[ch]
 }
 
 echo "1..4"
@@ -50,6 +50,6 @@ for cc in gcc clang; do
 		echo "ok $n - the core under $cc # SKIP $cc is not installed"
 	fi
 done
-check "no function of the core has more than 100 lines" awk -f "$here/longest.awk" "$core"/*.c
+check "no function of the core has more than 100 lines" awk -f "$here/longest.awk" "$core"/*/*.c
 check "no assert and no BUG in the core" no_asserts
 exit $bad

@@ -12,8 +12,8 @@
 #define SIM_H
 
 #include <pthread.h>
-#include "check.h"
-#include "mkfs.h"
+#include "offline/check.h"
+#include "offline/mkfs.h"
 #include "vmem.h"
 
 #define SIM_SNAPS	3u	/* versions kept of a page that is not flushed */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /* test_edges.c - limits, refusals, and paths that ordinary work seldom takes */
 #include "fixture.h"
-#include "hash.h"
-#include "internal.h"
+#include "medium/hash.h"
+#include "mount.h"
 
 /* ---- Many ranges, many inodes ---- */
 

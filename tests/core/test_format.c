@@ -3,7 +3,7 @@
 #define _GNU_SOURCE
 #include <sys/mman.h>
 #include "fixture.h"
-#include "hash.h"
+#include "medium/hash.h"
 
 static struct vmem_superblock *super_of(struct ctx *c)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /* test_grow.c - growing while mounted */
-#include "hash.h"
+#include "medium/hash.h"
 #include "sizes.h"
 
 /* ---- Growing ---- */

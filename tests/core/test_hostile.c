@@ -12,8 +12,8 @@
 #include <sanitizer/common_interface_defs.h>
 #pragma weak __sanitizer_set_death_callback	/* built without one, too */
 #include "fixture.h"
-#include "hash.h"
-#include "internal.h"
+#include "medium/hash.h"
+#include "mount.h"
 
 #define STORE_SIZE	(4 * MiB)
 #define HANG_SECONDS	60

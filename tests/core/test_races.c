@@ -9,7 +9,7 @@
  */
 #include <errno.h>
 #include "fixture.h"
-#include "internal.h"
+#include "mount.h"
 
 /* ---- A copy during which something else happens ---- */
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /* test_roots.c - the mount, the check and the repair take the same root */
-#include "check.h"
+#include "offline/check.h"
 #include "fixture.h"
-#include "hash.h"
-#include "internal.h"
-#include "repair.h"
-#include "root.h"
+#include "medium/hash.h"
+#include "mount.h"
+#include "offline/repair.h"
+#include "medium/root.h"
 
 /* Ways in which a slot may lie there; seq is set before. */
 enum { GOOD, BAD_CSUM, BAD_MAGIC, OTHER_UUID, ZERO, SEQ_LAST, SEQ_END, TAIL_ODD, TAIL_LAST, TAIL_END,

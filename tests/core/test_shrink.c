@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /* test_shrink.c - shrinking what is not mounted */
-#include "repair.h"
-#include "shrink.h"
+#include "offline/repair.h"
+#include "offline/shrink.h"
 #include "sizes.h"
 
 static uint64_t limit_of(struct ctx *c)

@@ -4,7 +4,7 @@
 #include <stdatomic.h>
 #include <unistd.h>
 #include "fixture.h"
-#include "internal.h"
+#include "mount.h"
 
 static void nap(void)
 {

@@ -102,7 +102,7 @@ def main():
             row[3] += len(branches)
             if count and all(branches):
                 continue
-            key = "%s | %s | %s" % (name, function, text[number - 1].strip())
+            key = "%s | %s | %s" % (os.path.basename(name), function, text[number - 1].strip())
             everything.append(key)
             if key in reasons:
                 used.add(key)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /* faults.c - seeds known bugs in the core: the explorer must catch each */
 #include <string.h>
-#include "fault.h"
+#include "medium/fault.h"
 #include "run.h"
 
 #ifdef VMEM_FAULTS

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "explore.h"
-#include "internal.h"
+#include "mount.h"
 
 static bool fail(struct explorer *x, const char *what, const char *detail)
 {

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include "hash.h"
+#include "medium/hash.h"
 #include "machine.h"
 
 #define ARENA_SIZE	(256u << 20)

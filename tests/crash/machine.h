@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include "check.h"
-#include "mkfs.h"
+#include "offline/check.h"
+#include "offline/mkfs.h"
 #include "vmem.h"
 
 #define FS_SIZE		(2u << 20)

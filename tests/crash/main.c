@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "fault.h"
+#include "medium/fault.h"
 #include "run.h"
 
 static const char usage[] =
@@ -41,7 +41,7 @@ static const char usage[] =
 "  --stop N     stop after N failures (10)\n"
 "  --two-flushes  the store has no commit in two parts: the core flushes twice\n"
 "  --thin       the store is thin: room is asked for, free blocks are given back\n"
-"  --fault N    (crash-faults) seed the N-th bug of guestfs/core/fault.h; is it caught?\n"
+"  --fault N    (crash-faults) seed the N-th bug of guestfs/core/medium/fault.h; is it caught?\n"
 "  --faults     list them\n"
 "  -v           show the trace and what was found (--replay)\n";
 

@@ -6,7 +6,7 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
-#include "hash.h"
+#include "medium/hash.h"
 #include "pages.h"
 
 #define RING_STEP (16u << 10)

@@ -6,7 +6,7 @@
 #ifndef PAGES_H
 #define PAGES_H
 
-#include "hash.h"
+#include "medium/hash.h"
 #include "machine.h"
 
 /* Where things are on an image of one group. */

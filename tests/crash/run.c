@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include "fault.h"
+#include "medium/fault.h"
 #include "run.h"
 
 static const struct op umount = { .kind = OP_UMOUNT };

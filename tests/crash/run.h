@@ -64,7 +64,7 @@ void unit_note(struct run *r, const struct unit *u, const struct counts *before,
 
 /* ---- faults.c ---- */
 
-/* Bugs of guestfs/core/fault.h, as lines to print. */
+/* Bugs of guestfs/core/medium/fault.h, as lines to print. */
 void list_faults(void);
 unsigned int nr_faults(void);
 /* Seed it; 0: caught, and its replay shows it again. */

@@ -19,9 +19,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "check.h"
-#include "hash.h"
-#include "mkfs.h"
+#include "offline/check.h"
+#include "medium/hash.h"
+#include "offline/mkfs.h"
 #include "vmem.h"
 
 #define BLOCK		VMEM_BLOCK_SIZE

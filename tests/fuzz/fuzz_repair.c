@@ -7,7 +7,7 @@
  * a reason why not.  Each change was told by writeback, because only those
  * blocks reach the image.  Memory is linear in the size of the image.
  */
-#include "repair.h"
+#include "offline/repair.h"
 
 #include "intact.h"
 

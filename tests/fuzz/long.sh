@@ -58,7 +58,7 @@ total() { # name column
 
 # Which core and harness a slice ran.
 sources() {
-	cat "$top"/guestfs/core/*.[ch] "$here"/*.[ch] | md5sum | cut -c 1-12
+	cat "$top"/guestfs/core/*.h "$top"/guestfs/core/*/*.[ch] "$here"/*.[ch] | md5sum | cut -c 1-12
 }
 
 # CPU seconds of the children, from the second line of times(1).

@@ -67,10 +67,10 @@ for file in "$out"/*.tap; do
 	program=$out/test_$(basename "$file" .tap | sed 's/_.*//')
 	sed -n 's/^# site [a-z]* \(0x[0-9a-f]*\) .*/\1/p' "$file" | while read -r address; do
 		addr2line -i -e "$program" "$(printf '0x%x' $((address - 1)))" |
-			sed -n "s|.*/core/\([a-z_]*\.c:[0-9]*\).*|\1|p" | head -n 1
+			sed -n "s|.*/core/\([a-z_/]*\.c:[0-9]*\).*|\1|p" | head -n 1
 	done
 done | sort -u >"$out/reached"
-(cd "$core" && grep -nE '(vmem_alloc|env->alloc|lock_new|store->(flush|commit|provision|discard))\(' ./*.c) |
+(cd "$core" && grep -nE '(vmem_alloc|env->alloc|lock_new|store->(flush|commit|provision|discard))\(' ./*/*.c) |
 	sed 's|^\./\([^:]*:[0-9]*\):.*|\1|' | sort -u >"$out/places"
 missing=$(comm -23 "$out/places" "$out/reached")
 [ -z "$missing" ] || echo "$missing" | sed 's|^|# no call failed here: guestfs/core/|'

@@ -2,7 +2,7 @@
 /* test_size.c - a store that is smaller than the file system on it says */
 #include <sys/mman.h>
 #include "player.h"
-#include "hash.h"
+#include "medium/hash.h"
 
 #define SIZE (8 * MiB)
 

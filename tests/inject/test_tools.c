@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /* test_tools.c - mkfs, check and repair on a machine whose calls fail */
 #include "player.h"
-#include "hash.h"
-#include "repair.h"
-#include "shrink.h"
+#include "medium/hash.h"
+#include "offline/repair.h"
+#include "offline/shrink.h"
 
 /* ---- mkfs ---- */
 

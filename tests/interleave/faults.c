@@ -2,7 +2,7 @@
 /* faults.c - seeds known bugs of two threads in the core: the explorer must catch each */
 #include <stdio.h>
 #include <string.h>
-#include "fault.h"
+#include "medium/fault.h"
 #include "sets.h"
 
 #ifdef VMEM_FAULTS

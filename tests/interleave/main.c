@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "fault.h"
+#include "medium/fault.h"
 #include "sets.h"
 
 static const char usage[] =
@@ -30,7 +30,7 @@ static const char usage[] =
 "  --stop N     stop after N failures (10)\n"
 "  --journal F  note in file F what is done, and do not do that again\n"
 "  --progress   say every few seconds how far it is\n"
-"  --fault N    (interleave-faults) seed the N-th bug of guestfs/core/fault.h; is it caught?\n"
+"  --fault N    (interleave-faults) seed the N-th bug of guestfs/core/medium/fault.h; is it caught?\n"
 "  --faults     list those that need two threads\n"
 "  -v           show the schedule (--replay)\n"
 "Operations: tests/interleave/ops.h; schedules: tests/interleave/sched.h; starts: tests/interleave/gen.c\n";

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "internal.h"
+#include "mount.h"
 #include "ops_internal.h"
 #include "world.h"
 

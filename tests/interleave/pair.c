@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "internal.h"
+#include "mount.h"
 #include "pair.h"
 
 static struct lab *lab;			/* whose programs the threads run */

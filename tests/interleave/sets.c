@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include "fault.h"
+#include "medium/fault.h"
 #include "sets.h"
 
 double cpu_seconds(void)

@@ -35,7 +35,7 @@ void report_order(struct run *r);
 
 /* ---- faults.c ---- */
 
-/* Bugs of guestfs/core/fault.h that need two threads, as lines to print. */
+/* Bugs of guestfs/core/medium/fault.h that need two threads, as lines to print. */
 void list_races(void);
 bool is_race(unsigned int fault);
 /* Seed it; 0: caught. */

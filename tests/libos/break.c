@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "break.h"
-#include "fault.h"
+#include "medium/fault.h"
 
 enum vmem_fault vmem_fault;
 

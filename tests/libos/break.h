@@ -2,7 +2,7 @@
 /*
  * break.h - builds with VMEM_FAULTS only: be wrong on purpose
  *
- * wanted: a seeded bug of guestfs/core/fault.h, or FLUSH: flushes do nothing;
+ * wanted: a seeded bug of guestfs/core/medium/fault.h, or FLUSH: flushes do nothing;
  * other words and NULL: nothing.
  */
 #ifndef BREAK_H

@@ -8,7 +8,7 @@ usage: damage.py KIND IMAGE             change IMAGE in place
                                         ranges in TRACE have reached the disk
 
 KIND is the name of a function below.  Checksums are mended, unless the damage
-is that they are wrong.  Offsets are those of guestfs/core/format.h.
+is that they are wrong.  Offsets are those of guestfs/core/medium/format.h.
 """
 import struct
 import sys

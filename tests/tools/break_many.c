@@ -12,8 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "hash.h"
-#include "mkfs.h"
+#include "medium/hash.h"
+#include "offline/mkfs.h"
 #include "toolenv.h"
 
 static struct tool_image img;

@@ -10,7 +10,7 @@
 #ifndef TOOLS_TEST_FIELDS_H
 #define TOOLS_TEST_FIELDS_H
 
-#include "format.h"
+#include "medium/format.h"
 
 enum verdict { FOUND, FREE };
 

@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "hash.h"
-#include "mkfs.h"
+#include "medium/hash.h"
+#include "offline/mkfs.h"
 #include "toolenv.h"
 
 #define AG_BLOCKS	1024u

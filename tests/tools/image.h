@@ -14,8 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "check.h"
-#include "repair.h"
+#include "offline/check.h"
+#include "offline/repair.h"
 
 #define STORE_SIZE	(16u << 20)
 

@@ -810,7 +810,7 @@ dump_survives_noise() {
 
 # A structure that is new in the format must be damaged, too.
 every_structure_has_a_table() {
-	sed -n 's/^struct \(vmem_[a-z_]*\) {.*/\1/p' "$top/guestfs/core/format.h" | sort >defined
+	sed -n 's/^struct \(vmem_[a-z_]*\) {.*/\1/p' "$top/guestfs/core/medium/format.h" | sort >defined
 	"$top/build/tests-tools/test_checker" --structs | sort >covered
 	diff defined covered
 }

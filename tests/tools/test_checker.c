@@ -22,8 +22,8 @@
 #include <cmocka.h>
 
 #include "fields.h"
-#include "hash.h"
-#include "mkfs.h"
+#include "medium/hash.h"
+#include "offline/mkfs.h"
 
 /* ---- Damage -------------------------------------------------------------- */
 

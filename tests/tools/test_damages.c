@@ -17,8 +17,8 @@
 
 #include <cmocka.h>
 
-#include "hash.h"
-#include "mkfs.h"
+#include "medium/hash.h"
+#include "offline/mkfs.h"
 
 #define MODE_TYPE	0170000u
 

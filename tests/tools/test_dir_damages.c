@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "hash.h"
+#include "medium/hash.h"
 
 /* ---- Trees of one level more --------------------------------------------- */
 

@@ -16,7 +16,7 @@
 #include <cmocka.h>
 
 #include "fields.h"
-#include "hash.h"
+#include "medium/hash.h"
 
 #define COUNT(a)	(sizeof(a) / sizeof((a)[0]))
 #define NR_LATE		6u

@@ -13,9 +13,9 @@
 
 #include <cmocka.h>
 
-#include "check.h"
-#include "hash.h"
-#include "mkfs.h"
+#include "offline/check.h"
+#include "medium/hash.h"
+#include "offline/mkfs.h"
 #include "toolenv.h"
 
 static struct vmem_env quiet_env;

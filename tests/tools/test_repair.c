@@ -20,8 +20,8 @@
 #include <cmocka.h>
 
 #include "fsck_store.h"
-#include "hash.h"
-#include "mkfs.h"
+#include "medium/hash.h"
+#include "offline/mkfs.h"
 
 #define COUNT(a)	(sizeof(a) / sizeof((a)[0]))
 #define SECTOR		512u

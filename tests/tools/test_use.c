@@ -13,8 +13,8 @@
 
 #include <cmocka.h>
 
-#include "hash.h"
-#include "mkfs.h"
+#include "medium/hash.h"
+#include "offline/mkfs.h"
 
 static struct vmem_fs *fs;
 

@@ -11,7 +11,7 @@
 #include <asm/cpufeature.h>
 #endif
 
-#include "hash.h"
+#include "medium/hash.h"
 #include "vmemfs.h"
 
 static struct vmemfs_sb *env_sbi(const struct vmem_env *env)

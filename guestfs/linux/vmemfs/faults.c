@@ -9,7 +9,7 @@
 #include <linux/string.h>
 
 /* Not the device's, which is on the path, too. */
-#include "../../core/fault.h"
+#include "../../core/medium/fault.h"
 
 enum vmem_fault vmem_fault;
 

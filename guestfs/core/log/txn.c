@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+/* txn.c - building a transaction: deltas, their effect on the overlay, undo */
+#include "mount.h"
+#include "log/txn.h"
+
+/* What txn_abort() puts back: len bytes follow, padded to 8. */
+struct vmem_undo {
+	struct vmem_opage *op;
+	uint32_t off, len;		/* bytes; bits for SETBITS and CLRBITS */
+	uint32_t kind;			/* VMEM_D_BYTES, _SETBITS or _CLRBITS */
+	uint32_t total;			/* of this entry, to walk backwards: stored behind it too */
+};
+
+#define ALIGN8(x) (((x) + 7u) & ~7u)
+
+static void fail(struct vmem_txn *t, int err)
+{
+	if (!t->err)
+		t->err = err;
+}
+
+/* Append a delta; payload may be NULL with payload_len 0. */
+static bool add_delta(struct vmem_txn *t, unsigned int kind, uint64_t off, uint32_t len,
+		      uint32_t aux, const void *payload, uint32_t payload_len)
+{
+	struct vmem_delta d;
+	uint32_t padded = ALIGN8(payload_len);
+
+	if (t->err)
+		return false;
+	if (t->len + sizeof(d) + padded > VMEM_TXN_BYTES) {
+		fail(t, -EOVERFLOW);
+		return false;
+	}
+	d.where = vmem_le64_of(off | (uint64_t)kind << 56);
+	d.len = vmem_le32_of(len);
+	d.aux = vmem_le32_of(aux);
+	memcpy(t->buf + t->len, &d, sizeof(d));
+	t->len += (uint32_t)sizeof(d);
+	if (payload_len) {
+		memcpy(t->buf + t->len, payload, payload_len);
+		memset(t->buf + t->len + payload_len, 0, padded - payload_len);
+		t->len += padded;
+	}
+	t->nr_deltas++;
+	return true;
+}
+
+static bool add_undo(struct vmem_txn *t, struct vmem_opage *op, unsigned int kind,
+		     uint32_t off, uint32_t len)
+{
+	uint32_t bytes = kind == VMEM_D_BYTES ? ALIGN8(len) : 0;
+	struct vmem_undo u = {
+		.op = op, .off = off, .len = len, .kind = kind,
+		.total = (uint32_t)sizeof(u) + bytes + 8,
+	};
+	uint64_t total = u.total;
+
+	if (t->undo_len + u.total > 2 * VMEM_TXN_BYTES) {
+		fail(t, -EOVERFLOW);
+		return false;
+	}
+	memcpy(t->undo + t->undo_len, &u, sizeof(u));
+	if (bytes)
+		memcpy(t->undo + t->undo_len + sizeof(u), op->data + off, len);
+	t->undo_len += u.total;
+	memcpy(t->undo + t->undo_len - 8, &total, 8);
+	return true;
+}
+
+void vmem_txn_undo(struct vmem_txn *t)
+{
+	while (t->undo_len) {
+		struct vmem_undo u;
+		uint64_t total;
+
+		memcpy(&total, t->undo + t->undo_len - 8, 8);
+		t->undo_len -= (uint32_t)total;
+		memcpy(&u, t->undo + t->undo_len, sizeof(u));
+		if (u.kind == VMEM_D_BYTES)
+			memcpy(u.op->data + u.off, t->undo + t->undo_len + sizeof(u), u.len);
+		else
+			vmem_bits_apply(u.op->data, u.off, u.len, u.kind == VMEM_D_CLRBITS);
+	}
+}
+
+static struct vmem_opage *page_of(struct vmem_txn *t, uint64_t block, bool zero)
+{
+	struct vmem_opage *op = NULL;
+	int err = t->err ? t->err : vmem_provision(t->fs, block, 1);
+
+	if (!err)
+		op = vmem_overlay_get(t->fs, block, zero);
+	if (!op)
+		fail(t, err ? err : -ENOMEM);
+	return op;
+}
+
+void txn_write(struct vmem_txn *t, uint64_t off, const void *src, uint32_t len)
+{
+	const uint8_t *p = src;
+
+	while (len) {
+		uint32_t in = (uint32_t)(off & VMEM_BLOCK_MASK);
+		uint32_t n = VMEM_MIN(len, VMEM_BLOCK_SIZE - in);
+		struct vmem_opage *op = page_of(t, off >> VMEM_BLOCK_SHIFT, false);
+
+		if (!op || !add_delta(t, VMEM_D_BYTES, off, n, 0, p, n) ||
+		    !add_undo(t, op, VMEM_D_BYTES, in, n))
+			return;
+		memmove(op->data + in, p, n);
+		if (!vmem_immediate(t->fs))
+			vmem_overlay_dirty(t->fs, op);
+		off += n;
+		p += n;
+		len -= n;
+	}
+}
+
+/* No undo: nothing that is left after an abort leads to the block. */
+void txn_new_block(struct vmem_txn *t, uint64_t block, const void *src, uint32_t len)
+{
+	struct vmem_opage *op = page_of(t, block, true);
+	uint64_t off = block << VMEM_BLOCK_SHIFT;
+
+	if (!op || !add_delta(t, VMEM_D_ZERO, off, VMEM_BLOCK_SIZE, 0, NULL, 0))
+		return;
+	if (len) {
+		if (!add_delta(t, VMEM_D_BYTES, off, len, 0, src, len))
+			return;
+		memcpy(op->data, src, len);
+	}
+	if (!vmem_immediate(t->fs))
+		vmem_overlay_dirty(t->fs, op);
+}
+
+void txn_bits(struct vmem_txn *t, uint64_t block, uint32_t first, uint32_t nr, bool set)
+{
+	unsigned int kind = set ? VMEM_D_SETBITS : VMEM_D_CLRBITS;
+	struct vmem_opage *op = page_of(t, block, false);
+
+	if (!op || !add_delta(t, kind, block << VMEM_BLOCK_SHIFT, nr, first, NULL, 0) ||
+	    !add_undo(t, op, kind, first, nr))
+		return;
+	vmem_bits_apply(op->data, first, nr, set);
+	if (!vmem_immediate(t->fs))
+		vmem_overlay_dirty(t->fs, op);
+}
+
+void txn_data(struct vmem_txn *t, uint64_t ino, uint64_t off, const void *src, uint32_t len)
+{
+	if (add_delta(t, VMEM_D_DATA, off, len, (uint32_t)ino, src, len))
+		vmem_ranges_add(t->fs->home, off, len);
+}
+
+void txn_data_zero(struct vmem_txn *t, uint64_t ino, uint64_t off, uint32_t len)
+{
+	if (len && add_delta(t, VMEM_D_DATAZERO, off, len, (uint32_t)ino, NULL, 0))
+		vmem_ranges_add(t->fs->home, off, len);
+}
+
+void txn_revoke(struct vmem_txn *t, uint64_t ino)
+{
+	add_delta(t, VMEM_D_REVOKE, 0, 0, (uint32_t)ino, NULL, 0);
+}
+
+void txn_link(struct vmem_txn *t, uint64_t off, uint64_t len)
+{
+	if (!len)
+		return;
+	if (t->nr_links == VMEM_TXN_RUNS) {
+		fail(t, -EOVERFLOW);
+		return;
+	}
+	t->links[t->nr_links].start = off;
+	t->links[t->nr_links++].len = len;
+}
+
+struct vmem_dinode *txn_inode(struct vmem_txn *t, struct vmem_inode *vi)
+{
+	unsigned int i;
+
+	for (i = 0; i < t->nr_inodes; i++)
+		if (t->inodes[i].vi == vi)
+			return &t->inodes[i].n;
+	t->inodes[i].vi = vi;
+	t->inodes[i].n = vi->raw;
+	memcpy(t->inodes[i].times, vmem_times(&t->inodes[i].n), sizeof(t->inodes[i].times));
+	t->inodes[i].shared = false;
+	t->inodes[i].dirty_seq = 0;
+	t->nr_inodes++;
+	return &t->inodes[i].n;
+}
+
+void txn_inode_times(struct vmem_txn *t, struct vmem_inode *vi)
+{
+	txn_inode(t, vi);
+	t->inodes[t->nr_inodes - 1].shared = true;
+}
+
+bool txn_full(const struct vmem_txn *t)
+{
+	return t->len > VMEM_TXN_BYTES / 2 || t->undo_len > VMEM_TXN_BYTES ||
+	       t->nr_allocs + VMEM_TXN_STEP > VMEM_TXN_RUNS ||
+	       t->nr_frees + VMEM_TXN_STEP > VMEM_TXN_RUNS ||
+	       t->nr_links + VMEM_TXN_STEP > VMEM_TXN_RUNS ||
+	       t->nr_ags + VMEM_TXN_STEP > VMEM_TXN_AGS ||
+	       t->nr_inodes == VMEM_TXN_INODES;
+}
+
+static inline __attribute__((__always_inline__)) uint64_t word_at(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+/* Write what changed in an inode, in runs of 8-byte words. */
+static void write_inode(struct vmem_txn *t, uint64_t ino, const struct vmem_dinode *n)
+{
+	uint64_t off = vmem_inode_off(t->fs, ino);
+	const uint8_t *new = (const uint8_t *)n, *old = vmem_meta(t->fs, off);
+	unsigned int w, first = 0, end = 0;
+
+	for (w = 0; w < VMEM_INODE_SIZE; w += 8) {
+		if (word_at(old + w) == word_at(new + w))
+			continue;
+		/* Four equal words in between cost less than a second delta, which is applied by itself. */
+		if (end && w - end > 32) {
+			txn_write(t, off + first, new + first, end - first);
+			old = vmem_meta(t->fs, off);
+			end = 0;
+		}
+		if (!end)
+			first = w;
+		end = w + 8;
+	}
+	if (end)
+		txn_write(t, off + first, new + first, end - first);
+}
+
+void vmem_txn_write_inodes(struct vmem_txn *t)
+{
+	unsigned int i;
+
+	for (i = 0; i < t->nr_inodes; i++) {
+		struct vmem_dinode *n = &t->inodes[i].n;
+		uint64_t ino = t->inodes[i].vi->ino;
+
+		n->csum = vmem_le32_of(vmem_inode_csum(t->fs->crc, n, ino));
+		write_inode(t, ino, n);
+	}
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/* node.h - the head that extent nodes and directory blocks share */
+#ifndef VMEM_NODE_H
+#define VMEM_NODE_H
+
+#include "mount.h"
+
+/*
+ * Copy from a node, once: on a damaged image a file may hold the same block,
+ * and whoever writes to it must not change a value between its check and its use.
+ */
+static inline void vmem_fetch(void *to, const uint8_t *from, size_t len)
+{
+	memcpy(to, from, len);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+/* Make block the image of an empty node. */
+static inline void vmem_node_init(uint8_t *block, uint32_t magic, uint64_t self, uint64_t owner,
+				  unsigned int level, unsigned int count)
+{
+	struct vmem_node head = {
+		.magic = vmem_le32_of(magic),
+		.level = vmem_le16_of(level),
+		.count = vmem_le16_of(count),
+		.owner = vmem_le64_of(owner),
+		.self = vmem_le64_of(self),
+	};
+
+	memset(block, 0, VMEM_BLOCK_SIZE);
+	memcpy(block, &head, sizeof(head));
+}
+
+/* Is a node of this kind at block?  *count gets its entries. */
+static inline bool vmem_node_ok(struct vmem_fs *fs, uint64_t block, uint32_t magic, uint64_t owner,
+				unsigned int level, unsigned int *count)
+{
+	struct vmem_node head;
+
+	if (!vmem_block_ok(fs, block, 1))
+		return false;
+	vmem_fetch(&head, vmem_meta(fs, block << VMEM_BLOCK_SHIFT), sizeof(head));
+	*count = vmem_get16(head.count);
+	return vmem_get32(head.magic) == magic && vmem_get16(head.level) == level &&
+	       vmem_get64(head.owner) == owner && vmem_get64(head.self) == block &&
+	       *count <= VMEM_NODE_ENTRIES;
+}
+
+#endif /* VMEM_NODE_H */
