@@ -331,7 +331,17 @@ int vmem_corrupt(struct vmem_fs *fs, uint64_t ino, uint64_t block, const char *w
 int vmem_io_failed(struct vmem_fs *fs);
 /* After an error: what a change answers. */
 int vmem_refusal(const struct vmem_fs *fs);
+/* The newest root of the file system with this uuid becomes fs->root. */
+bool vmem_find_root(struct vmem_fs *fs);
+/* Has somebody else written a root since this mount read or wrote its own? */
+bool vmem_root_is_others(struct vmem_fs *fs);
+/* Write the other slot.  It becomes valid at once, by its checksum, or not at all. */
+void vmem_put_root(struct vmem_fs *fs, uint32_t state, uint64_t tail);
+/* The root that was put becomes durable, on the host, too. */
+int vmem_flush_root(struct vmem_fs *fs);
+/* Put and, in the domain host, flush. */
 int vmem_write_root(struct vmem_fs *fs, uint32_t state, uint64_t tail);
+int vmem_flush_range(struct vmem_fs *fs, uint64_t off, uint64_t len);
 /* Write it as it is but for what the caller changed; ckpt_lock and lock held; durable in every domain. */
 int vmem_rewrite_root(struct vmem_fs *fs);
 /* These bytes become durable, on the host, too. */
@@ -541,6 +551,21 @@ void vmem_dirty_add(struct vmem_inode *vi, uint64_t off, uint64_t len);
 bool vmem_is_dirty(struct vmem_inode *vi, uint64_t off);
 /* What was stored up to seq needs no flush any more. */
 void vmem_dirty_done(struct vmem_inode *vi, uint64_t seq);
+
+/* On the list of inodes that vmem_sync() has to look at; dirty_lock is held. */
+void vmem_list_dirty(struct vmem_inode *vi);
+void vmem_unlist_dirty(struct vmem_inode *vi);
+
+/* Times go in place, where they need no record; the other fields have theirs. */
+void vmem_store_times(struct vmem_inode *vi);
+/* Of its times: has none changed that an fsync must keep? */
+bool vmem_is_only_atime(const struct vmem_inode *vi);
+/* What fsync would have flushed follows the inode number, not the memory. */
+int vmem_hand_over(struct vmem_inode *vi);
+/* No vmem_sync() finds it any more; the shared lock waits for one that has. */
+void vmem_hide_from_sync(struct vmem_inode *vi);
+/* There was no memory for a record, or there can be none: what it had said becomes durable now. */
+int vmem_flush_last(struct vmem_inode *vi);
 
 /* ---- extent.c ---- */
 

@@ -3,11 +3,11 @@
 # The sources of the core, for every makefile that builds it: layer by layer, the lowest first.
 
 # The file system itself: what the kernel, a unikernel and the tools need.
-CORE_SRCS := $(addprefix medium/,hash.c geometry.c root.c ranges.c) \
-	     $(addprefix log/,overlay.c txn.c journal.c recovery.c) \
-	     $(addprefix space/,alloc.c space.c) \
+CORE_SRCS := $(addprefix medium/,hash.c geometry.c root.c error.c ranges.c) \
+	     $(addprefix log/,overlay.c roots.c dirty.c txn.c record.c journal.c commit.c checkpoint.c recovery.c) \
+	     $(addprefix space/,groups.c blocks.c inodes.c space.c) \
 	     $(addprefix tree/,extent.c dir.c) \
-	     $(addprefix fs/,inode.c namei.c parent.c file.c write.c layout.c super.c grow.c)
+	     $(addprefix fs/,inode.c times.c sync.c namei.c parent.c file.c write.c layout.c super.c orphans.c mount.c grow.c)
 
 # Making, checking and repairing a store: tools and tests only.
 CORE_TOOL_SRCS := $(addprefix offline/,mkfs.c shrink.c check.c check_tree.c \

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /*
- * alloc.c - blocks and inodes
+ * blocks.c - which blocks are free, and which of them a request gets
  *
  * The medium has one bitmap per allocation group.  In memory a group has
  * `busy`: the bitmap plus blocks that are reserved (data is being stored into
@@ -8,97 +8,9 @@
  * them).  Large requests get whole 2 MiB chunks; small ones fill chunks that
  * are broken already, so that free space stays in huge-page pieces.
  */
-#include "mount.h"
+#include "space/group.h"
 
 #define WORD_BITS 64u
-
-uint64_t vmem_ag_meta(const struct vmem_fs *fs, uint32_t ag)
-{
-	return ag ? (uint64_t)ag * fs->ag_blocks : fs->agmeta0;
-}
-
-static uint32_t ag_size(const struct vmem_fs *fs, uint32_t ag)
-{
-	uint64_t start = (uint64_t)ag * fs->ag_blocks;
-
-	return (uint32_t)VMEM_MIN(fs->ag_blocks, fs->nr_blocks - start);
-}
-
-uint64_t vmem_desc_off(const struct vmem_fs *fs, uint32_t ag)
-{
-	return (fs->desc_start << VMEM_BLOCK_SHIFT) + (uint64_t)ag * sizeof(struct vmem_ag_desc);
-}
-
-bool vmem_block_ok(const struct vmem_fs *fs, uint64_t start, uint64_t nr)
-{
-	uint32_t ag;
-	uint64_t meta, first;
-
-	if (!start || start >= fs->nr_blocks || nr > fs->nr_blocks - start)
-		return false;
-	ag = (uint32_t)(start / fs->ag_blocks);
-	if (start + nr > (uint64_t)ag * fs->ag_blocks + ag_size(fs, ag))
-		return false;
-	meta = vmem_ag_meta(fs, ag);
-	first = meta + 2 + fs->itable_blocks;
-	return start >= first && (start > fs->backup || start + nr <= fs->backup);
-}
-
-/* ---- Loading ---- */
-
-int vmem_alloc_load(struct vmem_fs *fs)
-{
-	uint32_t i;
-
-	fs->ags = vmem_alloc(fs, fs->nr_ags * sizeof(fs->ags[0]));
-	if (!fs->ags)
-		return -ENOMEM;
-	fs->free_blocks = 0;
-	fs->free_inodes = 0;
-	fs->nr_dirs = 0;
-	for (i = 0; i < fs->nr_ags; i++) {
-		struct vmem_ag_desc *d = &fs->ags[i].desc;
-
-		memcpy(d, vmem_meta(fs, vmem_desc_off(fs, i)), sizeof(*d));
-		if (vmem_get32(d->free_blocks) > ag_size(fs, i) ||
-		    vmem_get32(d->free_inodes) > fs->inodes_per_ag ||
-		    vmem_get32(d->nr_dirs) > fs->inodes_per_ag ||
-		    vmem_get32(d->nr_orphans) > fs->inodes_per_ag ||
-		    vmem_get32(d->itable_init) > fs->itable_blocks)
-			return vmem_corrupt(fs, 0, vmem_desc_off(fs, i) >> VMEM_BLOCK_SHIFT,
-					    "allocation group descriptor");
-		fs->free_blocks += vmem_get32(d->free_blocks);
-		fs->free_inodes += vmem_get32(d->free_inodes);
-		fs->nr_dirs += vmem_get32(d->nr_dirs);
-	}
-	return 0;
-}
-
-void vmem_alloc_unload(struct vmem_fs *fs)
-{
-	uint32_t i;
-
-	for (i = 0; fs->ags && i < fs->nr_ags; i++)
-		vmem_free(fs, fs->ags[i].busy, VMEM_BLOCK_SIZE);
-	vmem_free(fs, fs->ags, fs->nr_ags * sizeof(fs->ags[0]));
-	vmem_free(fs, fs->pending, fs->pending_max * sizeof(fs->pending[0]));
-	fs->ags = NULL;
-	fs->pending = NULL;
-}
-
-void vmem_alloc_extend(struct vmem_fs *fs, struct vmem_ag *ags, uint32_t nr_ags)
-{
-	uint32_t i;
-
-	memcpy(ags, fs->ags, fs->nr_ags * sizeof(ags[0]));
-	vmem_free(fs, fs->ags, fs->nr_ags * sizeof(ags[0]));
-	fs->ags = ags;
-	for (i = fs->nr_ags; i < nr_ags; i++) {
-		fs->free_blocks += vmem_get32(ags[i].desc.free_blocks);
-		fs->free_inodes += vmem_get32(ags[i].desc.free_inodes);
-	}
-	fs->nr_ags = nr_ags;
-}
 
 /* Bits [w * WORD_BITS, ...) of the bitmap, which has the byte order of the medium. */
 static uint64_t busy_word(const struct vmem_ag *a, uint32_t w)
@@ -109,7 +21,7 @@ static uint64_t busy_word(const struct vmem_ag *a, uint32_t w)
 static int ag_load(struct vmem_fs *fs, uint32_t ag)
 {
 	struct vmem_ag *a = &fs->ags[ag];
-	uint32_t w, nr = ag_size(fs, ag);
+	uint32_t w, nr = vmem_ag_size(fs, ag);
 
 	if (a->busy)
 		return 0;
@@ -316,6 +228,8 @@ static int find_run(struct vmem_fs *fs, uint64_t goal, uint64_t want, bool ready
 	return 0;
 }
 
+/* ---- Reserving ---- */
+
 int vmem_reserve(struct vmem_fs *fs, uint64_t goal, uint64_t want, bool privileged,
 		 struct vmem_run *run)
 {
@@ -404,81 +318,20 @@ void vmem_unreserve(struct vmem_fs *fs, struct vmem_run run)
 	fs->reserved -= run.len;
 }
 
-/* ---- Transactions: descriptors ---- */
-
-/* The group's descriptor, to be changed; remembered for undo and writing. */
-static struct vmem_ag_desc *touch_desc(struct vmem_txn *t, uint32_t ag)
-{
-	struct vmem_ag_desc *d = &t->fs->ags[ag].desc;
-	unsigned int i;
-
-	for (i = 0; i < t->nr_ags; i++)
-		if (t->ags[i].ag == ag)
-			return d;
-	if (t->nr_ags == VMEM_TXN_AGS) {
-		if (!t->err)
-			t->err = -EOVERFLOW;
-		return NULL;
-	}
-	t->ags[t->nr_ags].ag = ag;
-	t->ags[t->nr_ags++].old = *d;
-	return d;
-}
-
-static void add32(vmem_le32 *v, int64_t delta)
-{
-	*v = vmem_le32_of((uint64_t)((int64_t)vmem_get32(*v) + delta));
-}
-
-void txn_write_descs(struct vmem_txn *t)
-{
-	unsigned int i;
-
-	for (i = 0; i < t->nr_ags; i++)
-		txn_write(t, vmem_desc_off(t->fs, t->ags[i].ag), &t->fs->ags[t->ags[i].ag].desc,
-			  offsetof(struct vmem_ag_desc, reserved));
-}
-
-void vmem_txn_undo_alloc(struct vmem_txn *t)
-{
-	struct vmem_fs *fs = t->fs;
-	unsigned int i;
-
-	for (i = 0; i < t->nr_ags; i++) {
-		struct vmem_ag_desc *d = &fs->ags[t->ags[i].ag].desc, *old = &t->ags[i].old;
-
-		fs->free_blocks += vmem_get32(old->free_blocks) - (uint64_t)vmem_get32(d->free_blocks);
-		fs->free_inodes += vmem_get32(old->free_inodes) - (uint64_t)vmem_get32(d->free_inodes);
-		fs->nr_dirs += vmem_get32(old->nr_dirs) - (uint64_t)vmem_get32(d->nr_dirs);
-		*d = *old;
-	}
-	for (i = 0; i < t->nr_allocs; i++) {
-		struct vmem_run *run = &t->allocs[i].run;
-
-		if (t->allocs[i].outside) {
-			fs->reserved += run->len;
-		} else {
-			/* It may hold file data next: its page must not go home. */
-			vmem_overlay_clean(fs, run->start);
-			mark(fs, run->start, run->len, false);
-		}
-	}
-}
-
-/* ---- Transactions: blocks ---- */
+/* ---- Transactions ---- */
 
 static void set_block_bits(struct vmem_txn *t, uint64_t start, uint64_t len, bool set)
 {
 	struct vmem_fs *fs = t->fs;
 	uint32_t ag = (uint32_t)(start / fs->ag_blocks);
-	struct vmem_ag_desc *d = touch_desc(t, ag);
+	struct vmem_ag_desc *d = vmem_touch_desc(t, ag);
 
 	if (!d)
 		return;
 	txn_bits(t, vmem_ag_meta(fs, ag), (uint32_t)(start % fs->ag_blocks), (uint32_t)len, set);
 	if (t->err)
 		return;
-	add32(&d->free_blocks, set ? -(int64_t)len : (int64_t)len);
+	vmem_add32(&d->free_blocks, set ? -(int64_t)len : (int64_t)len);
 	fs->free_blocks = set ? fs->free_blocks - len : fs->free_blocks + len;
 }
 
@@ -586,6 +439,32 @@ void txn_free(struct vmem_txn *t, uint64_t start, uint64_t len)
 	set_block_bits(t, start, len, false);
 }
 
+void vmem_txn_undo_alloc(struct vmem_txn *t)
+{
+	struct vmem_fs *fs = t->fs;
+	unsigned int i;
+
+	for (i = 0; i < t->nr_ags; i++) {
+		struct vmem_ag_desc *d = &fs->ags[t->ags[i].ag].desc, *old = &t->ags[i].old;
+
+		fs->free_blocks += vmem_get32(old->free_blocks) - (uint64_t)vmem_get32(d->free_blocks);
+		fs->free_inodes += vmem_get32(old->free_inodes) - (uint64_t)vmem_get32(d->free_inodes);
+		fs->nr_dirs += vmem_get32(old->nr_dirs) - (uint64_t)vmem_get32(d->nr_dirs);
+		*d = *old;
+	}
+	for (i = 0; i < t->nr_allocs; i++) {
+		struct vmem_run *run = &t->allocs[i].run;
+
+		if (t->allocs[i].outside) {
+			fs->reserved += run->len;
+		} else {
+			/* It may hold file data next: its page must not go home. */
+			vmem_overlay_clean(fs, run->start);
+			mark(fs, run->start, run->len, false);
+		}
+	}
+}
+
 /* ---- Freed blocks wait until recovery cannot touch them ---- */
 
 void vmem_txn_pend_frees(struct vmem_txn *t, uint64_t lsn)
@@ -635,7 +514,7 @@ int vmem_next_free(struct vmem_fs *fs, uint64_t start, uint64_t end, struct vmem
 
 	if (err)
 		return err;
-	end = VMEM_MIN(end - ag_start, ag_size(fs, ag));
+	end = VMEM_MIN(end - ag_start, vmem_ag_size(fs, ag));
 	bit = next_free(&fs->ags[ag], bit, (uint32_t)end);
 	run->start = ag_start + bit;
 	run->len = bit < end ? run_length(&fs->ags[ag], bit, end - bit) : 0;
@@ -646,161 +525,4 @@ void vmem_hold_free(struct vmem_fs *fs, struct vmem_run run, bool hold)
 {
 	mark(fs, run.start, run.len, hold);
 	fs->pending_blocks = hold ? fs->pending_blocks + run.len : fs->pending_blocks - run.len;
-}
-
-/* ---- Inodes ---- */
-
-static uint64_t inode_bitmap(const struct vmem_fs *fs, uint32_t ag)
-{
-	return vmem_ag_meta(fs, ag) + 1;
-}
-
-bool vmem_inode_used(struct vmem_fs *fs, uint64_t ino)
-{
-	uint32_t ag = (uint32_t)(ino / fs->inodes_per_ag), i = (uint32_t)(ino % fs->inodes_per_ag);
-	const uint8_t *map = vmem_meta(fs, inode_bitmap(fs, ag) << VMEM_BLOCK_SHIFT);
-
-	return i / VMEM_INODES_PER_BLOCK < vmem_get32(fs->ags[ag].desc.itable_init) &&
-	       (map[i >> 3] >> (i & 7) & 1);
-}
-
-/* A directory goes to the group with the most room, other inodes to their directory's. */
-static uint32_t pick_ag(struct vmem_fs *fs, uint64_t near_ino, bool dir)
-{
-	uint32_t ag = (uint32_t)(near_ino / fs->inodes_per_ag), best = ag, i;
-	uint32_t tries = VMEM_MIN(fs->nr_ags, 8u);
-
-	if (!dir || fs->nr_ags == 1)
-		return ag;
-	best = fs->dir_ag % fs->nr_ags;
-	for (i = 1; i < tries; i++) {
-		uint32_t k = (fs->dir_ag + i) % fs->nr_ags;
-
-		if (vmem_get32(fs->ags[k].desc.free_blocks) >
-		    vmem_get32(fs->ags[best].desc.free_blocks))
-			best = k;
-	}
-	fs->dir_ag = (best + 1) % fs->nr_ags;
-	return best;
-}
-
-/* First inode of the group whose bit is clear, or inodes_per_ag. */
-static uint32_t find_inode(struct vmem_fs *fs, uint32_t ag)
-{
-	const uint8_t *map = vmem_meta(fs, inode_bitmap(fs, ag) << VMEM_BLOCK_SHIFT);
-	uint32_t i = fs->ags[ag].ihint;
-
-	while (i < fs->inodes_per_ag) {
-		if (map[i >> 3] == 0xff)
-			i = (i | 7) + 1;
-		else if (map[i >> 3] >> (i & 7) & 1)
-			i++;
-		else
-			break;
-	}
-	return VMEM_MIN(i, fs->inodes_per_ag);
-}
-
-static void take_inode(struct vmem_txn *t, uint32_t ag, uint32_t i, bool dir)
-{
-	struct vmem_fs *fs = t->fs;
-	struct vmem_ag_desc *d = touch_desc(t, ag);
-	uint32_t block = i / VMEM_INODES_PER_BLOCK;
-
-	if (!d)
-		return;
-	/* The table is initialised as far as it was ever used. */
-	while (vmem_get32(d->itable_init) <= block && !t->err) {
-		txn_new_block(t, vmem_ag_meta(fs, ag) + 2 + vmem_get32(d->itable_init), NULL, 0);
-		add32(&d->itable_init, 1);
-	}
-	txn_bits(t, inode_bitmap(fs, ag), i, 1, true);
-	add32(&d->free_inodes, -1);
-	fs->free_inodes--;
-	if (dir) {
-		add32(&d->nr_dirs, 1);
-		fs->nr_dirs++;
-	}
-	fs->ags[ag].ihint = i + 1;
-}
-
-int txn_alloc_inode(struct vmem_txn *t, uint64_t near_ino, bool dir, uint64_t *ino)
-{
-	struct vmem_fs *fs = t->fs;
-	uint32_t first = pick_ag(fs, near_ino, dir), k;
-
-	for (k = 0; k < fs->nr_ags; k++) {
-		uint32_t ag = (first + k) % fs->nr_ags, i;
-
-		if (!vmem_get32(fs->ags[ag].desc.free_inodes))
-			continue;
-		i = find_inode(fs, ag);
-		if (i == fs->inodes_per_ag) {
-			fs->ags[ag].ihint = 0;
-			i = find_inode(fs, ag);
-		}
-		if (i == fs->inodes_per_ag || (!ag && i < VMEM_FIRST_INO))
-			return vmem_corrupt(fs, 0, inode_bitmap(fs, ag), "inode bitmap");
-		*ino = (uint64_t)ag * fs->inodes_per_ag + i;
-		take_inode(t, ag, i, dir);
-		return t->err;
-	}
-	return -ENOSPC;
-}
-
-void txn_free_inode(struct vmem_txn *t, uint64_t ino, bool dir)
-{
-	struct vmem_fs *fs = t->fs;
-	uint32_t ag = (uint32_t)(ino / fs->inodes_per_ag), i = (uint32_t)(ino % fs->inodes_per_ag);
-	struct vmem_ag_desc *d = touch_desc(t, ag);
-
-	if (!d || t->err)
-		return;
-	if (vmem_get32(d->free_inodes) >= fs->inodes_per_ag || !vmem_inode_used(fs, ino)) {
-		t->err = vmem_corrupt(fs, ino, inode_bitmap(fs, ag), "freeing an inode that is free");
-		return;
-	}
-	txn_bits(t, inode_bitmap(fs, ag), i, 1, false);
-	if (t->err)
-		return;
-	add32(&d->free_inodes, 1);
-	fs->free_inodes++;
-	if (dir && vmem_get32(d->nr_dirs)) {
-		add32(&d->nr_dirs, -1);
-		fs->nr_dirs--;
-	}
-	fs->ags[ag].ihint = VMEM_MIN(fs->ags[ag].ihint, i);
-}
-
-void txn_set_orphan(struct vmem_txn *t, uint64_t ino, bool set)
-{
-	struct vmem_fs *fs = t->fs;
-	uint32_t ag = (uint32_t)(ino / fs->inodes_per_ag), i = (uint32_t)(ino % fs->inodes_per_ag);
-	const uint8_t *map = vmem_meta(fs, (inode_bitmap(fs, ag) << VMEM_BLOCK_SHIFT) +
-				       VMEM_ORPHAN_BITMAP_OFF);
-	struct vmem_ag_desc *d;
-
-	if ((map[i >> 3] >> (i & 7) & 1) == set)
-		return;
-	d = touch_desc(t, ag);
-	if (!d || t->err)
-		return;
-	if (!set && !vmem_get32(d->nr_orphans)) {
-		t->err = vmem_corrupt(fs, ino, inode_bitmap(fs, ag), "number of orphans");
-		return;
-	}
-	txn_bits(t, inode_bitmap(fs, ag), VMEM_ORPHAN_BITMAP_OFF * 8 + i, 1, set);
-	if (!t->err)
-		add32(&d->nr_orphans, set ? 1 : -1);
-}
-
-bool vmem_is_orphan(struct vmem_fs *fs, uint64_t ino)
-{
-	uint32_t ag = (uint32_t)(ino / fs->inodes_per_ag), i = (uint32_t)(ino % fs->inodes_per_ag);
-	const uint8_t *map;
-
-	if (!vmem_orphans_in(fs, ag))
-		return false;
-	map = vmem_meta(fs, (inode_bitmap(fs, ag) << VMEM_BLOCK_SHIFT) + VMEM_ORPHAN_BITMAP_OFF);
-	return map[i >> 3] >> (i & 7) & 1;
 }
