@@ -301,6 +301,7 @@ static void find_backing(VMemStoreMapping *m)
         m->batches = true;
         break;
     }
+    m->reads_disk = m->backing == VMEMSTORE_BACKING_PAGE_CACHE;
     if (m->cow) {
         m->backing = VMEMSTORE_BACKING_VOLATILE;
     }

@@ -751,8 +751,7 @@ static void run_first(void *opaque, bool running, RunState state)
             cannot_run(err);
         }
     } else if (s->flusher) {
-        vmemstore_flusher_drain(s->flusher);
-        vmemstore_worker_drain(s->worker);
+        vmemstore_finish_requests(s);
     }
 }
 

@@ -159,6 +159,9 @@ static uint32_t parse_request(const VMemStore *s, VMemStoreRequest *req)
         status = parse_space(s, req, nr_ranges, s->mapping.discards);
     } else if (type == VMEMSTORE_REQ_SMALL_PAGES) {
         status = parse_space(s, req, nr_ranges, s->file.hugepages);
+    } else if (type == VMEMSTORE_REQ_PREFETCH) {
+        status = parse_space(s, req, nr_ranges,
+                             vmemstore_ahead_possible(&s->mapping));
     } else {
         status = VMEMSTORE_S_UNSUPP;
     }
@@ -216,10 +219,30 @@ static bool start_flush(VMemStore *s, VMemStoreFlush *flush)
     return true;
 }
 
+static void answer_at_once(VMemStore *s, VMemStoreRequest *req, uint32_t status)
+{
+    push_response(s, req, status);
+    virtio_notify(VIRTIO_DEVICE(s), s->vq);
+}
+
+static void start_prefetch(VMemStore *s, VMemStoreRequest *req)
+{
+    if (vmemstore_ahead_begin(&s->ahead, req->flush.spans,
+                              &req->flush.nr_spans)) {
+        vmemstore_worker_submit(s->reader, &req->job);
+    } else {
+        answer_at_once(s, req, VMEMSTORE_S_OK);
+    }
+}
+
 static bool start_request(VMemStore *s, VMemStoreRequest *req)
 {
     if (req->type == VMEMSTORE_REQ_FLUSH || req->type == VMEMSTORE_REQ_COMMIT) {
         return start_flush(s, &req->flush);
+    }
+    if (req->type == VMEMSTORE_REQ_PREFETCH) {
+        start_prefetch(s, req);
+        return true;
     }
     vmemstore_worker_submit(s->worker, &req->job);
     return true;
@@ -248,8 +271,7 @@ static bool handle_request(VMemStore *s)
         return start_request(s, req);
     }
     qatomic_inc(&s->stats.invalid);
-    push_response(s, req, status);
-    virtio_notify(vdev, s->vq);
+    answer_at_once(s, req, status);
     return true;
 }
 
@@ -405,4 +427,33 @@ static void space_complete(void *opaque, VMemStoreJob *job, bool cancelled)
 const VMemStoreWorkerOps vmemstore_worker_ops = {
     .run = space_run,
     .complete = space_complete,
+};
+
+static void ahead_run(void *opaque, VMemStoreJob *job)
+{
+    VMemStore *s = opaque;
+    VMemStoreRequest *req = container_of(job, VMemStoreRequest, job);
+
+    req->status = vmemstore_ahead_run(&s->ahead, &s->mapping, req->flush.spans,
+                                      req->flush.nr_spans);
+    trace_vmemstore_ahead_done(req->flush.spans[0].offset,
+                               req->flush.spans[0].length, req->flush.nr_spans,
+                               req->status);
+}
+
+static void ahead_complete(void *opaque, VMemStoreJob *job, bool cancelled)
+{
+    VMemStoreRequest *req = container_of(job, VMemStoreRequest, job);
+    VMemStore *s = opaque;
+
+    vmemstore_ahead_end(&s->ahead, req->flush.spans, req->flush.nr_spans);
+    finish_request(s, req, cancelled, req->status);
+    if (!cancelled) {
+        interrupt_guest(s);
+    }
+}
+
+const VMemStoreWorkerOps vmemstore_reader_ops = {
+    .run = ahead_run,
+    .complete = ahead_complete,
 };

@@ -23,5 +23,6 @@ void vmemstore_look_at_queue(VMemStore *s);
 /* Both with the device, a VMemStore, as the opaque pointer. */
 extern const VMemStoreFlusherOps vmemstore_flusher_ops;
 extern const VMemStoreWorkerOps vmemstore_worker_ops;
+extern const VMemStoreWorkerOps vmemstore_reader_ops;
 
 #endif /* VMEMSTORE_REQUESTS_H */

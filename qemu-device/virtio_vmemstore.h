@@ -31,6 +31,7 @@
 #define VMEMSTORE_F_COW			1	/* stores are private and lost with the VM */
 #define VMEMSTORE_F_PROVISION		2	/* thin: PROVISION a range before its first use */
 #define VMEMSTORE_F_DISCARD		3	/* DISCARD gives space back */
+#define VMEMSTORE_F_PREFETCH		4	/* PREFETCH is advice that helps */
 
 #define VMEMSTORE_F_COMMIT		8	/* VMEMSTORE_REQ_COMMIT is understood */
 #define VMEMSTORE_F_SMALL_PAGES		9	/* pages are huge but where SMALL_PAGES is asked for */
@@ -67,6 +68,7 @@ struct vmemstore_config {
 #define VMEMSTORE_REQ_FLUSH		1	/* make ranges host-durable */
 #define VMEMSTORE_REQ_PROVISION		2	/* give ranges their place on the host's disk */
 #define VMEMSTORE_REQ_DISCARD		3	/* take it away; their contents become zeros */
+#define VMEMSTORE_REQ_PREFETCH		4	/* ranges will be read soon */
 #define VMEMSTORE_REQ_COMMIT		8	/* the same in two parts, a mark in between */
 #define VMEMSTORE_REQ_SMALL_PAGES	9	/* ranges are stored to and flushed in small pieces */
 
@@ -103,12 +105,16 @@ struct vmemstore_range {
 	__le64 length;		/* bytes, > 0 */
 };
 
+/* Bytes of one PREFETCH that are looked at; what is behind them is ignored. */
+#define VMEMSTORE_PREFETCH_MOST		(16u << 20)
+
 /* struct vmemstore_resp.status */
 #define VMEMSTORE_S_OK			0
 #define VMEMSTORE_S_IOERR		1	/* the host failed to write back; sticky */
 #define VMEMSTORE_S_UNSUPP		2	/* request type unknown, or not offered */
 #define VMEMSTORE_S_INVALID		3	/* malformed request or range outside the store */
 #define VMEMSTORE_S_NOSPC		4	/* PROVISION: the host has no room */
+#define VMEMSTORE_S_RESIDENT		5	/* PREFETCH: all of it was in memory */
 
 struct vmemstore_resp {
 	__le32 status;		/* VMEMSTORE_S_* */

@@ -43,6 +43,9 @@ static uint64_t vmemstore_get_features(VirtIODevice *vdev, uint64_t features,
     if (s->file.hugepages) {
         virtio_add_feature(&features, VMEMSTORE_F_SMALL_PAGES);
     }
+    if (vmemstore_ahead_possible(&s->mapping)) {
+        virtio_add_feature(&features, VMEMSTORE_F_PREFETCH);
+    }
     if (vmemstore_mapping_shared(&s->mapping)) {
         virtio_add_feature(&features, VMEMSTORE_F_GROW);
     }
@@ -90,6 +93,18 @@ static void drop_requests(VMemStore *s)
         vmemstore_flusher_cancel(s->flusher);
     }
     vmemstore_worker_cancel(s->worker);
+    qatomic_set(&s->ahead.drop, true);
+    vmemstore_worker_cancel(s->reader);
+    qatomic_set(&s->ahead.drop, false);
+}
+
+void vmemstore_finish_requests(VMemStore *s)
+{
+    vmemstore_flusher_drain(s->flusher);
+    vmemstore_worker_drain(s->worker);
+    qatomic_set(&s->ahead.drop, true);
+    vmemstore_worker_drain(s->reader);
+    qatomic_set(&s->ahead.drop, false);
 }
 
 static void vmemstore_reset(VirtIODevice *vdev)
@@ -305,7 +320,8 @@ static void start_device(VMemStore *s)
         warn_report("vmemstore: too many stores: a page of '%s' that the host cannot "
                     "provide will kill QEMU", s->path);
     }
-    s->worker = vmemstore_worker_new(&vmemstore_worker_ops, s);
+    s->worker = vmemstore_worker_new("vmemstore-space", &vmemstore_worker_ops, s);
+    s->reader = vmemstore_worker_new("vmemstore-ahead", &vmemstore_reader_ops, s);
     if (s->mapping.fd >= 0) {
         vmemstore_mapping_advise(&s->mapping);
         vmemstore_engine_start(s);
@@ -331,6 +347,9 @@ static void stop_device(VMemStore *s)
     vmemstore_engine_stop(s);
     vmemstore_worker_destroy(s->worker);
     s->worker = NULL;
+    qatomic_set(&s->ahead.drop, true);
+    vmemstore_worker_destroy(s->reader);
+    s->reader = NULL;
     if (s->faults.watched) {
         event_notifier_set_handler(&s->faults.notifier, NULL);
     }

@@ -7,6 +7,7 @@
 
 #include <linux/types.h>
 #include "hw/virtio/virtio.h"
+#include "ahead.h"
 #include "compat-pmem.h"
 #include "fault.h"
 #include "flush.h"
@@ -71,6 +72,8 @@ struct VMemStore {
     VirtQueue *vq;
     VMemStoreFlusher *flusher;  /* NULL: another VM has the file */
     VMemStoreWorker *worker;    /* provisions and discards */
+    VMemStoreWorker *reader;    /* reads ahead */
+    VMemStoreAhead ahead;
     VMemStoreSmallPages small_pages;
     VMemStoreFaults faults;
     VMemStoreLimit limit;
@@ -95,6 +98,9 @@ struct VMemStore {
 /* Begin and end to use the file; after a migration to us, and before one away. */
 void vmemstore_engine_start(VMemStore *s);
 void vmemstore_engine_stop(VMemStore *s);
+
+/* Carry out and answer all requests, but not advice, which is answered only. */
+void vmemstore_finish_requests(VMemStore *s);
 
 /* Let go of the file and the memory: nobody may use them any more. */
 void vmemstore_close(VMemStore *s);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * worker.c - a thread for requests that are rare and may take long (worker.h)
+ * worker.c - a thread for requests that may take long and are no flushes (worker.h)
  */
 #include "qemu/osdep.h"
 #include "qemu/atomic.h"
@@ -17,6 +17,7 @@ typedef QSIMPLEQ_HEAD(, VMemStoreJob) JobList;
  * way to the big QEMU lock when the device goes.
  */
 struct VMemStoreWorker {
+    const char *name;           /* of the thread */
     const VMemStoreWorkerOps *ops;
     void *opaque;
     int refs;                   /* atomic */
@@ -105,11 +106,13 @@ static void *worker_thread(void *opaque)
     return NULL;
 }
 
-VMemStoreWorker *vmemstore_worker_new(const VMemStoreWorkerOps *ops,
+VMemStoreWorker *vmemstore_worker_new(const char *name,
+                                      const VMemStoreWorkerOps *ops,
                                       void *opaque)
 {
     VMemStoreWorker *w = g_new0(VMemStoreWorker, 1);
 
+    w->name = name;
     w->ops = ops;
     w->opaque = opaque;
     w->refs = 1;
@@ -130,7 +133,7 @@ void vmemstore_worker_submit(VMemStoreWorker *w, VMemStoreJob *job)
     if (!w->started) {
         w->started = true;
         qatomic_inc(&w->refs);
-        qemu_thread_create(&thread, "vmemstore-space", worker_thread, w,
+        qemu_thread_create(&thread, w->name, worker_thread, w,
                            QEMU_THREAD_DETACHED);
     }
     qemu_cond_signal(&w->work);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * worker.h - a thread for requests that are rare and may take long
+ * worker.h - a thread for requests that may take long and are no flushes
  *
  * One job at a time, in the order of submission.  Like the flush engine: a job
  * is submitted and completed under the big QEMU lock, and runs without it.
@@ -25,7 +25,8 @@ typedef struct VMemStoreWorkerOps {
 } VMemStoreWorkerOps;
 
 /* Big QEMU lock held in all of these. */
-VMemStoreWorker *vmemstore_worker_new(const VMemStoreWorkerOps *ops,
+VMemStoreWorker *vmemstore_worker_new(const char *name,
+                                      const VMemStoreWorkerOps *ops,
                                       void *opaque);
 void vmemstore_worker_submit(VMemStoreWorker *w, VMemStoreJob *job);
 /* Run and complete all jobs, in this thread: for a VM that has just stopped. */

@@ -74,6 +74,7 @@ FuzzAbility fuzz_device_ability(FuzzDevice *f)
         .provision = features & 1u << VMEMSTORE_F_PROVISION,
         .discard = features & 1u << VMEMSTORE_F_DISCARD,
         .small_pages = features & 1u << VMEMSTORE_F_SMALL_PAGES,
+        .prefetch = features & 1u << VMEMSTORE_F_PREFETCH,
         .lost = s->state || s->faults.lost,
     };
 }
@@ -307,6 +308,9 @@ void fuzz_check_status(FuzzDevice *f, const FuzzAbility *before,
         break;
     case VMEMSTORE_REQ_PROVISION:
         g_assert(status == VMEMSTORE_S_OK || status == VMEMSTORE_S_NOSPC);
+        break;
+    case VMEMSTORE_REQ_PREFETCH:
+        g_assert(status == VMEMSTORE_S_OK || status == VMEMSTORE_S_RESIDENT);
         break;
     default:
         g_assert(status == VMEMSTORE_S_OK || status == VMEMSTORE_S_UNSUPP);

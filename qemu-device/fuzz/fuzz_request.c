@@ -24,6 +24,7 @@ static uint32_t pick_type(Input *in)
     static const uint32_t types[] = {
         VMEMSTORE_REQ_FLUSH, VMEMSTORE_REQ_COMMIT, VMEMSTORE_REQ_PROVISION,
         VMEMSTORE_REQ_DISCARD, VMEMSTORE_REQ_SMALL_PAGES, PMEM_FLUSH,
+        VMEMSTORE_REQ_PREFETCH,
     };
     uint8_t kind = input_u8(in) & 7;
 
@@ -148,6 +149,9 @@ uint32_t fuzz_expected_status(const FuzzAbility *can, const FuzzRequest *req)
         break;
     case VMEMSTORE_REQ_SMALL_PAGES:
         offered = can->small_pages;
+        break;
+    case VMEMSTORE_REQ_PREFETCH:
+        offered = can->prefetch;
         break;
     default:
         offered = false;

@@ -13,7 +13,7 @@
 typedef struct FuzzAbility {
     uint64_t size;
     bool pmem;                  /* compat=virtio-pmem */
-    bool provision, discard, small_pages;
+    bool provision, discard, small_pages, prefetch;
     bool lost;                  /* it has lost data: flushes fail */
 } FuzzAbility;
 

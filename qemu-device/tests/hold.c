@@ -2,8 +2,9 @@
 /*
  * hold.c - a disk that takes as long as a test wants (see hold.h)
  *
- * To be preloaded (LD_PRELOAD) into QEMU, in place of libc's msync(), of mmap(),
- * which has this name where file offsets have 64 bits, and of pthread_cond_wait().
+ * To be preloaded (LD_PRELOAD) into QEMU, in place of libc's msync(), of mmap() and
+ * posix_fadvise(), which have these names where file offsets have 64 bits, and of
+ * pthread_cond_wait().
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -19,6 +20,7 @@
 #include "hold.h"
 
 void *mmap64(void *addr, size_t length, int prot, int flags, int fd, off_t offset);
+int posix_fadvise64(int fd, off_t offset, off_t length, int advice);
 
 typedef int CondWait(pthread_cond_t *cond, pthread_mutex_t *lock);
 
@@ -43,17 +45,31 @@ static void map_file(void)
     hold = p;
 }
 
-int msync(void *addr, size_t length, int flags)
+/* A call has come; is it the one that waits? */
+static void count_call(uint32_t *calls, const uint32_t *at)
 {
-    uint32_t nr = __atomic_add_fetch(&hold->calls, 1, __ATOMIC_SEQ_CST);
+    uint32_t nr = __atomic_add_fetch(calls, 1, __ATOMIC_SEQ_CST);
 
-    if (nr == __atomic_load_n(&hold->at, __ATOMIC_SEQ_CST)) {
+    if (nr == __atomic_load_n(at, __ATOMIC_SEQ_CST)) {
         __atomic_store_n(&hold->held, 1, __ATOMIC_SEQ_CST);
         while (!__atomic_load_n(&hold->release, __ATOMIC_SEQ_CST)) {
             usleep(1000);
         }
     }
+}
+
+int msync(void *addr, size_t length, int flags)
+{
+    count_call(&hold->calls, &hold->at);
     return (int)syscall(SYS_msync, addr, length, flags);
+}
+
+int posix_fadvise64(int fd, off_t offset, off_t length, int advice)
+{
+    if (advice == POSIX_FADV_WILLNEED) {
+        count_call(&hold->reads, &hold->read_at);
+    }
+    return syscall(SYS_fadvise64, fd, offset, length, advice) < 0 ? errno : 0;
 }
 
 /* With HOLD_FAILS=fdatasync it does, as on a disk that lost what was dirty. */

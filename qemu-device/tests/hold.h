@@ -21,6 +21,8 @@ typedef struct Hold {
     uint32_t held;          /* it does */
     uint32_t release;       /* it may go on */
     uint32_t waiting;       /* the main thread has begun to wait for another one */
+    uint32_t reads;         /* calls of posix_fadvise() for read-ahead, so far */
+    uint32_t read_at;       /* this one waits, as `at` says for msync() */
     uint32_t map_us;        /* to map a file at a fixed place takes so long */
     uint32_t map_fails;     /* and fails: ENOMEM */
 } Hold;

@@ -312,6 +312,7 @@ tap_of "" "$logs/access-test"
 tap_of "" "$logs/compat-test"
 tap_of "" "$logs/growth-test"
 tap_of "" "$logs/inflight-test"
+tap_of "" "$logs/prefetch-test"
 tap_of "" "$logs/flush-test"
 tap_of "" "$logs/insight-test"
 VMEMSTORE_TEST_OPTIONS=,flush-in-vcpu=on
