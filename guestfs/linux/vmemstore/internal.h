@@ -25,20 +25,32 @@
  */
 #define VMEMSTORE_MAX_SLOTS	64
 
+/*
+ * Advice to read ahead never takes more than one slot in so many: a flush finds one
+ * free.  A ring of fewer takes no advice.
+ */
+#define VMEMSTORE_SLOTS_PER_PREFETCH	8
+
+/* Readers whose last advice is remembered, see vmemstore_was_resident(). */
+#define VMEMSTORE_READERS		64
+
 /* mm maps device memory in units of this (SUBSECTION_SIZE in mmzone.h). */
 #define VMEMSTORE_UNIT		SZ_2M
 
 /*
  * One request, made ready when the device is probed so that a flush allocates
  * nothing.  A slot is on the free list, or belongs to the thread that took it
- * from there until that thread puts it back.
+ * from there until that thread puts it back.  Nobody waits for advice to read ahead:
+ * its slot goes back to the list when it has been both notified and answered.
  */
 struct vmemstore_slot {
 	struct list_head link;		/* on vmemstore.free_slots */
 	struct completion done;
 	bool in_flight;			/* the device has it; under vmemstore.lock */
+	bool notified;			/* PREFETCH: the sender needs it no more; ditto */
 	int error;			/* valid once done */
 	u32 type;			/* VMEMSTORE_REQ_* */
+	u32 reader;			/* PREFETCH: who reads */
 	void *start;			/* of what the device reads: its head */
 	size_t length;			/* of that, bytes */
 
@@ -67,6 +79,7 @@ struct vmemstore {
 	bool readonly;
 	bool commits;			/* the device takes VMEMSTORE_REQ_COMMIT */
 	bool small_pages;		/* ... and VMEMSTORE_REQ_SMALL_PAGES */
+	bool prefetches;		/* ... and VMEMSTORE_REQ_PREFETCH */
 	bool cow;
 	bool thin;			/* wants ranges provisioned */
 	bool discards;
@@ -80,10 +93,14 @@ struct vmemstore {
 	bool failed;			/* a flush failed: sticky; read without the lock */
 	struct list_head free_slots;
 	unsigned int nr_free;
-	unsigned int nr_in_flight;
+	unsigned int nr_in_flight;	/* that somebody waits for */
+	unsigned int nr_ahead;		/* slots of advice */
 	wait_queue_head_t slot_wait;	/* for a free slot, or for all of them */
 	unsigned int nr_slots;
 	struct vmemstore_slot *slots[VMEMSTORE_MAX_SLOTS];
+
+	/* Whose last advice was for what is in memory; by a hash, so it may be forgotten. */
+	u32 resident[VMEMSTORE_READERS];
 
 	/* Counters, for sysfs. */
 	atomic64_t flushes;
@@ -93,6 +110,8 @@ struct vmemstore {
 	atomic64_t errors;
 	atomic64_t provisions;
 	atomic64_t discard_requests;
+	atomic64_t prefetch_requests;
+	atomic64_t prefetches_dropped;
 
 	/* The device's configuration changes. */
 	struct work_struct config_work;

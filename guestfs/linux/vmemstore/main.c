@@ -114,6 +114,7 @@ static int read_config(struct vmemstore *store)
 	store->readonly = virtio_has_feature(vdev, VMEMSTORE_F_RO);
 	store->commits = virtio_has_feature(vdev, VMEMSTORE_F_COMMIT);
 	store->small_pages = virtio_has_feature(vdev, VMEMSTORE_F_SMALL_PAGES);
+	store->prefetches = virtio_has_feature(vdev, VMEMSTORE_F_PREFETCH);
 	store->cow = virtio_has_feature(vdev, VMEMSTORE_F_COW);
 	store->thin = virtio_has_feature(vdev, VMEMSTORE_F_PROVISION);
 	store->discards = virtio_has_feature(vdev, VMEMSTORE_F_DISCARD);
@@ -301,6 +302,7 @@ static const unsigned int vmemstore_features[] = {
 	VMEMSTORE_F_RO,
 	VMEMSTORE_F_COMMIT,
 	VMEMSTORE_F_SMALL_PAGES,
+	VMEMSTORE_F_PREFETCH,
 	VMEMSTORE_F_COW,
 	VMEMSTORE_F_PROVISION,
 	VMEMSTORE_F_DISCARD,

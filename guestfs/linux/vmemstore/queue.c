@@ -24,13 +24,43 @@
 /* An answer that the device never gives: the slot shows if it wrote none. */
 #define NO_ANSWER		cpu_to_le32(~0u)
 
+static void slot_free(struct vmemstore *store, struct vmemstore_slot *slot)
+{
+	list_add(&slot->link, &store->free_slots);
+	store->nr_free++;
+}
+
+/* Its sender and its answer come here, in either order. */
+static void prefetch_finish(struct vmemstore *store, struct vmemstore_slot *slot)
+{
+	if (slot->in_flight || !slot->notified)
+		return;
+	store->nr_ahead--;
+	slot_free(store, slot);
+}
+
 static void slot_finish(struct vmemstore *store, struct vmemstore_slot *slot,
 			int error)
 {
 	slot->in_flight = false;
+	if (slot->type == VMEMSTORE_REQ_PREFETCH) {
+		prefetch_finish(store, slot);
+		return;
+	}
 	store->nr_in_flight--;
 	slot->error = error;
 	complete(&slot->done);
+}
+
+/* Advice was answered.  What it was for may be in memory, or else was not. */
+static void note_resident(struct vmemstore *store, const struct vmemstore_slot *slot)
+{
+	u32 *place = &store->resident[slot->reader % VMEMSTORE_READERS];
+
+	if (slot->resp.status == cpu_to_le32(VMEMSTORE_S_RESIDENT))
+		WRITE_ONCE(*place, slot->reader);
+	else if (*place == slot->reader)
+		WRITE_ONCE(*place, 0);
 }
 
 /*
@@ -43,6 +73,10 @@ static int slot_result(struct vmemstore *store, struct vmemstore_slot *slot,
 {
 	u32 status = le32_to_cpu(READ_ONCE(slot->resp.status));
 
+	if (slot->type == VMEMSTORE_REQ_PREFETCH) {
+		note_resident(store, slot);
+		return 0;
+	}
 	if (length >= sizeof(slot->resp) && status == VMEMSTORE_S_OK)
 		return 0;
 	if (slot->type == VMEMSTORE_REQ_PROVISION || slot->type == VMEMSTORE_REQ_DISCARD)
@@ -175,8 +209,10 @@ static bool slot_send(struct vmemstore *store, struct vmemstore_slot *slot)
 	sg_init_one(&in, &slot->resp, sizeof(slot->resp));
 	reinit_completion(&slot->done);
 	slot->in_flight = true;
-	if (!store->nr_in_flight++)
+	if (!store->nr_in_flight)
 		virtqueue_disable_cb(store->vq);
+	if (slot->type != VMEMSTORE_REQ_PREFETCH)
+		store->nr_in_flight++;
 	ret = virtqueue_add_sgs(store->vq, sgs, 1, 1, slot, GFP_ATOMIC);
 	if (unlikely(ret)) {
 		slot_finish(store, slot, -EIO);
@@ -219,8 +255,7 @@ static int run_request(struct vmemstore *store, u32 type,
 	ret = slot->error;
 
 	spin_lock_irq(&store->lock);
-	list_add(&slot->link, &store->free_slots);
-	store->nr_free++;
+	slot_free(store, slot);
 	spin_unlock_irq(&store->lock);
 	if (wq_has_sleeper(&store->slot_wait))
 		wake_up(&store->slot_wait);
@@ -365,6 +400,110 @@ int vmemstore_discard(struct vmemstore *store,
 }
 EXPORT_SYMBOL_GPL(vmemstore_discard);
 
+/* ---- advice ---- */
+
+bool vmemstore_prefetches(const struct vmemstore *store)
+{
+	return store->prefetches;
+}
+EXPORT_SYMBOL_GPL(vmemstore_prefetches);
+
+bool vmemstore_was_resident(const struct vmemstore *store, u32 reader)
+{
+	return READ_ONCE(store->resident[reader % VMEMSTORE_READERS]) == reader;
+}
+EXPORT_SYMBOL_GPL(vmemstore_was_resident);
+
+/* Ranges that lie one behind the other become one.  Returns their number. */
+static unsigned int slot_join_ranges(struct vmemstore_slot *slot,
+				     const struct vmemstore_krange *ranges, unsigned int nr)
+{
+	struct vmemstore_krange last = ranges[0];
+	unsigned int i, joined = 0;
+
+	for (i = 1; i <= nr; i++) {
+		if (i < nr && ranges[i].offset == last.offset + last.length) {
+			last.length += ranges[i].length;
+			continue;
+		}
+		slot->ranges[joined].offset = cpu_to_le64(last.offset);
+		slot->ranges[joined++].length = cpu_to_le64(last.length);
+		if (i < nr)
+			last = ranges[i];
+	}
+	return joined;
+}
+
+static void slot_fill_prefetch(struct vmemstore_slot *slot, const struct vmemstore_krange *ranges,
+			       unsigned int nr, u32 reader)
+{
+	nr = slot_join_ranges(slot, ranges, nr);
+	slot->type = VMEMSTORE_REQ_PREFETCH;
+	slot_fill_ranges(slot, VMEMSTORE_REQ_PREFETCH, nr);
+	slot->length = (void *)&slot->ranges[nr] - slot->start;
+	slot->resp.status = NO_ANSWER;
+	slot->reader = reader;
+	slot->notified = false;
+}
+
+/*
+ * Answers to advice cause no interrupt: they are looked for here, and with those of
+ * other requests.
+ */
+static struct vmemstore_slot *take_slot_for_advice(struct vmemstore *store)
+{
+	struct vmemstore_slot *slot;
+
+	lockdep_assert_held(&store->lock);
+	if (store->suspended || store_error(store))
+		return NULL;
+	reap(store);
+	if (store->nr_ahead >= store->nr_slots / VMEMSTORE_SLOTS_PER_PREFETCH ||
+	    store->nr_free <= store->nr_slots / 2)
+		return NULL;
+	slot = list_first_entry(&store->free_slots, struct vmemstore_slot, link);
+	list_del(&slot->link);
+	store->nr_free--;
+	store->nr_ahead++;
+	return slot;
+}
+
+bool vmemstore_prefetch(struct vmemstore *store, const struct vmemstore_krange *ranges,
+			unsigned int nr, u32 reader)
+{
+	struct vmemstore_slot *slot;
+	bool kick = false;
+
+	if (!store->prefetches || !nr || nr > store->max_ranges ||
+	    !ranges_valid(store, ranges, nr))
+		return false;
+	spin_lock_irq(&store->lock);
+	slot = take_slot_for_advice(store);
+	if (slot) {
+		slot_fill_prefetch(slot, ranges, nr, reader);
+		kick = slot_send(store, slot);
+	}
+	spin_unlock_irq(&store->lock);
+	if (!slot) {
+		atomic64_inc(&store->prefetches_dropped);
+		return false;
+	}
+	atomic64_inc(&store->prefetch_requests);
+
+	/* The slot is not free before this, and so removal waits. */
+	if (kick)
+		virtqueue_notify(store->vq);
+	spin_lock_irq(&store->lock);
+	slot->notified = true;
+	prefetch_finish(store, slot);
+	/* Removal may wait for this slot. */
+	if (unlikely(store->gone))
+		wake_up_all(&store->slot_wait);
+	spin_unlock_irq(&store->lock);
+	return true;
+}
+EXPORT_SYMBOL_GPL(vmemstore_prefetch);
+
 int vmemstore_queue_start(struct vmemstore *store)
 {
 	struct virtqueue *vq;
@@ -412,7 +551,8 @@ void vmemstore_queue_suspend(struct vmemstore *store)
 	store->suspended = true;
 	/* The device answers still; a flush that is cut off would count as failed. */
 	wait_event_lock_irq(store->slot_wait,
-			    store->nr_free == store->nr_slots || virtqueue_is_broken(store->vq),
+			    store->nr_free + store->nr_ahead == store->nr_slots ||
+			    virtqueue_is_broken(store->vq),
 			    store->lock);
 	spin_unlock_irq(&store->lock);
 	vmemstore_queue_stop(store);

@@ -12,6 +12,7 @@
 
 #include <linux/blkdev.h>
 #include <linux/dax.h>
+#include <linux/delay.h>
 #include <linux/kthread.h>
 #include <linux/ktime.h>
 #include <linux/module.h>
@@ -71,6 +72,35 @@ static int flush_one(struct selftest *test, u64 offset, u64 length)
 	struct vmemstore_krange range = { offset, length };
 
 	return vmemstore_flush(test->store, &range, 1);
+}
+
+/* Far more advice than anybody takes: what is too much is dropped, and nobody waits. */
+static void check_prefetch(struct selftest *test)
+{
+	struct vmemstore_krange ranges[] = { { 0, SZ_4K }, { SZ_4K, SZ_4K }, { SZ_1M, SZ_64K } };
+	u64 size = vmemstore_size(test->store);
+	struct vmemstore_krange outside = { size, 1 };
+	unsigned int i, sent = 0;
+	bool resident = false;
+
+	if (!vmemstore_prefetches(test->store)) {
+		check(test, !vmemstore_prefetch(test->store, ranges, 1, 1),
+		      "a device that cannot read ahead is not asked to");
+		return;
+	}
+	for (i = 0; i < 10000; i++)
+		sent += vmemstore_prefetch(test->store, ranges, ARRAY_SIZE(ranges), 1);
+	check(test, sent > 0, "advice to read ahead is sent, and nobody waits for it");
+	check(test, !flush_one(test, 0, SZ_4K), "a flush works beside it");
+	for (i = 0; i < 100000 && !resident; i++) {
+		vmemstore_prefetch(test->store, ranges, ARRAY_SIZE(ranges), 1);
+		usleep_range(1000, 2000);
+		resident = vmemstore_was_resident(test->store, 1);
+	}
+	check(test, resident, "the answer to advice says that all was in memory");
+	check(test, !vmemstore_was_resident(test->store, 2), "to others it says nothing");
+	check(test, !vmemstore_prefetch(test->store, &outside, 1, 1),
+	      "advice for what is not in the store is dropped");
 }
 
 static void check_ranges(struct selftest *test)
@@ -241,6 +271,7 @@ static int __init selftest_init(void)
 	      "the store has a generation");
 	check(&test, !vmemstore_failed(test.store), "no flush has failed");
 	check_ranges(&test);
+	check_prefetch(&test);
 	time_flushes(&test);
 	ret = test.failures ? -EIO : 0;
 out:

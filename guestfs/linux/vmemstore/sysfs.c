@@ -127,6 +127,22 @@ static ssize_t discards_show(struct device *dev, struct device_attribute *attr,
 }
 static DEVICE_ATTR_RO(discards);
 
+static ssize_t prefetches_show(struct device *dev,
+			       struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%lld\n",
+			  atomic64_read(&dev_to_store(dev)->prefetch_requests));
+}
+static DEVICE_ATTR_RO(prefetches);
+
+static ssize_t prefetches_dropped_show(struct device *dev,
+				       struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%lld\n",
+			  atomic64_read(&dev_to_store(dev)->prefetches_dropped));
+}
+static DEVICE_ATTR_RO(prefetches_dropped);
+
 static ssize_t flush_errors_show(struct device *dev,
 				 struct device_attribute *attr, char *buf)
 {
@@ -151,6 +167,8 @@ static struct attribute *vmemstore_attrs[] = {
 	&dev_attr_thin.attr,
 	&dev_attr_provisions.attr,
 	&dev_attr_discards.attr,
+	&dev_attr_prefetches.attr,
+	&dev_attr_prefetches_dropped.attr,
 	NULL,
 };
 

@@ -162,6 +162,39 @@ int vmemstore_discard(struct vmemstore *store,
 		      const struct vmemstore_krange *ranges, unsigned int nr);
 
 /**
+ * vmemstore_prefetches() - whether vmemstore_prefetch() is of any use
+ * @store: the store
+ */
+bool vmemstore_prefetches(const struct vmemstore *store);
+
+/**
+ * vmemstore_prefetch() - say what will be read soon
+ * @store: the store
+ * @ranges: what the host may read ahead, by large reads; VMEMSTORE_PREFETCH_MOST bytes
+ *	in all, those that lie one behind the other are joined
+ * @nr: how many, up to VMEMSTORE_MAX_RANGES
+ * @reader: for vmemstore_was_resident(), any number but 0
+ *
+ * Advice: it is dropped when much of it is under way, when the machine is going to
+ * sleep, or when the device cannot.
+ *
+ * Context: any in which interrupts are on.  Never sleeps, and waits for no answer.
+ * Return: whether it was sent.
+ */
+bool vmemstore_prefetch(struct vmemstore *store, const struct vmemstore_krange *ranges,
+			unsigned int nr, u32 reader);
+
+/**
+ * vmemstore_was_resident() - whether a reader's advice was of no use
+ * @store: the store
+ * @reader: as in vmemstore_prefetch()
+ *
+ * True if all of what the reader's last answered advice named was in the host's memory
+ * already.  It may also be forgotten.
+ */
+bool vmemstore_was_resident(const struct vmemstore *store, u32 reader);
+
+/**
  * vmemstore_backing() - what is behind the store
  * @store: the store
  * Return: VMEMSTORE_BACKING_*
