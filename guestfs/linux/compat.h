@@ -247,9 +247,11 @@ static inline void vmemfs_set_uuid(struct super_block *sb, const u8 *uuid)
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
 typedef unsigned int vmemfs_fault_order;
 #define VMEMFS_FAULT_PTE	0
+#define vmemfs_fault_pages(order)	(1UL << (order))
 #else
 typedef enum page_entry_size vmemfs_fault_order;
 #define VMEMFS_FAULT_PTE	PE_SIZE_PTE
+#define vmemfs_fault_pages(order)	((order) == PE_SIZE_PMD ? 1UL << (PMD_SHIFT - PAGE_SHIFT) : 1UL)
 #endif
 
 static inline void vmemfs_vm_flags_set(struct vm_area_struct *vma, unsigned long flags)

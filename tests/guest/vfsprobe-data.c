@@ -85,6 +85,11 @@ static void ask_flags(int fd)
 	ASK("syncfs", syncfs(fd));
 	ASK("posix_fadvise DONTNEED", posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED));
 	ASK("posix_fadvise of a negative length", posix_fadvise(fd, 0, -1, POSIX_FADV_DONTNEED));
+	ASK("posix_fadvise WILLNEED", posix_fadvise(fd, 0, 0, POSIX_FADV_WILLNEED));
+	ASK("posix_fadvise WILLNEED behind the end", posix_fadvise(fd, 1 << 20, 4096, POSIX_FADV_WILLNEED));
+	ASK("posix_fadvise RANDOM", posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM));
+	ASK("posix_fadvise NORMAL", posix_fadvise(fd, 0, 0, POSIX_FADV_NORMAL));
+	ASK("posix_fadvise of no kind", posix_fadvise(fd, 0, 0, 99));
 	ASK("readahead", readahead(fd, 0, 4096));
 	close(direct);
 	close(append);

@@ -79,7 +79,7 @@ const struct iomap_ops vmemfs_iomap_ops = {
 
 /* ---- faults ---- */
 
-static vm_fault_t dax_fault(struct vm_fault *vmf, vmemfs_fault_order order)
+static vm_fault_t dax_fault(struct vm_fault *vmf, vmemfs_fault_order order, bool maps)
 {
 	struct inode *inode = file_inode(vmf->vma->vm_file);
 	bool write = (vmf->flags & FAULT_FLAG_WRITE) && (vmf->vma->vm_flags & VM_SHARED);
@@ -91,22 +91,35 @@ static vm_fault_t dax_fault(struct vm_fault *vmf, vmemfs_fault_order order)
 	}
 	filemap_invalidate_lock_shared(inode->i_mapping);
 	ret = dax_iomap_fault(vmf, order, NULL, NULL, &vmemfs_iomap_ops);
+	if (maps && !(ret & (VM_FAULT_ERROR | VM_FAULT_FALLBACK | VM_FAULT_RETRY)))
+		vmemfs_ahead_fault(vmf, vmemfs_fault_pages(order));
 	filemap_invalidate_unlock_shared(inode->i_mapping);
 	if (write)
 		sb_end_pagefault(inode->i_sb);
 	return ret;
 }
 
+static vm_fault_t vmemfs_huge_fault(struct vm_fault *vmf, vmemfs_fault_order order)
+{
+	return dax_fault(vmf, order, true);
+}
+
 static vm_fault_t vmemfs_fault(struct vm_fault *vmf)
 {
-	return dax_fault(vmf, VMEMFS_FAULT_PTE);
+	return dax_fault(vmf, VMEMFS_FAULT_PTE, true);
+}
+
+/* The page is mapped, so somebody has read it. */
+static vm_fault_t vmemfs_mkwrite(struct vm_fault *vmf)
+{
+	return dax_fault(vmf, VMEMFS_FAULT_PTE, false);
 }
 
 static const struct vm_operations_struct vmemfs_vm_ops = {
 	.fault = vmemfs_fault,
-	.huge_fault = dax_fault,
-	.page_mkwrite = vmemfs_fault,
-	.pfn_mkwrite = vmemfs_fault,
+	.huge_fault = vmemfs_huge_fault,
+	.page_mkwrite = vmemfs_mkwrite,
+	.pfn_mkwrite = vmemfs_mkwrite,
 };
 
 int vmemfs_mmap(struct file *file, struct vm_area_struct *vma)

@@ -43,6 +43,28 @@ static size_t copy_in_flushed(void *ctx, void *addr, size_t len)
 	return killed_between(len) ? 0 : _copy_from_iter_flushcache(addr, len, ctx);
 }
 
+/* The size of what is read between two looks at what is to be read ahead. */
+#define READ_PIECE SZ_4M
+
+/* The inode is locked. */
+static ssize_t read_pieces(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct file *file = iocb->ki_filp;
+	ssize_t done = 0, ret;
+	size_t piece;
+
+	do {
+		loff_t pos = iocb->ki_pos + done;
+
+		piece = min_t(size_t, iov_iter_count(to), READ_PIECE);
+		vmemfs_ahead(file, pos >> PAGE_SHIFT, ((pos + piece - 1) >> PAGE_SHIFT) + 1, 0);
+		ret = vmem_read(vmemfs_core(file_inode(file)), pos, piece, copy_out, to);
+		if (ret > 0)
+			done += ret;
+	} while (unlikely(ret == READ_PIECE) && iov_iter_count(to));
+	return done ?: ret;
+}
+
 static ssize_t vmemfs_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
@@ -56,7 +78,7 @@ static ssize_t vmemfs_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	} else {
 		inode_lock_shared(inode);
 	}
-	ret = vmem_read(vmemfs_core(inode), iocb->ki_pos, iov_iter_count(to), copy_out, to);
+	ret = read_pieces(iocb, to);
 	inode_unlock_shared(inode);
 
 	if (ret < 0)
@@ -192,6 +214,8 @@ static int vmemfs_iopoll(struct kiocb *iocb, struct io_comp_batch *batch, unsign
 static int vmemfs_open(struct inode *inode, struct file *file)
 {
 	file->f_mode |= FMODE_NOWAIT | FMODE_CAN_ODIRECT | VMEMFS_FMODE_BUF_WASYNC;
+	if (!vmemfs_reads_ahead(inode))
+		file->f_ra.ra_pages = 0;
 	return generic_file_open(inode, file);
 }
 
@@ -224,4 +248,5 @@ const struct file_operations vmemfs_file_ops = {
 	.get_unmapped_area = thp_get_unmapped_area,
 	.splice_read = vmemfs_splice_read,
 	.splice_write = iter_file_splice_write,
+	.fadvise = vmemfs_fadvise,
 };

@@ -26,6 +26,10 @@ struct inode *vmemfs_alloc_inode(struct super_block *sb)
 	memset(&vi->core, 0, sizeof(vi->core));
 	vi->btime = 0;
 	vi->mapped = false;
+	vi->asked_in_vain = 0;
+	vi->ask_again = 0;
+	vi->asked_end = 0;
+	vi->asked_until = jiffies;
 	return &vi->vfs_inode;
 }
 

@@ -9,7 +9,7 @@
  * the mapping's invalidate_lock shared and use [F] calls only.
  *
  * Reading order: module.c, super.c (mount), store.c (the medium), env.c (the
- * core's services), inode.c, namei.c, dir.c, symlink.c, file.c, dax.c (mmap).
+ * core's services), inode.c, namei.c, dir.c, symlink.c, file.c, dax.c (mmap), ahead.c.
  */
 #ifndef VMEMFS_H
 #define VMEMFS_H
@@ -60,6 +60,11 @@ struct vmemfs_inode {
 	struct vmem_inode core;		/* core.fs is NULL until the core has filled it */
 	s64 btime;			/* ns; constant, so stat needs no lock */
 	bool mapped;			/* it has been: somebody may hold its pages */
+	/* ahead.c; hints, so without a lock. */
+	u8 asked_in_vain;		/* large reads whose pages were all in memory, in a row */
+	u8 ask_again;			/* after so many large reads */
+	pgoff_t asked_end;		/* the pages before it were asked for, ... */
+	unsigned long asked_until;	/* ... and count as there until then, in jiffies */
 	struct inode vfs_inode;
 };
 
@@ -200,6 +205,33 @@ int vmemfs_unmap_from(struct inode *inode, loff_t from, bool frees);
 bool vmemfs_empty_mapping(struct inode *inode);
 /* Does somebody hold a page of the file, from that block on? */
 struct page *vmemfs_pinned_page(struct vmemfs_sb *sbi, struct vmem_inode *core, u64 lblk);
+
+/* ---- ahead.c: read-ahead by the host ---- */
+
+#define VMEMFS_AHEAD_SEQUENTIAL	1	/* somebody has said so */
+#define VMEMFS_AHEAD_FAULT	2	/* little is known of what is read */
+
+/* Can the host be asked at all?  Else files are opened with f_ra.ra_pages = 0. */
+bool vmemfs_reads_ahead(const struct inode *inode);
+void __vmemfs_ahead(struct file *file, pgoff_t first, pgoff_t end, unsigned int hints);
+
+/*
+ * Pages [first, end) of the file are about to be read: what will be read after them may
+ * be asked for.  Nothing is to do for who is well inside a window.
+ */
+static inline void vmemfs_ahead(struct file *file, pgoff_t first, pgoff_t end,
+				unsigned int hints)
+{
+	const struct file_ra_state *ra = &file->f_ra;
+	pgoff_t mark = ra->start + ra->size - ra->async_size;
+
+	if (unlikely(first < ra->start || end > mark) && ra->ra_pages)
+		__vmemfs_ahead(file, first, end, hints);
+}
+
+/* That many pages, a power of two, were just mapped by a fault. */
+void vmemfs_ahead_fault(struct vm_fault *vmf, unsigned long pages);
+int vmemfs_fadvise(struct file *file, loff_t offset, loff_t len, int advice);
 
 /* ---- orphan.c: unlinked inodes that cannot be freed yet ---- */
 
