@@ -3,9 +3,9 @@
 # The sources of the core, for every makefile that builds it: layer by layer, the lowest first.
 
 # The file system itself: what the kernel, a unikernel and the tools need.
-CORE_SRCS := $(addprefix medium/,hash.c geometry.c root.c error.c ranges.c) \
-	     $(addprefix log/,overlay.c roots.c dirty.c txn.c record.c journal.c commit.c checkpoint.c recovery.c) \
-	     $(addprefix space/,groups.c blocks.c inodes.c space.c) \
+CORE_SRCS := $(addprefix medium/,hash.c geometry.c root.c bits.c place.c error.c ranges.c room.c) \
+	     $(addprefix log/,overlay.c roots.c dirty.c logged.c txn.c record.c journal.c commit.c checkpoint.c recovery.c) \
+	     $(addprefix space/,groups.c blocks.c inodes.c discard.c) \
 	     $(addprefix tree/,extent.c dir.c) \
 	     $(addprefix fs/,inode.c times.c sync.c namei.c parent.c file.c write.c layout.c super.c orphans.c mount.c grow.c)
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /* fixture.c - a mounted file system on a simulated store */
 #include "fixture.h"
-#include "mount.h"
+#include "fs/fs.h"
 
 enum vmem_domain domain_guest = VMEM_DOMAIN_GUEST;
 enum vmem_domain domain_host = VMEM_DOMAIN_HOST;

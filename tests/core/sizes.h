@@ -4,7 +4,7 @@
 #define SIZES_H
 
 #include "fixture.h"
-#include "mount.h"
+#include "fs/fs.h"
 
 /* Two shapes of growth: new groups (of 512 blocks), and more of the only group. */
 enum shape { GROUPS, ONE_GROUP, NR_SHAPES };

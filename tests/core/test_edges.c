@@ -2,7 +2,7 @@
 /* test_edges.c - limits, refusals, and paths that ordinary work seldom takes */
 #include "fixture.h"
 #include "medium/hash.h"
-#include "mount.h"
+#include "fs/fs.h"
 
 /* ---- Many ranges, many inodes ---- */
 

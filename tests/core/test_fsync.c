@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /* test_fsync.c - what an fsync asks of the host, and what it promises */
 #include "fixture.h"
-#include "mount.h"
+#include "fs/fs.h"
 
 static void fresh(struct ctx *c)
 {

@@ -13,7 +13,7 @@
 #pragma weak __sanitizer_set_death_callback	/* built without one, too */
 #include "fixture.h"
 #include "medium/hash.h"
-#include "mount.h"
+#include "fs/fs.h"
 
 #define STORE_SIZE	(4 * MiB)
 #define HANG_SECONDS	60

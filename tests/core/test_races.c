@@ -9,7 +9,7 @@
  */
 #include <errno.h>
 #include "fixture.h"
-#include "mount.h"
+#include "fs/fs.h"
 
 /* ---- A copy during which something else happens ---- */
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /* test_recovery.c - the log: checkpoint, replay, backing generation */
 #include "fixture.h"
-#include "mount.h"
+#include "fs/fs.h"
 
 /* ---- Replay ---- */
 

@@ -3,7 +3,7 @@
 #include "offline/check.h"
 #include "fixture.h"
 #include "medium/hash.h"
-#include "mount.h"
+#include "fs/fs.h"
 #include "offline/repair.h"
 #include "medium/root.h"
 

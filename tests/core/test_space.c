@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /* test_space.c - orphans, the allocator, a store that is full, memory that is not there */
 #include "fixture.h"
-#include "mount.h"
+#include "fs/fs.h"
 
 /* ---- Orphans ---- */
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /* test_thin.c - a host that may have no room: provisioning, a full host, discarding */
 #include "fixture.h"
-#include "mount.h"
+#include "fs/fs.h"
 
 #define CHUNK		(2 * MiB)
 #define MAX_BLOCKS	8192u

@@ -4,7 +4,7 @@
 #include <stdatomic.h>
 #include <unistd.h>
 #include "fixture.h"
-#include "mount.h"
+#include "fs/fs.h"
 
 static void nap(void)
 {

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "explore.h"
-#include "mount.h"
+#include "fs/fs.h"
 
 static bool fail(struct explorer *x, const char *what, const char *detail)
 {

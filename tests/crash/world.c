@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "mount.h"
+#include "fs/fs.h"
 #include "world_internal.h"
 
 /* ---- Inodes in memory, as a VFS would keep them ---- */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /* player.c - a machine on which calls fail, and the inodes that are held on it */
 #include "player.h"
-#include "mount.h"
+#include "fs/fs.h"
 
 /* The store's functions know the store only. */
 static struct player *playing;

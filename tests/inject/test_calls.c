@@ -7,7 +7,7 @@
  * Then there is a run for each call, in which that one fails.
  */
 #include "player.h"
-#include "mount.h"
+#include "fs/fs.h"
 
 #define WORKED_BACK "write-back was met earlier"
 

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "mount.h"
+#include "fs/fs.h"
 #include "ops_internal.h"
 
 #define MOST (2u << 20)

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "hooks.h"
-#include "mount.h"
+#include "fs/fs.h"
 #include "ops.h"
 
 #define TIMES 4096u

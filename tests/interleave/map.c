@@ -2,7 +2,7 @@
 /* map.c - shared mappings: page tables, faults, write-back; guestfs/linux/vmemfs/dax.c */
 #include <stdio.h>
 #include <string.h>
-#include "mount.h"
+#include "fs/fs.h"
 #include "pages.h"
 #include "vfs.h"
 

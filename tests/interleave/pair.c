@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "mount.h"
+#include "fs/fs.h"
 #include "pair.h"
 
 static struct lab *lab;			/* whose programs the threads run */

@@ -2,7 +2,7 @@
 /* run.c - one operation */
 #include <stdio.h>
 #include <string.h>
-#include "mount.h"
+#include "fs/fs.h"
 #include "ops_internal.h"
 
 /* ---- On all of the file system ---- */

@@ -2,7 +2,7 @@
 /* vfs.c - inodes in memory and path walks */
 #include <stdio.h>
 #include <string.h>
-#include "mount.h"
+#include "fs/fs.h"
 #include "hooks.h"
 #include "world.h"
 

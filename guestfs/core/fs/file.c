@@ -7,7 +7,7 @@
  * makes them zeros first.  Shrinking into a block copies what stays into a new
  * one: zeroing in place would destroy bytes that a host failure brings back.
  */
-#include "mount.h"
+#include "fs/fs.h"
 
 static const uint8_t zero_block[VMEM_BLOCK_SIZE];
 

@@ -17,8 +17,8 @@
  * 5, as no other record comes between: so a set bit says that 4 was not done.
  */
 #include "medium/geometry.h"
-#include "mount.h"
-#include "medium/medium.h"
+#include "fs/fs.h"
+#include "medium/fields.h"
 
 /* ---- The root that says so ---- */
 
@@ -308,7 +308,7 @@ static void take_over(struct growth *g)
 	fs->nr_inodes = vmem_get64(g->sb.nr_inodes);
 	fs->backup = g->to - 1;
 	if (g->chunks)
-		vmem_space_extend(fs, g->chunks, g->from);
+		vmem_room_extend(fs, g->chunks, g->from);
 	g->chunks = NULL;
 }
 

@@ -1,13 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /* inode.c - inodes in memory and their attributes */
-#include "mount.h"
-
-uint64_t vmem_inode_off(const struct vmem_fs *fs, uint64_t ino)
-{
-	uint32_t ag = (uint32_t)(ino / fs->inodes_per_ag), i = (uint32_t)(ino % fs->inodes_per_ag);
-
-	return ((vmem_ag_meta(fs, ag) + 2) << VMEM_BLOCK_SHIFT) + (uint64_t)i * VMEM_INODE_SIZE;
-}
+#include "fs/fs.h"
 
 /* ---- Reading ---- */
 
@@ -95,15 +88,6 @@ void vmem_getattr(const struct vmem_inode *vi, struct vmem_attr *attr)
 }
 
 /* ---- Making ---- */
-
-void vmem_inode_touch_raw(struct vmem_fs *fs, struct vmem_dinode *n, bool mtime)
-{
-	int64_t now = vmem_now(fs);
-
-	n->ctime = vmem_le64_of((uint64_t)vmem_next_ctime((int64_t)vmem_get64(n->ctime), now, true));
-	if (mtime)
-		n->mtime = vmem_le64_of((uint64_t)now);
-}
 
 void vmem_inode_init(struct vmem_txn *t, struct vmem_inode *vi, uint64_t ino,
 		     const struct vmem_attr *attr, unsigned int format)

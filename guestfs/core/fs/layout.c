@@ -5,7 +5,7 @@
  * Laying out: reserve one run, store zeros, link it by one record: as a write
  * into a hole does, but all or nothing.
  */
-#include "mount.h"
+#include "fs/fs.h"
 
 /* ---- Finding ---- */
 

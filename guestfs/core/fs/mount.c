@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /* mount.c - mount, remount, unmount: recovery, sessions, and how they end */
 #include "fs/super.h"
-#include "log/txn.h"
 
 /* ---- Sessions: from the first root that says "mounted" to one that does not ---- */
 
@@ -109,7 +108,7 @@ static void fs_free(struct vmem_fs *fs)
 	if (fs->buckets)
 		vmem_overlay_drop(fs, true);
 	vmem_alloc_unload(fs);
-	vmem_space_unload(fs);
+	vmem_room_unload(fs);
 	for (i = 0; i < sizeof(locks) / sizeof(locks[0]); i++)
 		if (locks[i])
 			env->lock_free(env, locks[i]);
@@ -200,7 +199,7 @@ static int settle_recovery(struct vmem_fs *fs, const struct vmem_mount_info *inf
 
 static int load_space(struct vmem_fs *fs)
 {
-	int err = vmem_space_load(fs);
+	int err = vmem_room_load(fs);
 
 	if (err != -ENOSPC)
 		return err;
@@ -266,6 +265,7 @@ int vmem_mount(struct vmem_store *store, const struct vmem_env *env,
 	fs->env = env;
 	fs->crc = env->crc32c ? env->crc32c : vmem_crc32c;
 	fs->check_done = opts->check_done;
+	fs->hooks = &vmem_space_hooks;
 	fs->ckpt_seq = 1;
 	fs->ckpt_live = 1;
 	fs->overlay_max = env->overlay_pages ? VMEM_MAX(env->overlay_pages, VMEM_OVERLAY_MIN) :

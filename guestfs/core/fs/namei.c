@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /* namei.c - operations on names: each is one transaction, so one record */
-#include "mount.h"
+#include "fs/fs.h"
 
 #define MAX_LINKS 0x7fffffffu
 

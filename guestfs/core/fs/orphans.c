@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /* orphans.c - inodes without a name that a lost session left: freed at the next mount */
-#include "mount.h"
+#include "fs/fs.h"
 
 static int recover_orphan(struct vmem_fs *fs, uint64_t ino)
 {

@@ -4,7 +4,7 @@
  *
  * The caller keeps directories from moving meanwhile.
  */
-#include "mount.h"
+#include "fs/fs.h"
 
 int vmem_parent(const struct vmem_inode *dir, uint64_t *ino)
 {

@@ -152,3 +152,21 @@ enum vmem_domain vmem_get_domain(const struct vmem_fs *fs)
 {
 	return fs->domain;
 }
+
+int vmem_report_damage(struct vmem_fs *fs, uint64_t ino, const char *what)
+{
+	return vmem_corrupt(fs, ino, 0, what);
+}
+
+int vmem_report_loss(struct vmem_fs *fs)
+{
+	return vmem_io_failed(fs);
+}
+
+void vmem_hot_ranges(const struct vmem_fs *fs, struct vmem_range ranges[VMEM_HOT_RANGES])
+{
+	ranges[0].offset = (uint64_t)VMEM_ROOT_BLOCK(0) << VMEM_BLOCK_SHIFT;
+	ranges[0].length = VMEM_NR_ROOTS * VMEM_BLOCK_SIZE;
+	ranges[1].offset = fs->log_off;
+	ranges[1].length = fs->log_size;
+}

@@ -3,7 +3,7 @@
 #ifndef VMEM_SUPER_H
 #define VMEM_SUPER_H
 
-#include "mount.h"
+#include "fs/fs.h"
 
 #define VMEM_REFUSE(env, code, ...) \
 	((env)->log((env), VMEM_LOG_ERR, __VA_ARGS__), (code))

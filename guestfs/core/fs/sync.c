@@ -5,7 +5,7 @@
  * vmem_fsync() is where an fsync becomes a flush: of the inode's own ranges, or
  * of the running group (log/commit.c), whichever is needed.
  */
-#include "mount.h"
+#include "fs/fs.h"
 
 static int write_times(struct vmem_txn *t, void *arg)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /* times.c - times of inodes that change without a record */
-#include "mount.h"
+#include "fs/fs.h"
 
 void vmem_see_ctime(struct vmem_inode *vi)
 {

@@ -7,7 +7,7 @@
  * it.  In the domain host a small new piece of a file that is fsynced often
  * also rides in the record, so that the fsync needs the log alone.
  */
-#include "mount.h"
+#include "fs/fs.h"
 
 #ifdef VMEM_SMALL_LIMITS
 #define MAX_UNUSED	1u
@@ -20,59 +20,6 @@
 static const uint8_t zero_block[VMEM_BLOCK_SIZE];
 
 /* ---- Data in the log ---- */
-
-#define LOGGED_PROBES 8u
-
-/* The slot of inode ino; the search has no order, so that slots can empty anywhere. */
-static struct vmem_logged *probe_logged(struct vmem_fs *fs, uint64_t ino, uint64_t key)
-{
-	unsigned int i;
-
-	for (i = 0; i < LOGGED_PROBES; i++) {
-		struct vmem_logged *l = &fs->logged[(ino + i) % VMEM_LOGGED_MAX];
-
-		if (l->ino == key)
-			return l;
-	}
-	return NULL;
-}
-
-struct vmem_logged *vmem_find_logged(struct vmem_fs *fs, uint64_t ino)
-{
-	return fs->nr_logged ? probe_logged(fs, ino, ino) : NULL;
-}
-
-/*
- * Remember that file bytes [lo, hi) ride in the record being made, and zeros
- * to both ends of their blocks.  False: no slot.
- */
-static bool note_logged(struct vmem_inode *vi, uint64_t lo, uint64_t hi)
-{
-	struct vmem_fs *fs = vi->fs;
-	struct vmem_logged *l = vmem_find_logged(fs, vi->ino);
-
-	lo &= ~(uint64_t)VMEM_BLOCK_MASK;
-	hi = vmem_align_up(hi, VMEM_BLOCK_SIZE);
-	if (!l) {
-		l = probe_logged(fs, vi->ino, 0);
-		if (!l)
-			return false;
-		l->ino = vi->ino;
-		l->lo = lo;
-		l->hi = hi;
-		fs->nr_logged++;
-	}
-	l->lo = VMEM_MIN(l->lo, lo);
-	l->hi = VMEM_MAX(l->hi, hi);
-	l->ckpt = fs->ckpt_seq;
-	vi->logged_ckpt = fs->ckpt_seq;
-	return true;
-}
-
-static bool may_be_logged(const struct vmem_inode *vi)
-{
-	return vi->logged_ckpt && vi->logged_ckpt >= __atomic_load_n(&vi->fs->ckpt_live, __ATOMIC_RELAXED);
-}
 
 struct unlog {
 	struct vmem_inode *vi;
@@ -113,22 +60,11 @@ static int do_unlog(struct vmem_txn *t, void *arg)
 	return 0;
 }
 
-void vmem_forget_logged(struct vmem_inode *vi)
-{
-	struct vmem_logged *l = vmem_find_logged(vi->fs, vi->ino);
-
-	if (l) {
-		l->ino = 0;
-		vi->fs->nr_logged--;
-	}
-	vi->logged_ckpt = 0;
-}
-
 int vmem_unlog(struct vmem_inode *vi, uint64_t lo, uint64_t hi)
 {
 	struct unlog u = { vi, lo, hi };
 
-	return lo < hi && may_be_logged(vi) && !VMEM_BROKEN(UNLOG) ? vmem_run(vi->fs, do_unlog, &u) : 0;
+	return lo < hi && vmem_may_be_logged(vi) && !VMEM_BROKEN(UNLOG) ? vmem_run(vi->fs, do_unlog, &u) : 0;
 }
 
 /* ---- Writing ---- */
@@ -445,7 +381,7 @@ static int do_write(struct vmem_txn *t, void *arg)
 	struct vmem_inode *vi = w->vi;
 	struct vmem_dinode *n = txn_inode(t, vi);
 	bool carry = w->carry && (!VMEM_PEEK(vi->mapped_writable) || VMEM_BROKEN(RIDE_RACE)) &&
-		     note_logged(vi, w->pos, w->end);
+		     vmem_note_logged(vi, w->pos, w->end);
 	struct unlog u = { vi, w->pos, w->end };
 	int err = w->was_to_ride && !carry ? do_unlog(t, &u) : 0;
 
@@ -593,7 +529,7 @@ int64_t vmem_write_nowait(struct vmem_inode *vi, uint64_t pos, size_t len, vmem_
 		return -EAGAIN;
 	err = vmem_ext_lookup(fs, &vi->raw, vi->ino, pos >> VMEM_BLOCK_SHIFT, &map);
 	/* What rides in a record must be revoked first, by another. */
-	rides = may_be_logged(vi) ? vmem_find_logged(fs, vi->ino) : NULL;
+	rides = vmem_may_be_logged(vi) ? vmem_find_logged(fs, vi->ino) : NULL;
 	if (rides && pos < rides->hi && pos + len > rides->lo)
 		err = -EAGAIN;
 	vmem_unlock_shared(fs);

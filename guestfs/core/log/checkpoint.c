@@ -5,23 +5,11 @@
  * A checkpoint closes the running group, copies the overlay home, flushes that,
  * and moves the tail in the root.  Space of the log and freed blocks come back.
  */
-#include "mount.h"
-#include "log/txn.h"
+#include "log/log_internal.h"
 
 bool vmem_need_checkpoint(const struct vmem_fs *fs)
 {
 	return fs->head - fs->tail + VMEM_LOG_SLACK > fs->log_size || fs->nr_dirty > fs->overlay_max;
-}
-
-static void forget_logged(struct vmem_fs *fs)
-{
-	unsigned int i;
-
-	for (i = 0; i < VMEM_LOGGED_MAX; i++)
-		if (fs->logged[i].ino && fs->logged[i].ckpt < fs->ckpt_live) {
-			fs->logged[i].ino = 0;
-			fs->nr_logged--;
-		}
 }
 
 /* Everything below tail is home and durable there: give the space back. */
@@ -33,8 +21,8 @@ static void tail_moved(struct vmem_fs *fs, uint64_t tail, uint64_t period)
 	fs->kicked = false;
 	fs->ckpts_done++;
 	fs->stats.checkpoints++;
-	forget_logged(fs);
-	vmem_release_pending(fs);
+	vmem_forget_old_logged(fs);
+	fs->hooks->floor_moved(fs);
 	if (fs->nr_opages > fs->overlay_max / 2)
 		vmem_overlay_drop(fs, false);
 }
@@ -199,10 +187,10 @@ int vmem_checkpoint_since(struct vmem_fs *fs, uint64_t seen)
 		return 0;
 	}
 	if (VMEM_BROKEN(DISCARD_EARLY))
-		vmem_discard_pending(fs);
+		fs->hooks->checkpointed(fs);
 	err = vmem_immediate(fs) ? checkpoint_immediate(fs) : checkpoint_host(fs);
 	if (!err)
-		vmem_discard_pending(fs);
+		fs->hooks->checkpointed(fs);
 	vmem_unlock(fs, fs->ckpt_lock);
 	return err;
 }

@@ -6,8 +6,7 @@
  * data durable that they link, then the log with a commit record behind them.
  * One caller closes the group for all who wait.
  */
-#include "mount.h"
-#include "log/txn.h"
+#include "log/log_internal.h"
 
 static struct vmem_rangeset *swap_set(struct vmem_rangeset **set, struct vmem_rangeset **spare)
 {

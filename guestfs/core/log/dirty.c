@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /* dirty.c - what was stored in place and must still be flushed: ranges of an inode, a list of inodes */
-#include "mount.h"
-#include "log/txn.h"
+#include "log/log_internal.h"
 
 void vmem_list_dirty(struct vmem_inode *vi)
 {

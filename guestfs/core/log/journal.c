@@ -6,8 +6,7 @@
  * record.c, made durable by commit.c and forgotten by checkpoint.c; what its
  * body is made of is in txn.c.
  */
-#include "mount.h"
-#include "log/txn.h"
+#include "log/log_internal.h"
 
 static void txn_reset(struct vmem_txn *t)
 {
@@ -66,7 +65,7 @@ static int txn_begin(struct vmem_fs *fs)
 static void txn_abort(struct vmem_txn *t)
 {
 	vmem_txn_undo(t);
-	vmem_txn_undo_alloc(t);
+	t->fs->hooks->undo(t);
 }
 
 /* ---- Commit ---- */
@@ -79,15 +78,12 @@ static void note_links(struct vmem_txn *t)
 		vmem_ranges_add(t->fs->linked, t->links[i].start, t->links[i].len);
 }
 
-static void ask_for_checkpoint(struct vmem_fs *fs)
+void vmem_ask_for_checkpoint(struct vmem_fs *fs)
 {
 	if (fs->kicked || !fs->env->kick)
 		return;
-	if (fs->head - fs->tail > fs->log_size / 2 || fs->nr_dirty > fs->overlay_max / 2 ||
-	    (fs->discard && fs->pending_blocks > VMEM_DISCARD_BLOCKS)) {
-		fs->kicked = true;
-		fs->env->kick(fs->env);
-	}
+	fs->kicked = true;
+	fs->env->kick(fs->env);
 }
 
 /* Times that were touched while the record was made are for the next one. */
@@ -145,7 +141,8 @@ static int txn_commit(struct vmem_txn *t)
 	uint64_t lsn;
 
 	vmem_txn_write_inodes(t);
-	txn_write_descs(t);
+	if (t->nr_ags)
+		fs->hooks->prepare(t);
 	if (t->err) {
 		txn_abort(t);
 		return t->err;
@@ -166,11 +163,13 @@ static int txn_commit(struct vmem_txn *t)
 	finish_inodes(t);
 	if (t->revoked)
 		vmem_forget_logged(t->revoked);
-	vmem_txn_pend_frees(t, fs->head);
+	if (t->nr_frees)
+		fs->hooks->appended(t, fs->head);
 	if (vmem_immediate(fs))
 		vmem_applied_at_once(t, lsn);
-	vmem_release_pending(fs);
-	ask_for_checkpoint(fs);
+	fs->hooks->floor_moved(fs);
+	if (fs->head - fs->tail > fs->log_size / 2 || fs->nr_dirty > fs->overlay_max / 2)
+		vmem_ask_for_checkpoint(fs);
 	return 0;
 }
 

@@ -7,7 +7,7 @@
  * so pages are clean; in the domain host a page stays dirty until the next
  * checkpoint, because home must not get ahead of the host-durable log.
  */
-#include "mount.h"
+#include "log/log.h"
 
 uint32_t vmem_overlay_pages(size_t memory)
 {
@@ -136,22 +136,3 @@ void vmem_overlay_drop(struct vmem_fs *fs, bool dirty_too)
 		fs->nr_dirty = 0;
 }
 
-void vmem_bits_apply(uint8_t *map, uint32_t first, uint32_t nr, bool set)
-{
-	uint32_t i = first, end = first + nr;
-
-	while (i < end) {
-		uint32_t bit = i & 7, n = VMEM_MIN(8 - bit, end - i);
-		uint8_t mask = (uint8_t)(((1u << n) - 1) << bit);
-
-		if (n == 8) {
-			n = (end - i) & ~7u;
-			memset(map + (i >> 3), set ? 0xff : 0, n >> 3);
-		} else if (set) {
-			map[i >> 3] = (uint8_t)(map[i >> 3] | mask);
-		} else {
-			map[i >> 3] = (uint8_t)(map[i >> 3] & ~mask);
-		}
-		i += n;
-	}
-}

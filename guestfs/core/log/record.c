@@ -9,8 +9,7 @@
  *   - in the domain host only by a checkpoint, after the record's group was
  *     closed and flushed.
  */
-#include "mount.h"
-#include "log/txn.h"
+#include "log/log_internal.h"
 
 uint64_t vmem_ring_off(const struct vmem_fs *fs, uint64_t lsn)
 {

@@ -9,7 +9,7 @@
  * rode in records is stored before, and that is idempotent, so recovery may
  * be cut at any point and started again.
  */
-#include "mount.h"
+#include "log/log.h"
 
 struct revoke {
 	uint32_t ino;

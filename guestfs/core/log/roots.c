@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /* roots.c - writing the root: where the log begins, and the state of the mount */
-#include "mount.h"
-#include "log/txn.h"
+#include "log/log_internal.h"
 #include "medium/root.h"
 
 static uint64_t root_off(unsigned int slot)
@@ -48,18 +47,6 @@ void vmem_put_root(struct vmem_fs *fs, uint32_t state, uint64_t tail)
 	fs->pmem_applied = tail;
 }
 
-int vmem_flush_range(struct vmem_fs *fs, uint64_t off, uint64_t len)
-{
-	struct vmem_range r = { off, len };
-
-	if (!fs->store->flush)
-		return 0;
-	vmem_count(&fs->stats.flushes, 1);
-	vmem_count(&fs->stats.flush_ranges, 1);
-	vmem_count(&fs->stats.flush_bytes, len);
-	return fs->store->flush(fs->store, &r, 1) ? vmem_io_failed(fs) : 0;
-}
-
 int vmem_flush_root(struct vmem_fs *fs)
 {
 	return vmem_flush_range(fs, root_off(fs->root_slot), VMEM_BLOCK_SIZE);
@@ -73,12 +60,6 @@ int vmem_write_root(struct vmem_fs *fs, uint32_t state, uint64_t tail)
 	return vmem_flush_root(fs);
 }
 
-int vmem_settle(struct vmem_fs *fs, uint64_t off, uint64_t len)
-{
-	vmem_fence(fs->store);
-	return vmem_flush_range(fs, off, len);
-}
-
 int vmem_rewrite_root(struct vmem_fs *fs)
 {
 	/* What is home already must not be replayed: vmem_put_root() says `applied` anew. */
@@ -89,10 +70,3 @@ int vmem_rewrite_root(struct vmem_fs *fs)
 	return vmem_flush_root(fs);
 }
 
-void vmem_hot_ranges(const struct vmem_fs *fs, struct vmem_range ranges[VMEM_HOT_RANGES])
-{
-	ranges[0].offset = root_off(0);
-	ranges[0].length = VMEM_NR_ROOTS * VMEM_BLOCK_SIZE;
-	ranges[1].offset = fs->log_off;
-	ranges[1].length = fs->log_size;
-}

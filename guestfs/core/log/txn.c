@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /* txn.c - building a transaction: deltas, their effect on the overlay, undo */
-#include "mount.h"
-#include "log/txn.h"
+#include "log/log_internal.h"
 
 /* What txn_abort() puts back: len bytes follow, padded to 8. */
 struct vmem_undo {
@@ -196,6 +195,15 @@ void txn_inode_times(struct vmem_txn *t, struct vmem_inode *vi)
 {
 	txn_inode(t, vi);
 	t->inodes[t->nr_inodes - 1].shared = true;
+}
+
+void vmem_inode_touch_raw(struct vmem_fs *fs, struct vmem_dinode *n, bool mtime)
+{
+	int64_t now = vmem_now(fs);
+
+	n->ctime = vmem_le64_of((uint64_t)vmem_next_ctime((int64_t)vmem_get64(n->ctime), now, true));
+	if (mtime)
+		n->mtime = vmem_le64_of((uint64_t)now);
 }
 
 bool txn_full(const struct vmem_txn *t)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /* error.c - damage and failed flushes: told once, sticky */
-#include "mount.h"
+#include "medium/medium.h"
 
 /* Sticky.  Also asks for a checkpoint, which notes it in the root. */
 static void set_error(struct vmem_fs *fs, int err)
@@ -21,11 +21,6 @@ int vmem_corrupt(struct vmem_fs *fs, uint64_t ino, uint64_t block, const char *w
 	return -EUCLEAN;
 }
 
-int vmem_report_damage(struct vmem_fs *fs, uint64_t ino, const char *what)
-{
-	return vmem_corrupt(fs, ino, 0, what);
-}
-
 int vmem_io_failed(struct vmem_fs *fs)
 {
 	if (vmem_error(fs) != -EIO) {
@@ -34,11 +29,6 @@ int vmem_io_failed(struct vmem_fs *fs)
 			     "the host could not read or write back the store; nothing since the last fsync is durable, now read-only: check the host's disk");
 	}
 	return -EIO;
-}
-
-int vmem_report_loss(struct vmem_fs *fs)
-{
-	return vmem_io_failed(fs);
 }
 
 int vmem_refusal(const struct vmem_fs *fs)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /* geometry.c - see geometry.h */
 #include "medium/geometry.h"
-#include "mount.h"
+#include "medium/medium.h"
 
 bool vmem_sb_sealed(const struct vmem_superblock *sb, vmem_crc_fn crc)
 {

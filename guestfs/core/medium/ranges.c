@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /* ranges.c - bounded sets of byte ranges to flush, in whole blocks */
-#include "mount.h"
+#include "medium/medium.h"
 
 /* How many of the newest ranges an addition is tried to merge with. */
 #define MERGE_WINDOW 8
@@ -143,4 +143,22 @@ int vmem_commit_sets(struct vmem_fs *fs, struct vmem_rangeset *const *sets, unsi
 	first->nr = 0;
 	second->nr = 0;
 	return err ? vmem_io_failed(fs) : 0;
+}
+
+int vmem_flush_range(struct vmem_fs *fs, uint64_t off, uint64_t len)
+{
+	struct vmem_range r = { off, len };
+
+	if (!fs->store->flush)
+		return 0;
+	vmem_count(&fs->stats.flushes, 1);
+	vmem_count(&fs->stats.flush_ranges, 1);
+	vmem_count(&fs->stats.flush_bytes, len);
+	return fs->store->flush(fs->store, &r, 1) ? vmem_io_failed(fs) : 0;
+}
+
+int vmem_settle(struct vmem_fs *fs, uint64_t off, uint64_t len)
+{
+	vmem_fence(fs->store);
+	return vmem_flush_range(fs, off, len);
 }

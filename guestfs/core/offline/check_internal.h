@@ -5,7 +5,7 @@
 
 #include "offline/check.h"
 #include "medium/hash.h"
-#include "medium/medium.h"
+#include "medium/fields.h"
 
 typedef unsigned long long ull;
 

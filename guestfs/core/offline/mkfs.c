@@ -2,7 +2,7 @@
 /* mkfs.c - make an empty vmemfs on a store */
 #include "offline/mkfs.h"
 #include "medium/hash.h"
-#include "medium/medium.h"
+#include "medium/fields.h"
 
 /* What is decided first, in native integers; the superblock follows from it. */
 struct geometry {

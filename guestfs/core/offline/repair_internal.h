@@ -5,8 +5,8 @@
 
 #include "offline/check.h"
 #include "medium/hash.h"
-#include "mount.h"
-#include "medium/medium.h"
+#include "fs/fs.h"
+#include "medium/fields.h"
 #include "medium/persist.h"
 #include "offline/repair.h"
 

@@ -2,8 +2,8 @@
 /* shrink.c - see shrink.h */
 #include "offline/check.h"
 #include "medium/geometry.h"
-#include "mount.h"
-#include "medium/medium.h"
+#include "fs/fs.h"
+#include "medium/fields.h"
 #include "medium/root.h"
 #include "offline/shrink.h"
 

@@ -8,7 +8,7 @@
  * them).  Large requests get whole 2 MiB chunks; small ones fill chunks that
  * are broken already, so that free space stays in huge-page pieces.
  */
-#include "space/group.h"
+#include "space/space_internal.h"
 
 #define WORD_BITS 64u
 
@@ -477,6 +477,8 @@ void vmem_txn_pend_frees(struct vmem_txn *t, uint64_t lsn)
 		fs->pending[fs->pending_first + fs->pending_nr++].run = t->frees[i];
 		fs->pending_blocks += t->frees[i].len;
 	}
+	if (fs->discard && fs->pending_blocks > VMEM_DISCARD_BLOCKS)
+		vmem_ask_for_checkpoint(fs);
 }
 
 void vmem_take_pending(struct vmem_fs *fs, struct vmem_run *runs, size_t nr)

@@ -1,31 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
-/* groups.c - allocation groups: where they lie, their descriptors in memory and in transactions */
-#include "space/group.h"
-
-uint64_t vmem_ag_meta(const struct vmem_fs *fs, uint32_t ag)
-{
-	return ag ? (uint64_t)ag * fs->ag_blocks : fs->agmeta0;
-}
-
-uint64_t vmem_desc_off(const struct vmem_fs *fs, uint32_t ag)
-{
-	return (fs->desc_start << VMEM_BLOCK_SHIFT) + (uint64_t)ag * sizeof(struct vmem_ag_desc);
-}
-
-bool vmem_block_ok(const struct vmem_fs *fs, uint64_t start, uint64_t nr)
-{
-	uint32_t ag;
-	uint64_t meta, first;
-
-	if (!start || start >= fs->nr_blocks || nr > fs->nr_blocks - start)
-		return false;
-	ag = (uint32_t)(start / fs->ag_blocks);
-	if (start + nr > (uint64_t)ag * fs->ag_blocks + vmem_ag_size(fs, ag))
-		return false;
-	meta = vmem_ag_meta(fs, ag);
-	first = meta + 2 + fs->itable_blocks;
-	return start >= first && (start > fs->backup || start + nr <= fs->backup);
-}
+/* groups.c - allocation groups: their descriptors in memory and in transactions */
+#include "space/space_internal.h"
 
 /* ---- Loading ---- */
 
@@ -103,7 +78,7 @@ struct vmem_ag_desc *vmem_touch_desc(struct vmem_txn *t, uint32_t ag)
 	return d;
 }
 
-void txn_write_descs(struct vmem_txn *t)
+static void write_descs(struct vmem_txn *t)
 {
 	unsigned int i;
 
@@ -111,3 +86,13 @@ void txn_write_descs(struct vmem_txn *t)
 		txn_write(t, vmem_desc_off(t->fs, t->ags[i].ag), &t->fs->ags[t->ags[i].ag].desc,
 			  offsetof(struct vmem_ag_desc, reserved));
 }
+
+/* ---- What the log does for this layer ---- */
+
+const struct vmem_txn_hooks vmem_space_hooks = {
+	.prepare = write_descs,
+	.undo = vmem_txn_undo_alloc,
+	.appended = vmem_txn_pend_frees,
+	.floor_moved = vmem_release_pending,
+	.checkpointed = vmem_discard_pending,
+};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /* inodes.c - which inodes are in use, and which of those are orphans: two bitmaps per group */
-#include "space/group.h"
+#include "space/space_internal.h"
 
 static uint64_t inode_bitmap(const struct vmem_fs *fs, uint32_t ag)
 {

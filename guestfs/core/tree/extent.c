@@ -7,7 +7,7 @@
  * root in its copy of the inode and nodes through the overlay, so the tree is
  * read back through the same view, half-made changes included.
  */
-#include "medium/medium.h"
+#include "medium/fields.h"
 #include "tree/node.h"
 
 /* A node on the way from the root (level = depth) to a leaf (level 0). */

@@ -3,7 +3,7 @@
 #ifndef VMEM_NODE_H
 #define VMEM_NODE_H
 
-#include "mount.h"
+#include "tree/tree.h"
 
 /*
  * Copy from a node, once: on a damaged image a file may hold the same block,

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/*
+ * fs.h - the file system: what vmem.h promises, and what its files share
+ *
+ * Who may call it: offline.  Its locks are those of the caller: see [R], [W] and [F] in vmem.h.
+ */
+#ifndef VMEM_FS_H
+#define VMEM_FS_H
+
+#include "tree/tree.h"
+
+#define VMEM_COPY_STEP		(1u << 20)	/* bytes that the caller copies in one piece */
+#define VMEM_CARRY_MAX		(VMEM_TXN_BYTES / 16)	/* bytes of a write that may ride in its record */
+
+/* ---- mount.c, orphans.c, grow.c ---- */
+
+int vmem_recover_orphans(struct vmem_fs *fs, struct vmem_mount_info *info);
+/*
+ * Does this root say that the file system is growing?  Then sb gets the
+ * superblock that counts, whatever is where it should be.
+ */
+bool vmem_growing(const struct vmem_fs *fs, const struct vmem_root *root, struct vmem_superblock *sb);
+void vmem_forget_growth(struct vmem_root *root);
+/* The mount found it growing: finish that. */
+int vmem_resume_growth(struct vmem_fs *fs);
+
+/* ---- inode.c ---- */
+
+void vmem_inode_init(struct vmem_txn *t, struct vmem_inode *vi, uint64_t ino,
+		     const struct vmem_attr *attr, unsigned int format);
+
+/* ---- times.c, sync.c ---- */
+
+/* Times go in place, where they need no record; the other fields have theirs. */
+void vmem_store_times(struct vmem_inode *vi);
+/* Of its times: has none changed that an fsync must keep? */
+bool vmem_is_only_atime(const struct vmem_inode *vi);
+/* What fsync would have flushed follows the inode number, not the memory. */
+int vmem_hand_over(struct vmem_inode *vi);
+/* No vmem_sync() finds it any more; the shared lock waits for one that has. */
+void vmem_hide_from_sync(struct vmem_inode *vi);
+/* There was no memory for a record, or there can be none: what it had said becomes durable now. */
+int vmem_flush_last(struct vmem_inode *vi);
+
+/* ---- file.c ---- */
+
+/* Free what lies beyond size, by as many records as it takes. */
+int vmem_truncate_rest(struct vmem_inode *vi, uint64_t size);
+/* The same for an inode that a failed truncate left with more than its size (vi->cut). */
+int vmem_finish_cut(struct vmem_inode *vi);
+
+/* ---- write.c ---- */
+
+/*
+ * File bytes [lo, hi) are about to change in place: what rode in records for
+ * them is revoked first.
+ */
+int vmem_unlog(struct vmem_inode *vi, uint64_t lo, uint64_t hi);
+/*
+ * The file grows from its end to behind pos: what a lost append or a mapping left in
+ * the rest of its last block becomes zeros.  *gap gets the bytes that were
+ * stored; the record that grows the file links them.
+ */
+int vmem_zero_gap(struct vmem_inode *vi, uint64_t pos, struct vmem_run *gap);
+/* What was to link the gap has failed: its zeros are stored, but may be lost while it is not. */
+void vmem_keep_gap(struct vmem_inode *vi, const struct vmem_run *gap);
+
+#endif /* VMEM_FS_H */

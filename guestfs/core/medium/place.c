@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+/* place.c - where groups, descriptors and inodes of a mounted file system lie */
+#include "medium/medium.h"
+
+uint64_t vmem_ag_meta(const struct vmem_fs *fs, uint32_t ag)
+{
+	return ag ? (uint64_t)ag * fs->ag_blocks : fs->agmeta0;
+}
+
+uint64_t vmem_desc_off(const struct vmem_fs *fs, uint32_t ag)
+{
+	return (fs->desc_start << VMEM_BLOCK_SHIFT) + (uint64_t)ag * sizeof(struct vmem_ag_desc);
+}
+
+uint64_t vmem_inode_off(const struct vmem_fs *fs, uint64_t ino)
+{
+	uint32_t ag = (uint32_t)(ino / fs->inodes_per_ag), i = (uint32_t)(ino % fs->inodes_per_ag);
+
+	return ((vmem_ag_meta(fs, ag) + 2) << VMEM_BLOCK_SHIFT) + (uint64_t)i * VMEM_INODE_SIZE;
+}
+
+bool vmem_block_ok(const struct vmem_fs *fs, uint64_t start, uint64_t nr)
+{
+	uint32_t ag;
+	uint64_t meta, first;
+
+	if (!start || start >= fs->nr_blocks || nr > fs->nr_blocks - start)
+		return false;
+	ag = (uint32_t)(start / fs->ag_blocks);
+	if (start + nr > (uint64_t)ag * fs->ag_blocks + vmem_ag_size(fs, ag))
+		return false;
+	meta = vmem_ag_meta(fs, ag);
+	first = meta + 2 + fs->itable_blocks;
+	return start >= first && (start > fs->backup || start + nr <= fs->backup);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/*
+ * tree.h - the trees of an inode: extents of a file, names of a directory
+ *
+ * Who may call it: fs.  It has no lock of its own: functions called txn_ run in a
+ * transaction, the others need `lock` of the log, at least shared.
+ */
+#ifndef VMEM_TREE_H
+#define VMEM_TREE_H
+
+#include "space/space.h"
+
+#ifdef VMEM_SMALL_LIMITS
+#define VMEM_NODE_FILL		32u
+#else
+#define VMEM_NODE_FILL		VMEM_NODE_ENTRIES /* a node with so many is split */
+#endif
+
+/* ---- extent.c ---- */
+
+int vmem_ext_lookup(struct vmem_fs *fs, const struct vmem_dinode *n, uint64_t ino,
+		    uint64_t lblk, struct vmem_map *map);
+/* Map nr blocks at lblk, where a hole is, to pblk. */
+int txn_ext_insert(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,
+		   uint64_t lblk, uint64_t pblk, uint64_t nr);
+/*
+ * Map lblk, which has a block, to pblk instead.  That block is freed, and with it
+ * what follows it in its extent; later extents stay.
+ */
+int txn_ext_replace_last(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,
+			 uint64_t lblk, uint64_t pblk);
+/* Unmap from the end down to block `from`; *done when nothing is left. */
+int txn_ext_truncate(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,
+		     uint64_t from, bool *done);
+
+/* ---- dir.c ---- */
+
+int vmem_dir_find(struct vmem_inode *dir, struct vmem_name name, uint64_t *ino, unsigned int *type);
+int txn_dir_add(struct vmem_txn *t, struct vmem_inode *dir, struct vmem_name name,
+		uint64_t ino, unsigned int type);
+int txn_dir_remove(struct vmem_txn *t, struct vmem_inode *dir, struct vmem_name name, uint64_t ino);
+int txn_dir_replace(struct vmem_txn *t, struct vmem_inode *dir, struct vmem_name name,
+		    uint64_t old_ino, uint64_t ino, unsigned int type);
+int txn_dir_free(struct vmem_txn *t, struct vmem_inode *dir, bool *done);
+
+#endif /* VMEM_TREE_H */
