@@ -22,14 +22,6 @@ static int check_dir(const struct vmem_inode *dir)
 	return vmem_get32(dir->raw.nlink) ? 0 : -ENOENT;
 }
 
-static int must_not_exist(struct vmem_inode *dir, struct vmem_name name)
-{
-	uint64_t ino;
-	int err = vmem_dir_find(dir, name, &ino, NULL);
-
-	return err ? (err == -ENOENT ? 0 : err) : -EEXIST;
-}
-
 /* An entry and the inode that it leads to must agree, whatever the image says. */
 static int check_entry(struct vmem_fs *fs, uint64_t ino, unsigned int type)
 {
@@ -107,8 +99,9 @@ static int do_create(struct vmem_txn *t, void *arg)
 	uint32_t mode = c->attr->mode;
 	bool dir = type_of(mode) == 4;
 	struct vmem_dinode *n, *d;
+	struct vmem_dir_place place;
 	uint64_t ino;
-	int err = must_not_exist(c->dir, c->name);
+	int err = vmem_dir_place(t, c->dir, c->name, &place);
 
 	if (!err)
 		err = txn_alloc_inode(t, c->dir->ino, dir, &ino);
@@ -118,7 +111,7 @@ static int do_create(struct vmem_txn *t, void *arg)
 	n = txn_inode(t, c->vi);
 	err = set_target(t, c, n);
 	if (!err)
-		err = txn_dir_add(t, c->dir, c->name, ino, type_of(mode));
+		err = txn_dir_add(t, c->dir, &place, c->name, ino, type_of(mode));
 	if (err || !dir)
 		return err;
 	n->nlink = vmem_le32_of(2);
@@ -244,7 +237,8 @@ static int do_link(struct vmem_txn *t, void *arg)
 {
 	struct names *a = arg;
 	struct vmem_dinode *n = txn_inode(t, a->vi);
-	int err = must_not_exist(a->to_dir, a->to);
+	struct vmem_dir_place place;
+	int err = vmem_dir_place(t, a->to_dir, a->to, &place);
 
 	if (err)
 		return err;
@@ -254,7 +248,7 @@ static int do_link(struct vmem_txn *t, void *arg)
 		txn_set_orphan(t, a->vi->ino, false);	/* a tmpfile gets a name */
 	add_links(n, 1);
 	vmem_inode_touch_raw(t->fs, n, false);
-	return txn_dir_add(t, a->to_dir, a->to, a->vi->ino, type_of(vmem_get16(n->mode)));
+	return txn_dir_add(t, a->to_dir, &place, a->to, a->vi->ino, type_of(vmem_get16(n->mode)));
 }
 
 int vmem_link(struct vmem_inode *dir, struct vmem_name name, struct vmem_inode *vi)
@@ -372,6 +366,7 @@ static int do_rename(struct vmem_txn *t, void *arg)
 {
 	struct names *a = arg;
 	unsigned int type = type_of(vmem_get16(a->vi->raw.mode));
+	struct vmem_dir_place place;
 	int err;
 
 	if (a->flags & VMEM_RENAME_EXCHANGE)
@@ -386,7 +381,9 @@ static int do_rename(struct vmem_txn *t, void *arg)
 		if (!err && vmem_is_dir(&a->victim->raw))
 			err = drop_subdir(t, a->to_dir);
 	} else {
-		err = txn_dir_add(t, a->to_dir, a->to, a->vi->ino, type);
+		err = vmem_dir_place(t, a->to_dir, a->to, &place);
+		if (!err)
+			err = txn_dir_add(t, a->to_dir, &place, a->to, a->vi->ino, type);
 	}
 	if (!err)
 		err = reparent(t, a->vi, a->from_dir, a->to_dir);
@@ -429,7 +426,6 @@ static int check_victim(const struct names *a)
 /* Errors come in the order that rename(2) has on Linux. */
 static int check_rename(const struct names *a)
 {
-	struct vmem_fs *fs = a->from_dir->fs;
 	int err = check_dir(a->from_dir);
 
 	if (!err)
@@ -444,11 +440,6 @@ static int check_rename(const struct names *a)
 		err = check_loop(a);
 	if (!err && a->victim)
 		err = check_victim(a);
-	if (!err && !a->victim) {
-		vmem_lock_shared(fs);
-		err = must_not_exist(a->to_dir, a->to);
-		vmem_unlock_shared(fs);
-	}
 	return err;
 }
 

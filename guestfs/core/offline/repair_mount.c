@@ -45,13 +45,12 @@ static int do_add(struct vmem_txn *t, void *arg)
 {
 	struct add *a = arg;
 	struct vmem_dinode *n;
-	uint64_t ino;
-	int err = vmem_dir_find(a->dir, a->name, &ino, NULL);
+	struct vmem_dir_place place;
+	int err = vmem_dir_place(t, a->dir, a->name, &place);
 
-	if (err != -ENOENT)
-		return err ? err : -EEXIST;
 	t->privileged = true;	/* nobody else needs what is kept back */
-	err = txn_dir_add(t, a->dir, a->name, a->child->ino, a->type);
+	if (!err)
+		err = txn_dir_add(t, a->dir, &place, a->name, a->child->ino, a->type);
 	if (err || !a->connect || !vmem_is_dir(&a->child->raw))
 		return err;
 	txn_inode(t, a->child)->parent = vmem_le32_of(a->dir->ino);

@@ -21,6 +21,7 @@ struct dir_path {
 		unsigned int count, pos;	/* index nodes */
 	} step[VMEM_DIR_MAX_HEIGHT];
 	unsigned int height;			/* step[height - 1] is the leaf */
+	const uint8_t *leaf;			/* its bytes, until the next change */
 	uint64_t next;				/* lower bound of the next leaf, or UINT64_MAX */
 };
 
@@ -31,32 +32,22 @@ static uint32_t magic_of(unsigned int level)
 	return level ? VMEM_DIR_INDEX_MAGIC : VMEM_DIR_LEAF_MAGIC;
 }
 
-static int check_node(struct vmem_fs *fs, uint64_t ino, uint64_t block, unsigned int level,
-		      unsigned int *count)
-{
-	if (!vmem_node_ok(fs, block, magic_of(level), ino, level, count) || (level && !*count))
-		return vmem_corrupt(fs, ino, block, "directory: node");
-	return 0;
-}
-
-static struct vmem_dir_index get_index(struct vmem_fs *fs, uint64_t block, unsigned int i)
+static struct vmem_dir_index get_index(const uint8_t *node, unsigned int i)
 {
 	struct vmem_dir_index e;
 
-	vmem_fetch(&e, vmem_meta(fs, (block << VMEM_BLOCK_SHIFT) + VMEM_NODE_HEAD + i * 16ull),
-		   sizeof(e));
+	vmem_fetch(&e, node + VMEM_NODE_HEAD + i * 16ull, sizeof(e));
 	return e;
 }
 
 /* Last child whose lower bound is <= hash; the first counts as 0. */
-static unsigned int search_index(struct vmem_fs *fs, uint64_t block, unsigned int count,
-				 uint64_t hash)
+static unsigned int search_index(const uint8_t *node, unsigned int count, uint64_t hash)
 {
 	unsigned int lo = 1, hi = count;
 
 	while (lo < hi) {
 		unsigned int mid = (lo + hi) / 2;
-		struct vmem_dir_index e = get_index(fs, block, mid);
+		struct vmem_dir_index e = get_index(node, mid);
 
 		if (vmem_get64(e.hash) <= hash)
 			lo = mid + 1;
@@ -79,21 +70,22 @@ static int find_leaf(struct vmem_fs *fs, const struct vmem_dinode *n, uint64_t i
 		return -ENOENT;
 	for (d = 0; d < p->height; d++) {
 		unsigned int level = p->height - 1 - d, count = 0;
+		const uint8_t *node = vmem_node_at(fs, block, magic_of(level), ino, level, &count);
 		struct vmem_dir_index e;
-		int err = check_node(fs, ino, block, level, &count);
 
-		if (err)
-			return err;
+		if (!node || (level && !count))
+			return vmem_corrupt(fs, ino, block, "directory: node");
 		p->step[d].block = block;
 		p->step[d].count = count;
+		p->leaf = node;
 		if (!level)
 			break;
-		p->step[d].pos = search_index(fs, block, count, hash);
+		p->step[d].pos = search_index(node, count, hash);
 		if (p->step[d].pos + 1 < count) {
-			e = get_index(fs, block, p->step[d].pos + 1);
+			e = get_index(node, p->step[d].pos + 1);
 			p->next = vmem_get64(e.hash);
 		}
-		e = get_index(fs, block, p->step[d].pos);
+		e = get_index(node, p->step[d].pos);
 		block = vmem_get64(e.block);
 	}
 	return 0;
@@ -126,6 +118,55 @@ static int bad_leaf(struct vmem_fs *fs, uint64_t ino, uint64_t block)
 	return vmem_corrupt(fs, ino, block, "directory: entry");
 }
 
+/* ---- Searching a leaf ---- */
+
+static inline uint64_t hash_at(const uint8_t *leaf, unsigned int off)
+{
+	vmem_le64 hash;
+
+	vmem_fetch(&hash, leaf + off + offsetof(struct vmem_dirent, hash), sizeof(hash));
+	return vmem_get64(hash);
+}
+
+static inline unsigned int rec_len_at(const uint8_t *leaf, unsigned int off)
+{
+	vmem_le16 len;
+
+	vmem_fetch(&len, leaf + off + offsetof(struct vmem_dirent, rec_len), sizeof(len));
+	return vmem_get16(len);
+}
+
+/* A place in a leaf: of an entry, and of the one before; prev 0 = none. */
+struct cursor {
+	unsigned int off, prev;
+};
+
+/*
+ * Go on to an entry of this hash, or with `need` to one that has so many bytes behind
+ * its name; or to LEAF_END.  Nothing counts of those that are passed but that they tile
+ * the leaf; false: they do not.
+ */
+static inline __attribute__((__always_inline__)) bool
+skip_entries(const uint8_t *leaf, uint64_t hash, unsigned int need, struct cursor *c)
+{
+	unsigned int off = c->off, prev = c->prev, lengths = 0;
+
+	while (off <= LEAF_END - VMEM_DIRENT_HEAD && hash_at(leaf, off) != hash) {
+		unsigned int len = rec_len_at(leaf, off);
+
+		if (need && len >= VMEM_DIRENT_LEN(leaf[off + offsetof(struct vmem_dirent, name_len)]) + need)
+			break;
+		if (len < VMEM_DIRENT_HEAD)
+			return false;
+		lengths |= len;
+		prev = off;
+		off += len;
+	}
+	c->off = off;
+	c->prev = prev;
+	return !(lengths % 8) && (off <= LEAF_END - VMEM_DIRENT_HEAD || off == LEAF_END);
+}
+
 struct found {
 	uint64_t block;
 	unsigned int off, prev;		/* of the entry and the one before; prev 0 = none */
@@ -134,37 +175,46 @@ struct found {
 	uint8_t type;
 };
 
+/*
+ * Find the name behind the cursor; f->block is set.  No name leads to the root, nor a
+ * directory to itself.
+ */
+static int find_behind(struct vmem_fs *fs, uint64_t dir_ino, const uint8_t *leaf, uint64_t hash,
+		       struct vmem_name name, struct cursor c, struct found *f)
+{
+	for (;; c.prev = c.off, c.off += f->rec_len) {
+		struct vmem_dirent e;
+
+		if (!skip_entries(leaf, hash, 0, &c))
+			return bad_leaf(fs, dir_ino, f->block);
+		if (c.off == LEAF_END)
+			return -ENOENT;
+		if (!get_dirent(leaf, c.off, &e))
+			return bad_leaf(fs, dir_ino, f->block);
+		f->off = c.off;
+		f->prev = c.prev;
+		f->rec_len = vmem_get16(e.rec_len);
+		f->ino = vmem_get32(e.ino);
+		f->type = e.type;
+		if (f->ino && vmem_get64(e.hash) == hash && e.name_len == name.len &&
+		    !memcmp(leaf + c.off + VMEM_DIRENT_HEAD, name.name, name.len))
+			return f->ino == VMEM_ROOT_INO || f->ino == dir_ino ?
+			       bad_leaf(fs, dir_ino, f->block) : 0;
+	}
+}
+
 static int find_entry(struct vmem_fs *fs, const struct vmem_dinode *n, uint64_t dir_ino,
 		      struct vmem_name name, struct found *f)
 {
 	uint64_t hash = vmem_name_hash(fs->hash_key, name.name, name.len);
+	struct cursor c = { VMEM_NODE_HEAD, 0 };
 	struct dir_path p;
-	const uint8_t *leaf;
-	unsigned int off;
 	int err = find_leaf(fs, n, dir_ino, hash, &p);
 
 	if (err)
 		return err;
 	f->block = leaf_of(&p);
-	f->prev = 0;
-	leaf = vmem_meta(fs, f->block << VMEM_BLOCK_SHIFT);
-	for (off = VMEM_NODE_HEAD; off < LEAF_END; off += f->rec_len) {
-		struct vmem_dirent e;
-
-		if (!get_dirent(leaf, off, &e))
-			return bad_leaf(fs, dir_ino, f->block);
-		f->off = off;
-		f->rec_len = vmem_get16(e.rec_len);
-		f->ino = vmem_get32(e.ino);
-		f->type = e.type;
-		if (f->ino && vmem_get64(e.hash) == hash && e.name_len == name.len &&
-		    !memcmp(leaf + off + VMEM_DIRENT_HEAD, name.name, name.len))
-			/* No name leads to the root, nor a directory to itself. */
-			return f->ino == VMEM_ROOT_INO || f->ino == dir_ino ?
-			       bad_leaf(fs, dir_ino, f->block) : 0;
-		f->prev = off;
-	}
-	return -ENOENT;
+	return find_behind(fs, dir_ino, p.leaf, hash, name, c, f);
 }
 
 static int check_name(struct vmem_name name)
@@ -229,39 +279,52 @@ static int make_first_leaf(struct vmem_txn *t, struct vmem_dinode *n, uint64_t i
 	return t->err;
 }
 
-/* Put an entry into the leaf's first gap that is large enough; -ENOSPC: none. */
+/* Put an entry behind the name of the one at off; -ENOSPC: that has too little room. */
+static int put_behind(struct vmem_txn *t, uint64_t dir_ino, uint64_t block, unsigned int off,
+		      const struct vmem_dirent *new, struct vmem_name name)
+{
+	const uint8_t *leaf = vmem_meta(t->fs, block << VMEM_BLOCK_SHIFT);
+	uint64_t base = block << VMEM_BLOCK_SHIFT;
+	unsigned int need = VMEM_DIRENT_LEN(name.len), len, used;
+	uint8_t buf[VMEM_DIRENT_HEAD + VMEM_NAME_MAX] __attribute__((aligned(8)));
+	struct vmem_dirent *e = (struct vmem_dirent *)(void *)buf, at;
+
+	if (!get_dirent(leaf, off, &at))
+		return bad_leaf(t->fs, dir_ino, block);
+	len = vmem_get16(at.rec_len);
+	used = vmem_get32(at.ino) ? VMEM_DIRENT_LEN(at.name_len) : 0;
+	if (len - used < need)
+		return -ENOSPC;
+	*e = *new;
+	e->rec_len = vmem_le16_of(len - used);
+	memcpy(e->name, name.name, name.len);
+	if (used) {
+		vmem_le16 shorter = vmem_le16_of(used);
+
+		txn_write(t, base + off + offsetof(struct vmem_dirent, rec_len),
+			  &shorter, sizeof(shorter));
+	}
+	txn_write(t, base + off + used, e, VMEM_DIRENT_HEAD + (uint32_t)name.len);
+	return t->err;
+}
+
+/* Put an entry where the leaf has room first; -ENOSPC: nowhere. */
 static int put_in_leaf(struct vmem_txn *t, uint64_t dir_ino, uint64_t block,
 		       const struct vmem_dirent *new, struct vmem_name name)
 {
 	const uint8_t *leaf = vmem_meta(t->fs, block << VMEM_BLOCK_SHIFT);
-	uint64_t base = block << VMEM_BLOCK_SHIFT;
-	unsigned int need = VMEM_DIRENT_LEN(name.len), off, len, used;
-	uint8_t buf[VMEM_DIRENT_LEN(VMEM_NAME_MAX)] __attribute__((aligned(8)));
-	struct vmem_dirent *e = (struct vmem_dirent *)(void *)buf;
+	unsigned int off = VMEM_NODE_HEAD;
+	int err = -ENOSPC;
 
-	for (off = VMEM_NODE_HEAD; off < LEAF_END; off += len) {
+	while (err == -ENOSPC && off < LEAF_END) {
 		struct vmem_dirent at;
 
 		if (!get_dirent(leaf, off, &at))
 			return bad_leaf(t->fs, dir_ino, block);
-		len = vmem_get16(at.rec_len);
-		used = vmem_get32(at.ino) ? VMEM_DIRENT_LEN(at.name_len) : 0;
-		if (len - used < need)
-			continue;
-		memset(buf, 0, sizeof(buf));
-		*e = *new;
-		e->rec_len = vmem_le16_of(len - used);
-		memcpy(e->name, name.name, name.len);
-		if (used) {
-			vmem_le16 shorter = vmem_le16_of(used);
-
-			txn_write(t, base + off + offsetof(struct vmem_dirent, rec_len),
-				  &shorter, sizeof(shorter));
-		}
-		txn_write(t, base + off + used, e, VMEM_DIRENT_HEAD + (uint32_t)name.len);
-		return t->err;
+		err = put_behind(t, dir_ino, block, off, new, name);
+		off += vmem_get16(at.rec_len);
 	}
-	return -ENOSPC;
+	return err;
 }
 
 struct sort_key {
@@ -419,7 +482,7 @@ static int split_index(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,
 {
 	unsigned int keep = p->step[d].count / 2, moved = p->step[d].count - keep;
 	uint64_t base = p->step[d].block << VMEM_BLOCK_SHIFT, self;
-	struct vmem_dir_index first = get_index(t->fs, p->step[d].block, keep);
+	struct vmem_dir_index first = get_index(vmem_meta(t->fs, base), keep);
 	vmem_le16 count = vmem_le16_of(keep);
 	uint8_t *image = t->fs->scratch;
 	int err = new_block(t, n, p->step[d].block, &self);
@@ -453,33 +516,69 @@ static void count_entries(struct vmem_dinode *n, int delta)
 	n->u.dir.nr_entries = vmem_le64_of(vmem_get64(n->u.dir.nr_entries) + (uint64_t)(int64_t)delta);
 }
 
-int txn_dir_add(struct vmem_txn *t, struct vmem_inode *dir, struct vmem_name name,
-		uint64_t ino, unsigned int type)
+int vmem_dir_place(struct vmem_txn *t, struct vmem_inode *dir, struct vmem_name name,
+		   struct vmem_dir_place *place)
 {
+	struct cursor c = { VMEM_NODE_HEAD, 0 };
 	struct vmem_dinode *n = txn_inode(t, dir);
-	struct vmem_dirent e = {
-		.hash = vmem_le64_of(vmem_name_hash(t->fs->hash_key, name.name, name.len)),
-		.ino = vmem_le32_of(ino),
-		.name_len = (uint8_t)name.len,
-		.type = (uint8_t)type,
-	};
+	struct dir_path p;
+	struct found f;
 	int err = check_name(name);
 
 	if (err)
 		return err;
-	if (!vmem_get32(n->u.dir.height))
-		err = make_first_leaf(t, n, dir->ino);
+	place->hash = vmem_name_hash(t->fs->hash_key, name.name, name.len);
+	place->off = 0;
+	err = find_leaf(t->fs, n, dir->ino, place->hash, &p);
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	place->block = leaf_of(&p);
+	if (!skip_entries(p.leaf, place->hash, VMEM_DIRENT_LEN(name.len), &c))
+		return bad_leaf(t->fs, dir->ino, place->block);
+	if (c.off < LEAF_END && hash_at(p.leaf, c.off) != place->hash)
+		place->off = c.off;
+	f.block = place->block;
+	err = find_behind(t->fs, dir->ino, p.leaf, place->hash, name, c, &f);
+	return err == -ENOENT ? 0 : err ? err : -EEXIST;
+}
+
+/* There was no room at hand: look everywhere in the leaf, and make some. */
+static int add_anywhere(struct vmem_txn *t, struct vmem_inode *dir, const struct vmem_dirent *e,
+			struct vmem_name name)
+{
+	struct vmem_dinode *n = txn_inode(t, dir);
+	int err = vmem_get32(n->u.dir.height) ? 0 : make_first_leaf(t, n, dir->ino);
+
 	while (!err) {
 		struct dir_path p;
 
-		err = find_leaf(t->fs, n, dir->ino, vmem_get64(e.hash), &p);
+		err = find_leaf(t->fs, n, dir->ino, vmem_get64(e->hash), &p);
 		if (err)
 			break;
-		err = put_in_leaf(t, dir->ino, leaf_of(&p), &e, name);
+		err = put_in_leaf(t, dir->ino, leaf_of(&p), e, name);
 		if (err != -ENOSPC)
 			break;
 		err = make_room(t, n, dir->ino, &p);
 	}
+	return err;
+}
+
+int txn_dir_add(struct vmem_txn *t, struct vmem_inode *dir, const struct vmem_dir_place *place,
+		struct vmem_name name, uint64_t ino, unsigned int type)
+{
+	struct vmem_dinode *n = txn_inode(t, dir);
+	struct vmem_dirent e = {
+		.hash = vmem_le64_of(place->hash),
+		.ino = vmem_le32_of(ino),
+		.name_len = (uint8_t)name.len,
+		.type = (uint8_t)type,
+	};
+	int err = -ENOSPC;
+
+	if (place->off)
+		err = put_behind(t, dir->ino, place->block, place->off, &e, name);
+	if (err == -ENOSPC)
+		err = add_anywhere(t, dir, &e, name);
 	if (err)
 		return err;
 	count_entries(n, 1);
@@ -586,7 +685,7 @@ static int copy_leaf(struct vmem_inode *dir, uint64_t from, uint8_t *leaf, uint6
 	vmem_lock_shared(fs);
 	err = find_leaf(fs, &dir->raw, dir->ino, from, &p);
 	if (!err) {
-		memcpy(leaf, vmem_meta(fs, leaf_of(&p) << VMEM_BLOCK_SHIFT), VMEM_BLOCK_SIZE);
+		memcpy(leaf, p.leaf, VMEM_BLOCK_SIZE);
 		*next = p.next;
 	}
 	vmem_unlock_shared(fs);

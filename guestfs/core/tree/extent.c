@@ -33,6 +33,11 @@ static struct vmem_extent make_ext(uint64_t lblk, uint64_t len, uint64_t pblk)
 
 /* ---- Entries of a node ---- */
 
+static uint64_t entry_off(const struct step *s, unsigned int i)
+{
+	return (s->block << VMEM_BLOCK_SHIFT) + VMEM_NODE_HEAD + (uint64_t)i * 16;
+}
+
 static struct vmem_extent get_entry(struct vmem_fs *fs, const struct vmem_dinode *n,
 				    const struct step *s, unsigned int i)
 {
@@ -40,14 +45,8 @@ static struct vmem_extent get_entry(struct vmem_fs *fs, const struct vmem_dinode
 
 	if (!s->block)
 		return n->u.ext[i];
-	vmem_fetch(&e, vmem_meta(fs, (s->block << VMEM_BLOCK_SHIFT) + VMEM_NODE_HEAD + i * 16),
-		   sizeof(e));
+	vmem_fetch(&e, vmem_meta(fs, entry_off(s, i)), sizeof(e));
 	return e;
-}
-
-static uint64_t entry_off(const struct step *s, unsigned int i)
-{
-	return (s->block << VMEM_BLOCK_SHIFT) + VMEM_NODE_HEAD + (uint64_t)i * 16;
 }
 
 static void put_entry(struct vmem_txn *t, struct vmem_dinode *n, const struct step *s,
@@ -90,39 +89,44 @@ static void shift_entries(struct vmem_txn *t, struct vmem_dinode *n, struct step
 
 /* ---- Walking ---- */
 
+/* *entries: those of the node, good until it is changed. */
 static int load_node(struct vmem_fs *fs, uint64_t ino, uint64_t block, unsigned int level,
-		     struct step *s)
+		     struct step *s, const uint8_t **entries)
 {
+	const uint8_t *node = vmem_node_at(fs, block, VMEM_EXT_NODE_MAGIC, ino, level, &s->count);
+
 	s->block = block;
 	s->level = level;
 	s->max = VMEM_NODE_FILL;
-	if (!vmem_node_ok(fs, block, VMEM_EXT_NODE_MAGIC, ino, level, &s->count) || !s->count)
+	if (!node || !s->count)
 		return vmem_corrupt(fs, ino, block, "extent tree: node");
+	*entries = node + VMEM_NODE_HEAD;
 	return 0;
 }
 
 /* Last entry whose logical block is <= lblk; count if there is none. */
-static unsigned int search(struct vmem_fs *fs, const struct vmem_dinode *n, const struct step *s,
-			   uint64_t lblk)
+static unsigned int search(const uint8_t *entries, unsigned int count, uint64_t lblk)
 {
-	unsigned int lo = 0, hi = s->count;
+	unsigned int lo = 0, hi = count;
 
 	while (lo < hi) {
 		unsigned int mid = (lo + hi) / 2;
-		struct vmem_extent e = get_entry(fs, n, s, mid);
+		struct vmem_extent e;
 
+		vmem_fetch(&e.w0, entries + mid * 16ull, sizeof(e.w0));
 		if (ext_lblk(&e) <= lblk)
 			lo = mid + 1;
 		else
 			hi = mid;
 	}
-	return lo ? lo - 1 : s->count;
+	return lo ? lo - 1 : count;
 }
 
 static int find_path(struct vmem_fs *fs, const struct vmem_dinode *n, uint64_t ino,
 		     uint64_t lblk, struct path *p)
 {
 	unsigned int level = vmem_get16(n->depth);
+	const uint8_t *entries = n->u.bytes;
 
 	p->depth = level;
 	p->step[0].block = 0;
@@ -136,14 +140,14 @@ static int find_path(struct vmem_fs *fs, const struct vmem_dinode *n, uint64_t i
 		struct vmem_extent e;
 		int err;
 
-		s->pos = search(fs, n, s, lblk);
+		s->pos = search(entries, s->count, lblk);
 		if (!level)
 			return 0;
 		if (s->pos == s->count)
 			s->pos = 0;	/* below the first: that child takes it */
-		e = get_entry(fs, n, s, s->pos);
+		vmem_fetch(&e, entries + s->pos * 16ull, sizeof(e));
 		level--;
-		err = load_node(fs, ino, ext_pblk(&e), level, s + 1);
+		err = load_node(fs, ino, ext_pblk(&e), level, s + 1, &entries);
 		if (err)
 			return err;
 	}

@@ -31,19 +31,24 @@ static inline void vmem_node_init(uint8_t *block, uint32_t magic, uint64_t self,
 	memcpy(block, &head, sizeof(head));
 }
 
-/* Is a node of this kind at block?  *count gets its entries. */
-static inline bool vmem_node_ok(struct vmem_fs *fs, uint64_t block, uint32_t magic, uint64_t owner,
-				unsigned int level, unsigned int *count)
+/*
+ * The node of this kind at block, whose entries *count gets; NULL: there is none.
+ * Valid as what vmem_meta() returns, and until a transaction first changes the block.
+ */
+static inline const uint8_t *vmem_node_at(struct vmem_fs *fs, uint64_t block, uint32_t magic,
+					  uint64_t owner, unsigned int level, unsigned int *count)
 {
 	struct vmem_node head;
+	const uint8_t *node;
 
 	if (!vmem_block_ok(fs, block, 1))
-		return false;
-	vmem_fetch(&head, vmem_meta(fs, block << VMEM_BLOCK_SHIFT), sizeof(head));
+		return NULL;
+	node = vmem_meta(fs, block << VMEM_BLOCK_SHIFT);
+	vmem_fetch(&head, node, sizeof(head));
 	*count = vmem_get16(head.count);
 	return vmem_get32(head.magic) == magic && vmem_get16(head.level) == level &&
 	       vmem_get64(head.owner) == owner && vmem_get64(head.self) == block &&
-	       *count <= VMEM_NODE_ENTRIES;
+	       *count <= VMEM_NODE_ENTRIES ? node : NULL;
 }
 
 #endif /* VMEM_NODE_H */

@@ -36,8 +36,16 @@ int txn_ext_truncate(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,
 /* ---- dir.c ---- */
 
 int vmem_dir_find(struct vmem_inode *dir, struct vmem_name name, uint64_t *ino, unsigned int *type);
-int txn_dir_add(struct vmem_txn *t, struct vmem_inode *dir, struct vmem_name name,
-		uint64_t ino, unsigned int type);
+/* Where a name goes; good until the transaction changes the directory's nodes. */
+struct vmem_dir_place {
+	uint64_t hash, block;
+	unsigned int off;		/* of an entry with room behind it; 0: none was found */
+};
+/* Find that for a name that is not there yet: -EEXIST.  -EINVAL, -ENAMETOOLONG: no name. */
+int vmem_dir_place(struct vmem_txn *t, struct vmem_inode *dir, struct vmem_name name,
+		   struct vmem_dir_place *place);
+int txn_dir_add(struct vmem_txn *t, struct vmem_inode *dir, const struct vmem_dir_place *place,
+		struct vmem_name name, uint64_t ino, unsigned int type);
 int txn_dir_remove(struct vmem_txn *t, struct vmem_inode *dir, struct vmem_name name, uint64_t ino);
 int txn_dir_replace(struct vmem_txn *t, struct vmem_inode *dir, struct vmem_name name,
 		    uint64_t old_ino, uint64_t ino, unsigned int type);
