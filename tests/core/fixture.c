@@ -67,7 +67,7 @@ void finish(struct ctx *c)
 
 void fail_now(struct ctx *c, enum sim_failure kind)
 {
-	sim_restart(c->sim, sim_failed_image(c->sim, kind), kind);
+	sim_fail(c->sim, kind);
 }
 
 void fail_and_mount(struct ctx *c, enum sim_failure kind)

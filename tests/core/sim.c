@@ -9,6 +9,7 @@
 #define PAGE	4096u
 #define SECTOR	512u
 #define LINE	64u
+#define RUBBISH	0xa5
 
 enum line_state { LINE_CLEAN, LINE_DIRTY, LINE_WRITTEN_BACK };
 
@@ -279,6 +280,7 @@ static const uint8_t *pick_version(struct sim *sim, uint64_t nr)
 	return which == 1 ? sim->now + nr * PAGE : page->snap[which - 2];
 }
 
+/* image is a copy of what is there now, or that itself. */
 static void lose_pages(struct sim *sim, uint8_t *image)
 {
 	uint64_t nr, s;
@@ -290,8 +292,12 @@ static void lose_pages(struct sim *sim, uint8_t *image)
 			continue;
 		a = pick_version(sim, nr);
 		b = sim_random(sim, 3) ? a : pick_version(sim, nr);
-		for (s = 0; s < PAGE; s += SECTOR)
-			memcpy(image + nr * PAGE + s, (sim_random(sim, 2) ? a : b) + s, SECTOR);
+		for (s = 0; s < PAGE; s += SECTOR) {
+			const uint8_t *from = (sim_random(sim, 2) ? a : b) + s;
+
+			if (from != image + nr * PAGE + s)
+				memcpy(image + nr * PAGE + s, from, SECTOR);
+		}
 	}
 }
 
@@ -339,13 +345,23 @@ static void store_drain(struct vmem_store *store)
 	pthread_mutex_unlock(&sim->mutex);
 }
 
-static void lose_lines(struct sim *sim, uint8_t *image)
+/* What differs from it becomes as in image; most does not. */
+static void copy_pages(uint8_t *to, const uint8_t *image, uint64_t size)
+{
+	uint64_t p;
+
+	for (p = 0; p < size; p += PAGE)
+		if (memcmp(to + p, image + p, PAGE))
+			memcpy(to + p, image + p, PAGE);
+}
+
+/* durable becomes what it is after the failure: lines that were under way came, or not. */
+static void lose_lines(struct sim *sim, uint8_t *durable)
 {
 	bool all = sim_random(sim, 8) == 0;
 	size_t i;
 	uint64_t w;
 
-	memcpy(image, sim->durable, sim->size);
 	for (i = 0; i < sim->nr_dirty_lines; i++) {
 		uint64_t off = sim->dirty_lines[i] * LINE;
 		bool torn = sim_random(sim, 4) == 0, take = sim_random(sim, 2);
@@ -354,7 +370,7 @@ static void lose_lines(struct sim *sim, uint8_t *image)
 			if (torn)
 				take = sim_random(sim, 2);
 			if (take || all)
-				memcpy(image + w, sim->now + w, 8);
+				memcpy(durable + w, sim->now + w, 8);
 		}
 	}
 }
@@ -365,7 +381,7 @@ uint8_t *sim_failed_image(struct sim *sim, enum sim_failure kind)
 {
 	uint8_t *image = malloc(sim->size);
 
-	memcpy(image, sim->now, sim->size);
+	memcpy(image, kind == SIM_PMEM ? sim->durable : sim->now, sim->size);
 	if (kind == SIM_HOST)
 		lose_pages(sim, image);
 	else if (kind == SIM_PMEM)
@@ -414,17 +430,11 @@ void sim_store(struct sim *sim, void *to, const void *from, size_t len)
 		sim->store.writeback(&sim->store, to, len);
 }
 
-void sim_restart(struct sim *sim, uint8_t *image, enum sim_failure kind)
+/* The machine boots; its memory, and what a flush would have had to do, is gone. */
+static void boot(struct sim *sim, enum sim_failure kind)
 {
 	uint64_t p;
 
-	/* Page by page, because most did not change. */
-	for (p = 0; p < sim->size; p += PAGE) {
-		if (memcmp(sim->now + p, image + p, PAGE))
-			memcpy(sim->now + p, image + p, PAGE);
-		if (kind != SIM_GUEST && memcmp(sim->durable + p, image + p, PAGE))
-			memcpy(sim->durable + p, image + p, PAGE);
-	}
 	if (kind != SIM_GUEST)
 		for (p = 0; p < sim->size / PAGE; p++)
 			drop_snaps(&sim->pages[p]);
@@ -433,11 +443,32 @@ void sim_restart(struct sim *sim, uint8_t *image, enum sim_failure kind)
 	memset(sim->line, LINE_CLEAN, sim->size / LINE);
 	sim->nr_dirty_lines = 0;
 	sim_forget_memory(sim);
-	if (sim->left != image)
-		free(sim->left);
+	free(sim->left);
 	sim->left = NULL;
 	sim->fail_at = 0;
+}
+
+void sim_restart(struct sim *sim, uint8_t *image, enum sim_failure kind)
+{
+	copy_pages(sim->now, image, sim->size);
+	if (kind != SIM_GUEST)
+		copy_pages(sim->durable, image, sim->size);
+	if (sim->left == image)
+		sim->left = NULL;
+	boot(sim, kind);
 	free(image);
+}
+
+void sim_fail(struct sim *sim, enum sim_failure kind)
+{
+	if (kind == SIM_HOST) {
+		lose_pages(sim, sim->now);
+		copy_pages(sim->durable, sim->now, sim->size);
+	} else if (kind == SIM_PMEM) {
+		lose_lines(sim, sim->durable);
+		copy_pages(sim->now, sim->durable, sim->size);
+	}
+	boot(sim, kind);
 }
 
 /* ---- Checking ---- */
@@ -464,25 +495,74 @@ int64_t sim_check(struct sim *sim)
 
 /* ---- Making ---- */
 
-static uint8_t *map_memory(uint64_t size)
-{
-	uint8_t *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+/*
+ * Stores are large, and most of the time that a short test takes goes into the page faults
+ * of a new one.  So the memory of the last one is kept, and only what differs is stored to.
+ */
+static struct {
+	uint8_t *p;
+	uint64_t size;
+} kept[2];
 
+static void unmap_memory(uint8_t *p, uint64_t size)
+{
+	unsigned int i = kept[0].p ? 1 : 0;
+
+	if (kept[i].p)
+		munmap(kept[i].p, kept[i].size);
+	kept[i].p = p;
+	kept[i].size = size;
+}
+
+static uint8_t *map_kept(uint64_t size)
+{
+	unsigned int i;
+	uint8_t *p;
+
+	for (i = 0; i < 2; i++)
+		if (kept[i].p && kept[i].size == size) {
+			p = kept[i].p;
+			kept[i].p = NULL;
+			return p;
+		}
+	return NULL;
+}
+
+/* Memory that holds image, or rubbish. */
+static uint8_t *map_memory(uint64_t size, const uint8_t *image)
+{
+	static uint8_t rubbish[PAGE];
+	uint8_t *p = map_kept(size);
+	bool new = !p;
+	uint64_t at;
+
+	if (new)
+		p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (p == MAP_FAILED)
 		abort();
-	memset(p, 0xa5, size);
+	/* Where the host has none, it goes without. */
+	if (new)
+		(void)madvise(p, size, MADV_HUGEPAGE);
+	memset(rubbish, RUBBISH, sizeof(rubbish));
+	for (at = 0; at < size; at += PAGE) {
+		const uint8_t *from = image ? image + at : rubbish;
+		size_t len = size - at < PAGE ? size - at : PAGE;
+
+		if (new || memcmp(p + at, from, len))
+			memcpy(p + at, from, len);
+	}
 	return p;
 }
 
-struct sim *sim_new(uint64_t size, enum vmem_backing backing, uint64_t seed)
+struct sim *sim_new_of(const uint8_t *image, uint64_t size, enum vmem_backing backing, uint64_t seed)
 {
 	struct sim *sim = calloc(1, sizeof(*sim));
 
 	sim->size = size;
 	sim->rng = seed * 0x9e3779b97f4a7c15ull + 1;
 	sim->clock = 1000000000;
-	sim->now = map_memory(size);
-	sim->durable = map_memory(size);
+	sim->now = map_memory(size, image);
+	sim->durable = map_memory(size, image);
 	sim->pages = calloc(size / PAGE, sizeof(sim->pages[0]));
 	sim->line = calloc(size / LINE, 1);
 	sim->dirty_lines = malloc(size / LINE * sizeof(sim->dirty_lines[0]));
@@ -504,6 +584,11 @@ struct sim *sim_new(uint64_t size, enum vmem_backing backing, uint64_t seed)
 	return sim;
 }
 
+struct sim *sim_new(uint64_t size, enum vmem_backing backing, uint64_t seed)
+{
+	return sim_new_of(NULL, size, backing, seed);
+}
+
 void sim_free(struct sim *sim)
 {
 	uint64_t p;
@@ -511,8 +596,8 @@ void sim_free(struct sim *sim)
 	sim_forget_memory(sim);
 	for (p = 0; p < sim->size / PAGE; p++)
 		drop_snaps(&sim->pages[p]);
-	munmap(sim->now, sim->size);
-	munmap(sim->durable, sim->size);
+	unmap_memory(sim->now, sim->size);
+	unmap_memory(sim->durable, sim->size);
 	free(sim->pages);
 	free(sim->line);
 	free(sim->dirty_lines);

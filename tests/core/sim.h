@@ -81,6 +81,8 @@ struct sim {
 
 /* A store of size bytes of rubbish.  Backing as in vmem.h. */
 struct sim *sim_new(uint64_t size, enum vmem_backing backing, uint64_t seed);
+/* A store that holds image, here and on the host's disk. */
+struct sim *sim_new_of(const uint8_t *image, uint64_t size, enum vmem_backing backing, uint64_t seed);
 void sim_free(struct sim *sim);
 
 /* Let env have real locks. */
@@ -101,6 +103,9 @@ void sim_store(struct sim *sim, void *to, const void *from, size_t len);
 uint8_t *sim_failed_image(struct sim *sim, enum sim_failure kind);
 /* Continue from image (given back), as a machine that boots again. */
 void sim_restart(struct sim *sim, uint8_t *image, enum sim_failure kind);
+
+/* Both at once: fail, and go on. */
+void sim_fail(struct sim *sim, enum sim_failure kind);
 
 /* Number of findings of a full check of the store as it lies, each printed. */
 int64_t sim_check(struct sim *sim);

@@ -265,15 +265,16 @@ static void unlock_shared(void *lock)
 
 /* ---- Opening ---- */
 
-void player_new(struct player *p, uint64_t size, enum vmem_domain domain)
+static void make_player(struct player *p, const uint8_t *bytes, uint64_t size,
+			enum vmem_domain domain)
 {
 	struct vmem_env *env;
 
 	memset(p, 0, sizeof(*p));
 	playing = p;
 	p->c.domain = domain;
-	p->c.sim = sim_new(size, domain == VMEM_DOMAIN_PMEM ? VMEM_BACKING_DAX :
-			   VMEM_BACKING_PAGE_CACHE, 1);
+	p->c.sim = sim_new_of(bytes, size, domain == VMEM_DOMAIN_PMEM ? VMEM_BACKING_DAX :
+			      VMEM_BACKING_PAGE_CACHE, 1);
 	env = &p->c.sim->env;
 	real_alloc = env->alloc;
 	real_flush = p->c.sim->store.flush;
@@ -296,11 +297,14 @@ void player_new(struct player *p, uint64_t size, enum vmem_domain domain)
 	}
 }
 
+void player_new(struct player *p, uint64_t size, enum vmem_domain domain)
+{
+	make_player(p, NULL, size, domain);
+}
+
 void player_open(struct player *p, const struct image *image)
 {
-	player_new(p, image->size, image->domain);
-	memcpy(p->c.sim->now, image->bytes, image->size);
-	memcpy(p->c.sim->durable, image->bytes, image->size);
+	make_player(p, image->bytes, image->size, image->domain);
 	if (image->thin)
 		use_thin_host(p);
 }
