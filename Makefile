@@ -47,6 +47,10 @@ bench: build ## measure against ext4, xfs and virtiofs on their devices (QUICK=1
 bench-flush: ## measure the flush engine against whole-file fsync, without a VM: 2 minutes
 	@qemu-device/bench/run
 
+kill: build build/tests/ackload ## kill -9 a VM 100 times in each durability: nothing acknowledged may be lost: half an hour
+	@tests/kill/run host 100
+	@tests/kill/run guest 100
+
 powercut: build ## cut the power of a simulated host 200 times (CUTS=n), and with seeded bugs: half an hour
 	@tests/powercut/run $(or $(CUTS),200) $$(date +%s) all
 
@@ -119,5 +123,5 @@ clean: ## remove what was built, keep what was downloaded
 distclean: ## remove build/
 	@rm -rf build
 
-.PHONY: help demo test build deps test-programs unikernel unikernel-programs unikernel-demo unikernel-kill bench bench-flush powercut crash small-limits crash-long interleave interleave-long fuzz coverage fuzz-long fuzz-device fuzz-device-long migrate libos libos-kill check-6.12 check-qemu10 check-debug-kernel lint clean distclean
+.PHONY: help demo test build deps test-programs unikernel unikernel-programs unikernel-demo unikernel-kill bench bench-flush kill powercut crash small-limits crash-long interleave interleave-long fuzz coverage fuzz-long fuzz-device fuzz-device-long migrate libos libos-kill check-6.12 check-qemu10 check-debug-kernel lint clean distclean
 .NOTPARALLEL:
