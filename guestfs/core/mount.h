@@ -55,6 +55,7 @@ struct vmem_fs {
 	uint64_t ckpt_live;		/* oldest period whose records could be replayed */
 	uint32_t seed, chain;
 	bool kicked;
+	bool overflowed;		/* an operation without room in a record was logged; atomic */
 	bool writing_home;		/* no transaction may begin: commit_lock is held until it may */
 	struct vmem_txn txn;
 	const struct vmem_txn_hooks *hooks;

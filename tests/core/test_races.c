@@ -83,7 +83,9 @@ static void a_write_over_thousands_of_holes_takes_as_many_records_as_it_needs(vo
 		write_pattern(&b, i * BLOCK, BLOCK, 2);
 	}
 	vmem_get_stats(c.fs, &before);
+	c.sim->log_lines = 0;
 	assert_int_equal(write_at(&a, 0, buf, nr * BLOCK), nr * BLOCK);
+	assert_int_equal(c.sim->log_lines, 0);
 	vmem_get_stats(c.fs, &after);
 	assert_true(after.records - before.records > 1);
 	assert_int_equal(c.fs->reserved, 0);
@@ -97,6 +99,42 @@ static void a_write_over_thousands_of_holes_takes_as_many_records_as_it_needs(vo
 	put(&a);
 	finish(&c);
 	free(buf);
+}
+
+/* Blocks of inodes, as a whole, more than a record has room for. */
+static int change_too_much(struct vmem_txn *t, void *arg)
+{
+	struct ctx *c = arg;
+	uint64_t off = vmem_inode_off(c->fs, VMEM_ROOT_INO) & ~(uint64_t)(BLOCK - 1);
+	uint8_t block[BLOCK];
+	unsigned int i;
+
+	for (i = 0; i <= VMEM_REC_MAX / BLOCK; i++) {
+		memset(block, (int)(0xf0 + i % 2), sizeof(block));
+		txn_write(t, off, block, sizeof(block));
+	}
+	return 0;
+}
+
+static void what_no_record_has_room_for_is_refused_and_told_once_and_no_damage(void **state)
+{
+	struct vmem_inode vi;
+	struct ctx c;
+
+	up(&c, domain_of(state), 16 * MiB, 0);
+	c.sim->log_lines = 0;
+	assert_int_equal(vmem_try(c.fs, change_too_much, &c), -EOVERFLOW);
+	assert_int_equal(c.sim->log_lines, 0);
+	assert_int_equal(vmem_run(c.fs, change_too_much, &c), -EOVERFLOW);
+	assert_int_equal(c.sim->log_lines, 1);
+	assert_non_null(strstr(c.sim->last_log, "nothing is damaged: this is a bug"));
+	assert_int_equal(vmem_run(c.fs, change_too_much, &c), -EOVERFLOW);
+	assert_int_equal(c.sim->log_lines, 1);
+	assert_int_equal(vmem_error(c.fs), 0);
+	make(&c.root, "file", S_FILE, &vi);
+	write_pattern(&vi, 0, BLOCK, 1);
+	put(&vi);
+	finish(&c);
 }
 
 struct faulter {
@@ -462,6 +500,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		EACH_DOMAIN(a_write_over_thousands_of_holes_takes_as_many_records_as_it_needs),
+		EACH_DOMAIN(what_no_record_has_room_for_is_refused_and_told_once_and_no_damage),
 		EACH_DOMAIN(a_write_into_a_hole_that_faults_fill_meanwhile_is_whole),
 		EACH_DOMAIN(few_faults_into_the_hole_of_a_write_lose_no_block),
 		EACH_DOMAIN(switching_discard_off_while_one_runs_loses_nothing),

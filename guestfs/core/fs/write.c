@@ -433,7 +433,7 @@ static int link_all(struct write *w)
 	w->first = 0;
 	w->max_steps = UINT32_MAX;
 	while (!err && w->first < w->nr) {
-		err = vmem_run(w->vi->fs, do_write, w);
+		err = vmem_try(w->vi->fs, do_write, w);
 		if (!err) {
 			finish_record(w);
 		} else if (err == -EOVERFLOW && w->carry) {
@@ -442,6 +442,8 @@ static int link_all(struct write *w)
 		} else if (err == -EOVERFLOW && w->steps > 1) {
 			w->max_steps = w->steps / 2;
 			err = 0;
+		} else if (err == -EOVERFLOW) {
+			err = vmem_overflowed(w->vi->fs);
 		}
 	}
 	return err;

@@ -192,7 +192,7 @@ static int run_once(struct vmem_fs *fs, vmem_op op, void *arg)
 	return err;
 }
 
-int vmem_run(struct vmem_fs *fs, vmem_op op, void *arg)
+int vmem_try(struct vmem_fs *fs, vmem_op op, void *arg)
 {
 	unsigned int tries;
 	uint64_t seen;
@@ -212,6 +212,21 @@ int vmem_run(struct vmem_fs *fs, vmem_op op, void *arg)
 			return err;
 	}
 	return -ENOSPC;
+}
+
+int vmem_overflowed(struct vmem_fs *fs)
+{
+	if (!__atomic_exchange_n(&fs->overflowed, true, __ATOMIC_RELAXED))
+		fs->env->log(fs->env, VMEM_LOG_ERR,
+			     "an operation was refused that no record of the log has room for; nothing is damaged: this is a bug, please report it");
+	return -EOVERFLOW;
+}
+
+int vmem_run(struct vmem_fs *fs, vmem_op op, void *arg)
+{
+	int err = vmem_try(fs, op, arg);
+
+	return err == -EOVERFLOW ? vmem_overflowed(fs) : err;
 }
 
 int vmem_run_locked(struct vmem_fs *fs, vmem_op op, void *arg)

@@ -72,9 +72,13 @@ typedef int (*vmem_op)(struct vmem_txn *t, void *arg);
 void vmem_lock_overlay(struct vmem_fs *fs);
 /*
  * Run op as one transaction, again after a checkpoint when it says -EAGAIN.
- * -EOVERFLOW: a record has no room for what it does; nothing has happened.
+ * -EOVERFLOW: a record has no room for what it does; nothing has happened.  vmem_try() is
+ * for who then tries with less; from vmem_run() it is a bug of the core, and logged.
  */
+int vmem_try(struct vmem_fs *fs, vmem_op op, void *arg);
 int vmem_run(struct vmem_fs *fs, vmem_op op, void *arg);
+/* Log that bug, once for a mount; returns -EOVERFLOW. */
+int vmem_overflowed(struct vmem_fs *fs);
 /*
  * Take commit_lock and lock, with room in the log for one record, if ckpt_lock is
  * held.  Then one transaction can be run, and made durable in the mount's domain.
