@@ -299,6 +299,7 @@ static void find_backing(VMemStoreMapping *m)
     case EXT4_SUPER_MAGIC:
     case XFS_SUPER_MAGIC:
         m->batches = true;
+        m->local = true;
         break;
     }
     m->reads_disk = m->backing == VMEMSTORE_BACKING_PAGE_CACHE;
@@ -454,8 +455,8 @@ static bool fill_mapping(VMemStoreMapping *m, const VMemStoreFile *file,
         return false;
     }
     if (has_page_cache(m) &&
-        !vmemstore_cache_drop(&m->cache, m->fd, m->offset, m->size, path,
-                              errp)) {
+        !vmemstore_cache_drop(&m->cache, m->fd, m->offset, m->size,
+                              m->hugepages || !m->local, path, errp)) {
         return false;
     }
     return read_generation(m, path, true, errp) && take_place(m, path, errp) && map_file(m, file, errp);
@@ -771,8 +772,8 @@ bool vmemstore_mapping_acquire(VMemStoreMapping *m, const VMemStoreFile *file,
     if (stale && (mmap(m->base, m->size, PROT_NONE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED,
                        -1, 0) == MAP_FAILED ||
-                  !vmemstore_cache_drop(&m->cache, m->fd, m->offset, m->size, path,
-                                        errp))) {
+                  !vmemstore_cache_drop(&m->cache, m->fd, m->offset, m->size, true,
+                                        path, errp))) {
         goto fail;
     }
     vmemstore_cache_keep(&m->cache, m->fd, m->offset, m->size);

@@ -51,6 +51,7 @@ typedef struct VMemStoreMapping {
     uint32_t backing;       /* VMEMSTORE_BACKING_* */
     uint32_t granule;       /* bytes: what a sync is rounded to */
     bool reads_disk;        /* the page cache does, for what it does not have */
+    bool local;             /* no other host can change the file behind this one's cache */
     bool batches;           /* one sync makes all written pages durable */
     uint8_t generation[VMEMSTORE_BACKING_GENERATION_LEN];
     bool in_use;            /* noted (generation.h), until an orderly end */

@@ -45,29 +45,33 @@ static void map_file(void)
     hold = p;
 }
 
-/* A call has come; is it the one that waits? */
-static void count_call(uint32_t *calls, const uint32_t *at)
+static void wait_until_released(uint32_t before)
 {
-    uint32_t nr = __atomic_add_fetch(calls, 1, __ATOMIC_SEQ_CST);
-
-    if (nr == __atomic_load_n(at, __ATOMIC_SEQ_CST)) {
-        __atomic_store_n(&hold->held, 1, __ATOMIC_SEQ_CST);
-        while (!__atomic_load_n(&hold->release, __ATOMIC_SEQ_CST)) {
-            usleep(1000);
-        }
+    __atomic_store_n(&hold->held, 1, __ATOMIC_SEQ_CST);
+    while (__atomic_load_n(&hold->release, __ATOMIC_SEQ_CST) <= before) {
+        usleep(1000);
     }
 }
 
 int msync(void *addr, size_t length, int flags)
 {
-    count_call(&hold->calls, &hold->at);
+    uint32_t nr = __atomic_add_fetch(&hold->calls, 1, __ATOMIC_SEQ_CST);
+
+    if (nr == __atomic_load_n(&hold->at, __ATOMIC_SEQ_CST)) {
+        wait_until_released(0);
+    }
     return (int)syscall(SYS_msync, addr, length, flags);
 }
 
 int posix_fadvise64(int fd, off_t offset, off_t length, int advice)
 {
     if (advice == POSIX_FADV_WILLNEED) {
-        count_call(&hold->reads, &hold->read_at);
+        uint32_t nr = __atomic_add_fetch(&hold->reads, 1, __ATOMIC_SEQ_CST);
+        uint32_t at = __atomic_load_n(&hold->read_at, __ATOMIC_SEQ_CST);
+
+        if (at && nr >= at) {
+            wait_until_released(nr - at);
+        }
     }
     return syscall(SYS_fadvise64, fd, offset, length, advice) < 0 ? errno : 0;
 }

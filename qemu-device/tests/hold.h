@@ -19,10 +19,10 @@ typedef struct Hold {
     uint32_t calls;         /* so far */
     uint32_t at;            /* this one waits, 1 is the first; 0: none */
     uint32_t held;          /* it does */
-    uint32_t release;       /* it may go on */
+    uint32_t release;       /* it may go on; of calls for read-ahead so many */
     uint32_t waiting;       /* the main thread has begun to wait for another one */
     uint32_t reads;         /* calls of posix_fadvise() for read-ahead, so far */
-    uint32_t read_at;       /* this one waits, as `at` says for msync() */
+    uint32_t read_at;       /* from this one on they wait, 1 is the first; 0: none */
     uint32_t map_us;        /* to map a file at a fixed place takes so long */
     uint32_t map_fails;     /* and fails: ENOMEM */
 } Hold;
