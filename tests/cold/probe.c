@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define PAGE 4096
+#define SMALL_FILES 1500
 #define TIMES 256		/* places of those that do not read everything */
 
 static int fd;
@@ -122,6 +123,22 @@ static void write_and_sync(void)
 			err(1, "write");
 }
 
+/* As tar does it; the current directory is the file system's. */
+static void read_tree(void)
+{
+	char name[16], buf[PAGE];
+
+	for (unsigned i = 0; i < SMALL_FILES; i++) {
+		int file;
+
+		snprintf(name, sizeof(name), "small/%u", i);
+		file = open(name, O_RDONLY);
+		if (file < 0 || read(file, buf, PAGE) != PAGE)
+			err(1, "%s", name);
+		close(file);
+	}
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -136,6 +153,7 @@ static const struct {
 	{ "map", map_sequential },
 	{ "map-random", map_random },
 	{ "write", write_and_sync },
+	{ "tree", read_tree },
 };
 
 int main(int argc, char **argv)

@@ -38,6 +38,11 @@
 #define FIRST_FAULT_PAGES	(SZ_64K >> PAGE_SHIFT)
 #define HUGE_FAULTS_IN_ORDER	3
 
+/* A file of no more is small; a region in which so many were read is brought as a whole. */
+#define SMALL_PAGES	(SZ_64K >> PAGE_SHIFT)
+#define REGION_SHIFT	18
+#define REGION_READS	3
+
 /* What was asked for counts as there for so long. */
 #define REMEMBERED	(30 * HZ)
 
@@ -127,6 +132,42 @@ static void ask_large(struct inode *inode, pgoff_t first, pgoff_t end)
 	send(inode, first, min_t(pgoff_t, end, first + REQUEST_PAGES));
 }
 
+/*
+ * A small file is read in one go, and its neighbours on the store are often read by the
+ * same walk.  So a region in which a few were read is brought as a whole.  It is
+ * forgotten, and may be brought again, when another region takes its place in the table.
+ */
+static void note_region(struct vmemfs_sb *sbi, u64 offset)
+{
+	u64 region = offset >> REGION_SHIFT;
+	u32 tag = (u32)region << 8, *place = &sbi->regions[region % VMEMFS_REGIONS];
+	u32 reads = READ_ONCE(*place);
+	struct vmemstore_krange range = { region << REGION_SHIFT, 1ULL << REGION_SHIFT };
+
+	reads = (reads ^ tag) >> 8 ? tag : reads;
+	if ((reads & 0xff) == REGION_READS)
+		return;
+	WRITE_ONCE(*place, ++reads);
+	if ((reads & 0xff) < REGION_READS)
+		return;
+	range.length = min_t(u64, range.length, sbi->store.size - range.offset);
+	vmemstore_prefetch(sbi->device, &range, 1, U32_MAX);
+}
+
+static void read_small_file(struct inode *inode, pgoff_t eof)
+{
+	struct vmemfs_inode *vi = VMEMFS_I(inode);
+	struct vmem_map map;
+
+	if (asked_lately(vi, eof))
+		return;
+	note_asked(vi, 0, eof);
+	if (!vmem_map(&vi->core, 0, eof, &map) && map.pblk)
+		note_region(VMEMFS_SB(inode->i_sb), map.pblk << VMEM_BLOCK_SHIFT);
+	if (eof >= LARGE_PAGES)
+		send(inode, 0, eof);
+}
+
 /* As get_init_ra_size() and get_next_ra_size() in mm/readahead.c. */
 static unsigned int first_window(unsigned long pages)
 {
@@ -189,7 +230,9 @@ void __vmemfs_ahead(struct file *file, pgoff_t first, pgoff_t end, unsigned int 
 	if ((file->f_mode & FMODE_RANDOM) || first >= eof)
 		return;
 	end = min(end, eof);
-	if (read_on(ra, first))
+	if (eof <= SMALL_PAGES && !first)
+		read_small_file(inode, eof);
+	else if (read_on(ra, first))
 		window_move(inode, ra, end, eof);
 	else if (reads_on || !first || (hints & VMEMFS_AHEAD_SEQUENTIAL) ||
 		 ra->ra_pages > inode_to_bdi(inode)->ra_pages)

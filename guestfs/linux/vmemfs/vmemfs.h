@@ -24,6 +24,7 @@
 #include "vmem.h"
 
 #define VMEMFS_MAGIC		0x464d4556	/* statfs(2) f_type: bytes "VEMF" */
+#define VMEMFS_REGIONS		256	/* parts of the store of which reads are counted */
 #define VMEMFS_COMMIT_SECONDS	5		/* default of the mount option commit= */
 
 struct dax_device;
@@ -45,6 +46,7 @@ struct vmemfs_sb {
 	struct delayed_work orphan_work;
 	spinlock_t orphan_lock;
 	struct list_head orphans;	/* to be freed later */
+	u32 regions[VMEMFS_REGIONS];	/* ahead.c: number << 8 | small files read; hints */
 	struct kobject kobj;		/* /sys/fs/vmemfs/DEVICE */
 	struct completion kobj_released;
 };
