@@ -306,16 +306,17 @@ bool vmem_is_read_only(const struct vmem_fs *fs);
 
 #define VMEM_DIRTY_RANGES 8
 
-/*
- * An inode in memory.  The caller provides the memory (usually embedded in
- * its own inode) and guarantees at most one per inode number at a time.
- * Fields are the core's; read them through the accessors below.
- */
+/* Data of an inode that was stored in place, and not flushed. */
 struct vmem_dirty {
 	uint64_t offset, length;	/* bytes of the store */
 	uint64_t seq;			/* of the newest store to it */
 };
 
+/*
+ * An inode in memory.  The caller provides the memory (usually embedded in
+ * its own inode) and guarantees at most one per inode number at a time.
+ * Fields are the core's; read them through the accessors below.
+ */
 struct vmem_inode {
 	struct vmem_fs *fs;
 	uint64_t ino;

@@ -54,7 +54,7 @@ void fsck_copy_free(struct fsck_copy *c)
 /* ---- Into the image ------------------------------------------------------ */
 
 /* Everything stored before is durable. */
-static int settle(struct vmem_store *image)
+static int flush_image(struct vmem_store *image)
 {
 	struct vmem_range all = { 0, image->size };
 
@@ -111,13 +111,13 @@ static int store_blocks(const struct fsck_copy *c, struct vmem_store *image, uin
 			 VMEM_BLOCK_SIZE);
 		any = true;
 	}
-	return any ? settle(image) : 0;
+	return any ? flush_image(image) : 0;
 }
 
 static int put_root(struct vmem_store *image, unsigned int slot, const struct vmem_root *root)
 {
 	vmem_put(image, VMEM_ROOT_BLOCK(slot) * (uint64_t)VMEM_BLOCK_SIZE, root, sizeof(*root));
-	return settle(image);
+	return flush_image(image);
 }
 
 /* Until the repair is complete, a mount must refuse: the root asks for a check. */

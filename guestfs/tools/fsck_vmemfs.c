@@ -176,7 +176,7 @@ static uint64_t cut_from(const struct fsck *f)
 }
 
 /* Mount and unmount: replays the log and frees orphans.  0 or a negative errno. */
-static int settle(struct fsck *f, bool check_done, struct vmem_mount_info *info)
+static int mount_once(struct fsck *f, bool check_done, struct vmem_mount_info *info)
 {
 	struct vmem_mount_opts opts = { .check = true, .check_done = check_done };
 	struct vmem_fs *fs;
@@ -192,7 +192,7 @@ static int recover(struct fsck *f)
 
 	if (!find_root(f, &root) || !(vmem_get32(root.state) & VMEM_STATE_MOUNTED))
 		return 0;
-	err = settle(f, false, &f->recovery);
+	err = mount_once(f, false, &f->recovery);
 	if (err == -ENOMEM)
 		tool_error("out of memory");
 	else if (err == -EIO)
@@ -500,7 +500,7 @@ static int correct(struct fsck *f)
 	if (err || status == EXIT_ERRORS) {
 		status = repair(f);
 	} else if (f->result.needs_check) {
-		err = settle(f, true, NULL);
+		err = mount_once(f, true, NULL);
 		if (err) {
 			tool_error("cannot clear the request for a check: %s", strerror(-err));
 			return TOOL_EXIT_FAILED;

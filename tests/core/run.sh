@@ -7,7 +7,7 @@
 #   SECONDS=n			time for the random tests (default 20)
 #   SEED=n			where the random tests start (default: the time)
 #   SMALL=1			the core with small limits: what hardly ever fills up is full
-#				all the time (VMEM_SMALL_LIMITS in guestfs/core/mount.h)
+#				all the time (VMEM_SMALL_LIMITS in guestfs/core/log/txn.h)
 set -eu
 
 RANDOM_SECONDS=${SECONDS:-20}

@@ -9,8 +9,6 @@
  */
 #include "fs/fs.h"
 
-static const uint8_t zero_block[VMEM_BLOCK_SIZE];
-
 /* ---- Mapping ---- */
 
 int vmem_map(struct vmem_inode *vi, uint64_t lblk, uint64_t max, struct vmem_map *map)
@@ -81,7 +79,7 @@ int64_t vmem_read(struct vmem_inode *vi, uint64_t off, size_t len, vmem_copy cop
 			from = vi->fs->store->base + (map.pblk << VMEM_BLOCK_SHIFT) + in;
 		} else {
 			/* copy() does not write to addr here. */
-			from = (void *)(uintptr_t)zero_block;
+			from = (void *)(uintptr_t)vmem_zero_block;
 			n = VMEM_MIN(n, VMEM_BLOCK_SIZE);
 		}
 		moved = copy(ctx, from, (size_t)n);

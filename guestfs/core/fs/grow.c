@@ -50,11 +50,8 @@ bool vmem_growing(const struct vmem_fs *fs, const struct vmem_root *root, struct
 
 static int put_super(struct vmem_fs *fs, const struct vmem_superblock *sb, uint64_t block)
 {
-	uint64_t off = block << VMEM_BLOCK_SHIFT;
-
-	vmem_put_zero(fs->store, off + sizeof(*sb), VMEM_BLOCK_SIZE - sizeof(*sb));
-	vmem_put(fs->store, off, sb, sizeof(*sb));
-	return vmem_settle(fs, off, VMEM_BLOCK_SIZE);
+	vmem_store_super(fs->store, sb, block);
+	return vmem_make_durable(fs, block << VMEM_BLOCK_SHIFT, VMEM_BLOCK_SIZE);
 }
 
 static int put_supers(struct vmem_fs *fs, const struct vmem_superblock *sb)

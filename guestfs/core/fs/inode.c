@@ -4,7 +4,7 @@
 
 /* ---- Reading ---- */
 
-static bool format_fits(const struct vmem_dinode *n)
+static bool are_fields_possible(const struct vmem_dinode *n)
 {
 	uint32_t format = vmem_get16(n->format);
 	uint64_t size = vmem_get64(n->size);
@@ -40,7 +40,7 @@ static int read_inode(struct vmem_fs *fs, uint64_t ino, struct vmem_inode *vi)
 	memcpy(&vi->raw, vmem_meta(fs, off), sizeof(vi->raw));
 	if (vmem_get32(vi->raw.csum) != vmem_inode_csum(fs->crc, &vi->raw, ino))
 		return vmem_corrupt(fs, ino, block, "inode checksum");
-	if (!format_fits(&vi->raw))
+	if (!are_fields_possible(&vi->raw))
 		return vmem_corrupt(fs, ino, block, "inode fields");
 	/* Putting an unlinked root would free it. */
 	if (ino == VMEM_ROOT_INO && (!vmem_is_dir(&vi->raw) || !vmem_get32(vi->raw.nlink)))
@@ -94,7 +94,7 @@ void vmem_inode_init(struct vmem_txn *t, struct vmem_inode *vi, uint64_t ino,
 {
 	struct vmem_fs *fs = t->fs;
 	vmem_le64 now = vmem_le64_of((uint64_t)vmem_now(fs));
-	uint32_t type = attr->mode & 0170000u;
+	uint32_t type = attr->mode & MODE_TYPE;
 	struct vmem_dinode old, *n;
 
 	memcpy(&old, vmem_meta(fs, vmem_inode_off(fs, ino)), sizeof(old));
@@ -106,7 +106,7 @@ void vmem_inode_init(struct vmem_txn *t, struct vmem_inode *vi, uint64_t ino,
 	n->format = vmem_le16_of(format);
 	n->uid = vmem_le32_of(attr->uid);
 	n->gid = vmem_le32_of(attr->gid);
-	if (type == 0020000u || type == 0060000u)
+	if (type == MODE_CHR || type == MODE_BLK)
 		n->rdev = vmem_le32_of(attr->rdev);
 	n->nlink = vmem_le32_of(1);
 	n->atime = now;
@@ -131,7 +131,7 @@ static int do_setattr(struct vmem_txn *t, void *arg)
 	struct vmem_dinode *n = txn_inode(t, s->vi);
 
 	if (s->which & VMEM_SET_MODE)
-		n->mode = vmem_le16_of((vmem_get16(n->mode) & 0170000u) | (a->mode & 07777u));
+		n->mode = vmem_le16_of((vmem_get16(n->mode) & MODE_TYPE) | (a->mode & 07777u));
 	if (s->which & VMEM_SET_UID)
 		n->uid = vmem_le32_of(a->uid);
 	if (s->which & VMEM_SET_GID)

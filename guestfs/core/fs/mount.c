@@ -175,7 +175,7 @@ static int recover_log(struct vmem_fs *fs, const struct vmem_mount_opts *opts,
 }
 
 /* Recovery's result goes home and becomes durable; the log starts anew. */
-static int settle_recovery(struct vmem_fs *fs, const struct vmem_mount_info *info)
+static int bring_recovery_home(struct vmem_fs *fs, const struct vmem_mount_info *info)
 {
 	int err = 0;
 
@@ -235,7 +235,7 @@ static int mount_steps(struct vmem_fs *fs, const struct vmem_mount_opts *opts,
 	if (ro && !info->was_dirty)
 		return 0;
 	if (info->was_dirty)
-		err = settle_recovery(fs, info);
+		err = bring_recovery_home(fs, info);
 	if (!err)
 		err = start_session(fs);
 	if (!err)

@@ -7,7 +7,7 @@
 /* What the DT_* of dirent.h are made from. */
 static unsigned int type_of(uint32_t mode)
 {
-	return (mode & 0170000u) >> 12;
+	return (mode & MODE_TYPE) >> 12;
 }
 
 static void add_links(struct vmem_dinode *n, int delta)
@@ -63,16 +63,17 @@ struct create {
 	const char *target;
 	size_t target_len;
 	struct vmem_run run;		/* block of a long symlink */
+	uint64_t near_ino;		/* without a name: whose group it goes to */
 };
 
 static unsigned int format_for(const struct create *c)
 {
-	switch (c->attr->mode & 0170000u) {
-	case 0040000u:
+	switch (c->attr->mode & MODE_TYPE) {
+	case MODE_DIR:
 		return VMEM_FMT_DIR;
-	case 0100000u:
+	case MODE_REG:
 		return VMEM_FMT_EXTENTS;
-	case 0120000u:
+	case MODE_LNK:
 		return c->target_len <= VMEM_PAYLOAD_SIZE ? VMEM_FMT_INLINE : VMEM_FMT_EXTENTS;
 	default:
 		return VMEM_FMT_NONE;
@@ -155,7 +156,7 @@ int vmem_symlink(struct vmem_inode *dir, struct vmem_name name,
 	struct vmem_fs *fs = dir->fs;
 	int err = check_dir(dir);
 
-	a.mode = (uint16_t)(0120000u | (attr->mode & 07777u));
+	a.mode = (uint16_t)(MODE_LNK | (attr->mode & 07777u));
 	if (!err && (!target_len || target_len >= VMEM_BLOCK_SIZE))
 		err = target_len ? -ENAMETOOLONG : -EINVAL;
 	if (!err && target_len > VMEM_PAYLOAD_SIZE)
@@ -181,7 +182,7 @@ static int do_tmpfile(struct vmem_txn *t, void *arg)
 {
 	struct create *c = arg;
 	uint64_t ino;
-	int err = txn_alloc_inode(t, c->run.start, false, &ino);
+	int err = txn_alloc_inode(t, c->near_ino, false, &ino);
 
 	if (err)
 		return err;
@@ -194,7 +195,7 @@ static int do_tmpfile(struct vmem_txn *t, void *arg)
 int vmem_tmpfile(struct vmem_fs *fs, const struct vmem_attr *attr, uint64_t near_ino,
 		 struct vmem_inode *vi)
 {
-	struct create c = { .vi = vi, .attr = attr, .run = { near_ino, 0 } };
+	struct create c = { .vi = vi, .attr = attr, .near_ino = near_ino };
 
 	if (type_of(attr->mode) != 8)
 		return -EINVAL;
@@ -405,7 +406,10 @@ static int check_loop(const struct names *a)
 		return -EINVAL;
 	if (!err && a->victim && vmem_is_dir(&a->victim->raw))
 		err = vmem_is_below(a->from_dir, a->victim, &below);
-	return err ? err : !below ? 0 : a->flags & VMEM_RENAME_EXCHANGE ? -EINVAL : -ENOTEMPTY;
+	if (err || !below)
+		return err;
+	/* The victim has from_dir below it: it could not become a part of itself, and is not empty. */
+	return a->flags & VMEM_RENAME_EXCHANGE ? -EINVAL : -ENOTEMPTY;
 }
 
 static int check_victim(const struct names *a)

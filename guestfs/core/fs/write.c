@@ -17,8 +17,6 @@
 #define MAX_PIECES	8u
 #define MAX_NEW_BLOCKS	2048u		/* 8 MiB by one record */
 
-static const uint8_t zero_block[VMEM_BLOCK_SIZE];
-
 /* ---- Data in the log ---- */
 
 struct unlog {
@@ -599,7 +597,7 @@ int vmem_zero_gap(struct vmem_inode *vi, uint64_t pos, struct vmem_run *gap)
 		return err;
 	rest = VMEM_BLOCK_SIZE - in;
 	off = (map.pblk << VMEM_BLOCK_SHIFT) + in;
-	if (memcmp(fs->store->base + off, zero_block, (size_t)rest)) {
+	if (memcmp(fs->store->base + off, vmem_zero_block, (size_t)rest)) {
 		err = vmem_unlog(vi, size, size + rest);
 		if (!err)
 			err = vmem_provision_used(fs, off >> VMEM_BLOCK_SHIFT, 1);

@@ -37,12 +37,7 @@ void vmem_put_root(struct vmem_fs *fs, uint32_t state, uint64_t tail)
 	r->log_seed = vmem_le32_of(fs->seed);
 	r->domain = vmem_le32_of(fs->domain);
 	r->write_time = vmem_le64_of((uint64_t)vmem_now(fs));
-	r->applied = vmem_le64_of(tail);
-	r->csum = vmem_le32_of(vmem_root_csum(fs->crc, r));
-	vmem_put64(fs->store, root_off(slot) + offsetof(struct vmem_root, applied), tail);
-	vmem_fence(fs->store);
-	vmem_put(fs->store, root_off(slot), r, 256);
-	vmem_fence(fs->store);
+	vmem_store_root(fs->store, slot, r, fs->crc);
 	fs->root_slot = slot;
 	fs->pmem_applied = tail;
 }

@@ -2,6 +2,8 @@
 /* bits.c - runs of bits in a bitmap of the medium */
 #include "medium/medium.h"
 
+const uint8_t vmem_zero_block[VMEM_BLOCK_SIZE];
+
 void vmem_bits_apply(uint8_t *map, uint32_t first, uint32_t nr, bool set)
 {
 	uint32_t i = first, end = first + nr;

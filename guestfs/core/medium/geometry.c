@@ -54,6 +54,14 @@ void vmem_sb_resize(struct vmem_superblock *sb, uint64_t nr_blocks, vmem_crc_fn 
 	sb->csum = vmem_le32_of(vmem_superblock_csum(crc, sb));
 }
 
+void vmem_store_super(struct vmem_store *store, const struct vmem_superblock *sb, uint64_t block)
+{
+	uint64_t off = block << VMEM_BLOCK_SHIFT;
+
+	vmem_put_zero(store, off + sizeof(*sb), VMEM_BLOCK_SIZE - sizeof(*sb));
+	vmem_put(store, off, sb, sizeof(*sb));
+}
+
 void vmem_sb_new_group(const struct vmem_superblock *sb, uint32_t ag, uint8_t *maps,
 		       struct vmem_ag_desc *desc)
 {

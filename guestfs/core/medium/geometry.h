@@ -5,6 +5,7 @@
 
 #include "medium/format.h"
 #include "medium/hash.h"
+#include "medium/persist.h"
 
 #define VMEM_DESCS_PER_BLOCK	(VMEM_BLOCK_SIZE / (uint32_t)sizeof(struct vmem_ag_desc))
 #define VMEM_MIN_TAIL		64u	/* data blocks that justify a partial last group */
@@ -29,6 +30,9 @@ uint64_t vmem_sb_useful_blocks(const struct vmem_superblock *sb, uint64_t nr_blo
 
 /* The same superblock of a file system of nr_blocks, which vmem_sb_max_blocks() allows. */
 void vmem_sb_resize(struct vmem_superblock *sb, uint64_t nr_blocks, vmem_crc_fn crc);
+
+/* Store the superblock, sealed, into the block: what the format says of it, and zeros. */
+void vmem_store_super(struct vmem_store *store, const struct vmem_superblock *sb, uint64_t block);
 
 /* Both bitmaps (two blocks) and the descriptor of an empty group. */
 void vmem_sb_new_group(const struct vmem_superblock *sb, uint32_t ag, uint8_t *maps,

@@ -11,6 +11,7 @@
 #define VMEM_MEDIUM_H
 
 #include "mount.h"
+#include "medium/fields.h"
 #include "medium/hash.h"
 #include "medium/persist.h"
 
@@ -112,17 +113,17 @@ static inline vmem_le64 *vmem_times(struct vmem_dinode *n)
 
 static inline bool vmem_is_dir(const struct vmem_dinode *n)
 {
-	return (vmem_get16(n->mode) & 0170000u) == 0040000u;
+	return (vmem_get16(n->mode) & MODE_TYPE) == MODE_DIR;
 }
 
 static inline bool vmem_is_reg(const struct vmem_dinode *n)
 {
-	return (vmem_get16(n->mode) & 0170000u) == 0100000u;
+	return (vmem_get16(n->mode) & MODE_TYPE) == MODE_REG;
 }
 
 static inline bool vmem_is_lnk(const struct vmem_dinode *n)
 {
-	return (vmem_get16(n->mode) & 0170000u) == 0120000u;
+	return (vmem_get16(n->mode) & MODE_TYPE) == MODE_LNK;
 }
 
 /* ---- error.c: damage and failed flushes ---- */
@@ -162,6 +163,8 @@ bool vmem_block_ok(const struct vmem_fs *fs, uint64_t start, uint64_t nr);
 
 /* ---- bits.c ---- */
 
+/* Zeros, as many as a block has. */
+extern const uint8_t vmem_zero_block[VMEM_BLOCK_SIZE];
 void vmem_bits_apply(uint8_t *map, uint32_t first, uint32_t nr, bool set);
 
 /* ---- ranges.c: what is to be flushed ---- */
@@ -185,8 +188,8 @@ int vmem_flush_sets(struct vmem_fs *fs, struct vmem_rangeset *const *sets, unsig
 int vmem_commit_sets(struct vmem_fs *fs, struct vmem_rangeset *const *sets, unsigned int nr,
 		     struct vmem_rangeset *second, uint64_t mark_off, uint64_t mark_value);
 int vmem_flush_range(struct vmem_fs *fs, uint64_t off, uint64_t len);
-/* These bytes become durable, on the host, too. */
-int vmem_settle(struct vmem_fs *fs, uint64_t off, uint64_t len);
+/* These bytes become durable in every domain: on the host, too. */
+int vmem_make_durable(struct vmem_fs *fs, uint64_t off, uint64_t len);
 
 /* ---- room.c: thin stores ---- */
 

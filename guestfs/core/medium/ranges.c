@@ -157,7 +157,7 @@ int vmem_flush_range(struct vmem_fs *fs, uint64_t off, uint64_t len)
 	return fs->store->flush(fs->store, &r, 1) ? vmem_io_failed(fs) : 0;
 }
 
-int vmem_settle(struct vmem_fs *fs, uint64_t off, uint64_t len)
+int vmem_make_durable(struct vmem_fs *fs, uint64_t off, uint64_t len)
 {
 	vmem_fence(fs->store);
 	return vmem_flush_range(fs, off, len);

@@ -28,3 +28,15 @@ unsigned int vmem_newest_root(const uint8_t *base, const uint8_t uuid[VMEM_UUID_
 	}
 	return found;
 }
+
+void vmem_store_root(struct vmem_store *store, unsigned int slot, struct vmem_root *root, vmem_crc_fn crc)
+{
+	uint64_t off = (uint64_t)VMEM_ROOT_BLOCK(slot) << VMEM_BLOCK_SHIFT;
+
+	root->applied = root->tail;
+	root->csum = vmem_le32_of(vmem_root_csum(crc, root));
+	vmem_put64(store, off + offsetof(struct vmem_root, applied), vmem_get64(root->applied));
+	vmem_fence(store);
+	vmem_put(store, off, root, 256);
+	vmem_fence(store);
+}

@@ -10,6 +10,7 @@
 
 #include "medium/format.h"
 #include "medium/hash.h"
+#include "medium/persist.h"
 
 #define VMEM_ROOT_SEQ_END	(UINT64_MAX / 2)	/* seq and tail are less */
 #define VMEM_ROOT_SEQ_RENEW	(UINT64_MAX / 4)	/* a repair of one beyond starts anew */
@@ -24,5 +25,11 @@ bool vmem_root_valid(const struct vmem_root *root, const uint8_t uuid[VMEM_UUID_
  */
 unsigned int vmem_newest_root(const uint8_t *base, const uint8_t uuid[VMEM_UUID_LEN], vmem_crc_fn crc,
 			      struct vmem_root *newest);
+
+/*
+ * Seal the root and store it into the slot, with `applied` as its tail says.  It becomes
+ * valid at once, by its checksum, or not at all; drained, but not flushed.
+ */
+void vmem_store_root(struct vmem_store *store, unsigned int slot, struct vmem_root *root, vmem_crc_fn crc);
 
 #endif /* VMEM_ROOT_H */

@@ -25,7 +25,6 @@
 #include <errno.h>
 #endif
 
-/* "Structure needs cleaning": the medium contradicts the format. */
 #ifndef UINT32_MAX
 #define UINT32_MAX (~(uint32_t)0)
 #endif
@@ -36,6 +35,7 @@
 #define INT64_MAX ((int64_t)(UINT64_MAX >> 1))
 #endif
 
+/* "Structure needs cleaning": the medium contradicts the format. */
 #ifndef EFSCORRUPTED
 #define EFSCORRUPTED EUCLEAN
 #endif

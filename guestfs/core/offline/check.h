@@ -3,7 +3,7 @@
  * check.h - a full read-only check of a vmemfs image
  *
  * Reads the bytes as they lie and shares nothing with the mounted file system
- * but format.h, medium.h (how its fields are read) and the checksums, so that
+ * but format.h, fields.h (how its fields are read) and the checksums, so that
  * a bug of the core cannot hide itself.  The log must have been replayed: an
  * image that was not unmounted is mounted and unmounted first (fsck.vmemfs does
  * so in private memory).

@@ -324,7 +324,7 @@ static void write_root_inode(struct mkfs *m, const struct vmem_mkfs_params *para
 
 	zero_blocks(m, itable, 1);
 	di = (struct vmem_dinode *)block_ptr(m, itable) + VMEM_ROOT_INO;
-	di->mode = vmem_le16_of(0040000u | (perm & 07777u));
+	di->mode = vmem_le16_of(MODE_DIR | (perm & 07777u));
 	di->format = vmem_le16_of(VMEM_FMT_DIR);
 	di->uid = vmem_le32_of(params->root_uid);
 	di->gid = vmem_le32_of(params->root_gid);

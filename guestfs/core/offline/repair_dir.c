@@ -27,6 +27,7 @@ struct dwalk {
 	enum stage stage;
 	uint64_t blocks;
 	bool release;		/* the nodes are not needed any more */
+	bool first;		/* link_leaf(): a directory gets only the name that it says itself */
 	/* Called for each leaf in the walks after the claims; NULL: none. */
 	void (*leaf)(struct dwalk *w, uint64_t block, uint64_t lo, uint64_t hi);
 	uint64_t entries;
@@ -451,7 +452,6 @@ static void link_leaf(struct dwalk *w, uint64_t block, uint64_t lo, uint64_t hi)
 {
 	struct repair *r = w->r;
 	uint8_t *leaf = block_ptr(r, block);
-	bool first = w->info->at == 0;
 	uint32_t off;
 
 	(void)lo;
@@ -463,7 +463,7 @@ static void link_leaf(struct dwalk *w, uint64_t block, uint64_t lo, uint64_t hi)
 
 		if (!ino)
 			continue;
-		if (!give_link(r, w->ino, ino, (block << VMEM_BLOCK_SHIFT) + off, first)) {
+		if (!give_link(r, w->ino, ino, (block << VMEM_BLOCK_SHIFT) + off, w->first)) {
 			vmem_repair_fixed(r, false, "directory %llu: entry at %llu:%u is a second name of directory %u: dropped",
 				(ull)w->ino, (ull)block, off, ino);
 			drop_entry(r, de);
@@ -511,12 +511,10 @@ static void fix_dir(struct repair *r, uint64_t ino, struct vmem_dinode *di, stru
 		r->dir_blocks += VMEM_MAX(w.blocks, VMEM_MIN(vmem_get64(di->blocks), r->nr_blocks)) + 1;
 }
 
-/* `first` of link_leaf is told by the parameter below, not by the directory's own name. */
-static void link_dir(struct repair *r, uint64_t ino, struct vmem_dinode *di, struct rinode *info,
-		     bool first)
+static void link_dir(struct repair *r, uint64_t ino, struct vmem_dinode *di, struct rinode *info, bool first)
 {
-	struct rinode state = { .flags = info->flags, .at = first ? 0 : 1 };
-	struct dwalk w = { .r = r, .ino = ino, .info = &state, .leaf = link_leaf };
+	struct rinode state = { .flags = info->flags };	/* what the walk finds was found before */
+	struct dwalk w = { .r = r, .ino = ino, .info = &state, .leaf = link_leaf, .first = first };
 
 	walk_leaves(&w, di);
 }
@@ -690,7 +688,7 @@ static void note_lost_nodes(struct repair *r, uint64_t ino, struct vmem_dinode *
 	(void)ino;
 	(void)di;
 	if (info->flags & R_LOST_NODE)
-		r->next_id = 1;
+		r->lost_nodes = true;
 }
 
 /*
@@ -728,9 +726,10 @@ void vmem_repair_names(struct repair *r)
 	r->dir_blocks = 0;
 	for_dirs(r, fix_dir);
 	r->next_id = 0;
+	r->lost_nodes = false;
 	for_dirs(r, note_lost_nodes);
-	r->hold = can_hold(r, r->next_id != 0);
-	if (r->next_id)
+	r->hold = can_hold(r, r->lost_nodes);
+	if (r->lost_nodes)
 		find_lost_leaves(r);
 	for_dirs(r, link_first);
 	link_names(r, true);

@@ -69,6 +69,7 @@ struct repair {
 	struct rname *names;
 	struct rlost *lost;
 	struct rcopy *copies;
+	bool lost_nodes;		/* a directory lacks nodes: some leaf may have them */
 	uint64_t next_id;
 	unsigned int suffix;	/* last one of names made from numbers */
 	uint64_t copy_blocks;	/* in copies: never more than the store has */

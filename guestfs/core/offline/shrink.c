@@ -116,7 +116,7 @@ int vmem_shrink_limit(struct vmem_store *store, const struct vmem_env *env, uint
 
 /* ---- Shrinking ---- */
 
-static int settle(const struct shrink *s, uint64_t off, uint64_t len)
+static int make_durable(const struct shrink *s, uint64_t off, uint64_t len)
 {
 	struct vmem_range r = { off, len };
 
@@ -127,26 +127,17 @@ static int settle(const struct shrink *s, uint64_t off, uint64_t len)
 /* Into the other slot. */
 static int put_root(struct shrink *s, uint32_t state)
 {
-	uint64_t off;
-
 	s->slot = 1 - s->slot;
-	off = (uint64_t)VMEM_ROOT_BLOCK(s->slot) << VMEM_BLOCK_SHIFT;
 	s->root.seq = vmem_le64_of(vmem_get64(s->root.seq) + 1);
 	s->root.state = vmem_le32_of(state);
-	s->root.csum = vmem_le32_of(vmem_root_csum(s->crc, &s->root));
-	vmem_put64(s->store, off + offsetof(struct vmem_root, applied), vmem_get64(s->root.tail));
-	vmem_fence(s->store);
-	vmem_put(s->store, off, &s->root, 256);
-	return settle(s, off, VMEM_BLOCK_SIZE);
+	vmem_store_root(s->store, s->slot, &s->root, s->crc);
+	return make_durable(s, (uint64_t)VMEM_ROOT_BLOCK(s->slot) << VMEM_BLOCK_SHIFT, VMEM_BLOCK_SIZE);
 }
 
 static int put_super(const struct shrink *s, uint64_t block)
 {
-	uint64_t off = block << VMEM_BLOCK_SHIFT;
-
-	vmem_put_zero(s->store, off + sizeof(s->sb), VMEM_BLOCK_SIZE - sizeof(s->sb));
-	vmem_put(s->store, off, &s->sb, sizeof(s->sb));
-	return settle(s, off, VMEM_BLOCK_SIZE);
+	vmem_store_super(s->store, &s->sb, block);
+	return make_durable(s, block << VMEM_BLOCK_SHIFT, VMEM_BLOCK_SIZE);
 }
 
 /* What the last group had behind its new end, and the new backup, are in use. */
@@ -165,14 +156,14 @@ static int cut_group(const struct shrink *s, uint64_t nr_blocks)
 	for (i = 0; i < sizeof(map); i++)
 		free_blocks += 8 - (uint32_t)vmem_popcount64(map[i]);
 	vmem_put(s->store, off, map, sizeof(map));
-	err = settle(s, off, sizeof(map));
+	err = make_durable(s, off, sizeof(map));
 	if (err)
 		return err;
 	off = (vmem_get64(s->sb.desc_start) << VMEM_BLOCK_SHIFT) + ag * sizeof(desc);
 	memcpy(&desc, s->store->base + off, sizeof(desc));
 	desc.free_blocks = vmem_le32_of(free_blocks);
 	vmem_put(s->store, off, &desc, sizeof(desc));
-	return settle(s, off & ~(uint64_t)VMEM_BLOCK_MASK, VMEM_BLOCK_SIZE);
+	return make_durable(s, off & ~(uint64_t)VMEM_BLOCK_MASK, VMEM_BLOCK_SIZE);
 }
 
 static int shrink(struct shrink *s, uint64_t nr_blocks)
@@ -191,7 +182,7 @@ static int shrink(struct shrink *s, uint64_t nr_blocks)
 		return err;
 	/* Whoever looks for a backup from the end of the store on shall find the new one. */
 	vmem_put_zero(s->store, old << VMEM_BLOCK_SHIFT, VMEM_BLOCK_SIZE);
-	err = settle(s, old << VMEM_BLOCK_SHIFT, VMEM_BLOCK_SIZE);
+	err = make_durable(s, old << VMEM_BLOCK_SHIFT, VMEM_BLOCK_SIZE);
 	return err ? err : put_root(s, 0);
 }
 

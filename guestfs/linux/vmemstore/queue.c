@@ -9,7 +9,7 @@
  *
  * A device may carry out a lone flush within the kick.  So the first request
  * turns the interrupt off, and whoever leaves requests in flight behind turns
- * it on (see settle()): a sleeper is never without it for longer than another
+ * it on (see reap_ring()): a sleeper is never without it for longer than another
  * thread's kick.
  */
 #include <linux/slab.h>
@@ -121,7 +121,7 @@ static void reap(struct vmemstore *store)
 }
 
 /* Take what has been answered; have the device interrupt for the rest. */
-static void settle(struct vmemstore *store)
+static void reap_ring(struct vmemstore *store)
 {
 	spin_lock_irq(&store->lock);
 	reap(store);
@@ -250,7 +250,7 @@ static int run_request(struct vmemstore *store, u32 type,
 	/* The slot is ours: removal waits for it and so does not free the ring. */
 	if (kick)
 		virtqueue_notify(store->vq);
-	settle(store);
+	reap_ring(store);
 	wait_for_completion(&slot->done);
 	ret = slot->error;
 
