@@ -540,6 +540,7 @@ struct vmem_map {
 	uint64_t lblk;		/* first block of the file */
 	uint64_t nr;		/* blocks, > 0 */
 	uint64_t pblk;		/* block of the store; 0 = hole */
+	uint64_t next_to;	/* hole: behind the block of lblk - 1; 0 = that is a hole, too */
 };
 
 /* What holds file block lblk: an extent or a hole, at most max blocks.  [R] [F] */

@@ -405,6 +405,53 @@ static void redirect_entries(struct ctx *c, const char *name, uint64_t ino, uint
 	}
 }
 
+/* The head of the entry of this name in the directory's only leaf. */
+static struct vmem_dirent *entry_of(struct ctx *c, uint64_t dir, const char *name)
+{
+	uint8_t *leaf = c->sim->now + vmem_get64(medium_inode(c, dir)->u.dir.root) * BLOCK;
+	unsigned int off;
+
+	for (off = VMEM_NODE_HEAD; off < BLOCK;) {
+		struct vmem_dirent *e = (void *)(leaf + off);
+
+		if (e->name_len == strlen(name) && !memcmp(e->name, name, strlen(name)))
+			return e;
+		off += vmem_get16(e->rec_len);
+	}
+	fail_msg("no entry %s", name);
+	return NULL;
+}
+
+static void entries_that_do_not_tile_their_leaf_are_damage_for_who_passes_them(void **state)
+{
+	static const unsigned int lengths[] = { 0, 8, 20, 28, 4080, 65528 };
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 2 * sizeof(lengths) / sizeof(lengths[0]); i++) {
+		struct vmem_inode vi;
+		uint64_t ino;
+		struct ctx c;
+
+		up(&c, VMEM_DOMAIN_HOST, 16 * MiB, 0);
+		make(&c.root, "before", S_FILE, &vi);
+		put(&vi);
+		make(&c.root, "bad", S_FILE, &vi);
+		put(&vi);
+		make(&c.root, "behind", S_FILE, &vi);
+		put(&vi);
+		down(&c);
+		entry_of(&c, VMEM_ROOT_INO, "bad")->rec_len = vmem_le16_of(lengths[i / 2]);
+		again(&c);
+		assert_int_equal(vmem_lookup(&c.root, N("before"), &ino, NULL), 0);
+		if (i % 2)
+			assert_int_equal(vmem_lookup(&c.root, N("behind"), &ino, NULL), -EUCLEAN);
+		else
+			assert_int_equal(try_make(&c.root, "new", S_FILE, &vi), -EUCLEAN);
+		finish_damaged(&c);
+	}
+}
+
 enum lie { NO_LIE, NO_LINKS, ANOTHER_TYPE, A_FREE_INODE, NO_INODE, BEHIND_THE_LAST, LIES };
 
 static void tell(struct ctx *c, uint64_t ino, enum lie lie)
@@ -776,6 +823,7 @@ int main(void)
 		cmocka_unit_test(a_directory_of_three_levels_keeps_every_name),
 		cmocka_unit_test(the_last_link_is_refused),
 		cmocka_unit_test(a_directory_that_no_way_leads_up_from_is_damage),
+		cmocka_unit_test(entries_that_do_not_tile_their_leaf_are_damage_for_who_passes_them),
 		cmocka_unit_test(an_entry_that_contradicts_its_inode_is_damage),
 		cmocka_unit_test(calls_that_make_no_sense_are_refused),
 		cmocka_unit_test(data_that_rode_in_the_log_stays_overwritten_by_who_opens_the_file_later),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /* test_names.c - directories, links, renames */
 #include "fixture.h"
+#include "medium/format.h"
 
 static uint32_t links_of(const struct vmem_inode *vi)
 {
@@ -423,7 +424,7 @@ static void renaming_one_link_over_another_of_the_same_file_does_nothing(void **
 static void a_failed_rename_changes_nothing(void **state)
 {
 	char name[256];
-	struct vmem_inode vi;
+	struct vmem_inode vi, other;
 	struct ctx c;
 
 	(void)state;
@@ -435,6 +436,10 @@ static void a_failed_rename_changes_nothing(void **state)
 				     (struct vmem_name){ name, 256 }, NULL, 0), -ENAMETOOLONG);
 	assert_int_equal(vmem_rename(&c.root, N("a"), &vi, &c.root, N("x/y"), NULL, 0), -EINVAL);
 	assert_int_equal(vmem_rename(&c.root, N("z"), &vi, &c.root, N("x"), NULL, 0), -ENOENT);
+	make(&c.root, "b", S_FILE, &other);
+	assert_int_equal(vmem_rename(&c.root, N("a"), &vi, &c.root, N("b"), NULL, 0), -EEXIST);
+	put(&other);
+	assert_true(exists(&c.root, "b"));
 	assert_true(exists(&c.root, "a"));
 	assert_false(exists(&c.root, "x"));
 	put(&vi);
@@ -590,6 +595,43 @@ static void twenty_thousand_names_are_each_found_and_seen_once(void **state)
 	finish(&c);
 }
 
+static uint64_t blocks_of(struct vmem_inode *dir)
+{
+	struct vmem_attr attr;
+
+	vmem_getattr(dir, &attr);
+	return attr.blocks;
+}
+
+static void room_of_removed_names_is_used_before_a_directory_grows(void **state)
+{
+	const unsigned int full = (BLOCK - VMEM_NODE_HEAD) / VMEM_DIRENT_LEN(4);
+	struct vmem_inode dir;
+	struct ctx c;
+	unsigned int i;
+
+	up(&c, domain_of(state), 16 * MiB, 0);
+	make(&c.root, "dir", S_DIR, &dir);
+	make_many(&dir, 100, 100 + full);
+	assert_int_equal(blocks_of(&dir), 1);
+	/* The first, one in the middle, two neighbours, the last. */
+	unlink_name(&dir, nth(100));
+	unlink_name(&dir, nth(150));
+	unlink_name(&dir, nth(200));
+	unlink_name(&dir, nth(201));
+	unlink_name(&dir, nth(100 + full - 1));
+	make_many(&dir, 500, 505);
+	assert_int_equal(blocks_of(&dir), 1);
+	for (i = 500; i < 505; i++)
+		assert_true(exists(&dir, nth(i)));
+	assert_true(exists(&dir, nth(101)));
+	assert_false(exists(&dir, nth(150)));
+	make_many(&dir, 505, 506);
+	assert_int_equal(blocks_of(&dir), 3);
+	put(&dir);
+	finish(&c);
+}
+
 static void a_name_that_stays_is_seen_once_while_others_come_and_go(void **state)
 {
 	struct seen *s = calloc(1, sizeof(*s));
@@ -667,6 +709,7 @@ int main(void)
 		cmocka_unit_test(no_directory_moves_below_itself),
 		cmocka_unit_test(a_directory_knows_its_path),
 		EACH_DOMAIN(twenty_thousand_names_are_each_found_and_seen_once),
+		EACH_DOMAIN(room_of_removed_names_is_used_before_a_directory_grows),
 		cmocka_unit_test(a_name_that_stays_is_seen_once_while_others_come_and_go),
 		cmocka_unit_test(an_entry_that_was_not_taken_comes_again),
 	};

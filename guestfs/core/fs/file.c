@@ -109,15 +109,9 @@ static int do_fill(struct vmem_txn *t, void *arg)
 
 	if (err || (f->map.pblk && !VMEM_BROKEN(FILL_BLIND)))
 		return err;
-	goal = vmem_inode_off(t->fs, vi->ino) >> VMEM_BLOCK_SHIFT;
-	if (f->lblk) {
-		struct vmem_map prev;
-
-		err = vmem_ext_lookup(t->fs, n, vi->ino, f->lblk - 1, &prev);
-		if (err)
-			return err;
-		goal = prev.pblk ? prev.pblk + 1 : goal;
-	}
+	goal = f->map.next_to;
+	if (!goal)
+		goal = vmem_inode_off(t->fs, vi->ino) >> VMEM_BLOCK_SHIFT;
 	err = vmem_reserve(t->fs, goal, VMEM_MIN(f->map.nr, f->max), false, &run);
 	if (err)
 		return err;

@@ -107,18 +107,15 @@ static int do_grab(struct vmem_txn *t, void *arg)
 	return vmem_reserve(t->fs, g->goal, g->want, false, &g->run);
 }
 
-/* Reserve blocks behind those before lblk. */
-static int grab_blocks(struct vmem_inode *vi, uint64_t lblk, uint64_t want, struct vmem_run *run)
+/* Reserve blocks for the hole, behind those before it. */
+static int grab_blocks(struct vmem_inode *vi, const struct vmem_map *hole, uint64_t want,
+		       struct vmem_run *run)
 {
-	struct grab g = { .want = want };
-	struct vmem_map prev;
-	int err = 0;
+	struct grab g = { .goal = hole->next_to, .want = want };
+	int err;
 
-	if (lblk)
-		err = vmem_map(vi, lblk - 1, 1, &prev);
-	if (err)
-		return err;
-	g.goal = lblk && prev.pblk ? prev.pblk + 1 : vmem_inode_off(vi->fs, vi->ino) >> VMEM_BLOCK_SHIFT;
+	if (!g.goal)
+		g.goal = vmem_inode_off(vi->fs, vi->ino) >> VMEM_BLOCK_SHIFT;
 	err = vmem_run(vi->fs, do_grab, &g);
 	*run = g.run;
 	return err;
@@ -165,18 +162,19 @@ static uint64_t take_data(struct vmem_fs *fs, uint64_t off, uint64_t n, vmem_cop
 }
 
 /* New blocks for a hole at w->end: zero what the data does not cover, then the data. */
-static int write_hole(struct write *w, uint64_t room, uint64_t len, vmem_copy copy, void *ctx)
+static int write_hole(struct write *w, const struct vmem_map *hole, uint64_t len, vmem_copy copy,
+		      void *ctx)
 {
 	struct vmem_fs *fs = w->vi->fs;
 	struct piece *p = &w->piece[w->nr];
 	uint64_t in = w->end & VMEM_BLOCK_MASK, want, n, base, got, tail;
 	int err;
 
-	want = VMEM_MIN(room, vmem_blocks_for(in + len));
+	want = VMEM_MIN(hole->nr, vmem_blocks_for(in + len));
 	want = VMEM_MIN(want, MAX_NEW_BLOCKS - w->new_blocks);
 	p->pos = w->end;
-	p->lblk = w->end >> VMEM_BLOCK_SHIFT;
-	err = grab_blocks(w->vi, p->lblk, want, &p->run);
+	p->lblk = hole->lblk;
+	err = grab_blocks(w->vi, hole, want, &p->run);
 	if (err)
 		return err;
 	w->nr++;
@@ -568,7 +566,7 @@ write_some(struct vmem_inode *vi, uint64_t pos, uint64_t len, vmem_copy copy,
 		if (map.pblk)
 			err = write_mapped(&w, &map, pos + len - w.end, copy, ctx);
 		else
-			err = write_hole(&w, map.nr, pos + len - w.end, copy, ctx);
+			err = write_hole(&w, &map, pos + len - w.end, copy, ctx);
 	}
 	if (w.nr)
 		rec_err = link_all(&w);

@@ -37,8 +37,8 @@ static bool add_delta(struct vmem_txn *t, unsigned int kind, uint64_t off, uint3
 	memcpy(t->buf + t->len, &d, sizeof(d));
 	t->len += (uint32_t)sizeof(d);
 	if (payload_len) {
+		memset(t->buf + t->len + padded - 8, 0, 8);
 		memcpy(t->buf + t->len, payload, payload_len);
-		memset(t->buf + t->len + payload_len, 0, padded - payload_len);
 		t->len += padded;
 	}
 	t->nr_deltas++;
@@ -224,28 +224,38 @@ static inline __attribute__((__always_inline__)) uint64_t word_at(const uint8_t 
 	return v;
 }
 
+/* Of the four 8-byte words at a and b: a bit for each that differs. */
+static inline uint32_t differing_words(const uint8_t *a, const uint8_t *b)
+{
+	uint64_t d0 = word_at(a) ^ word_at(b), d1 = word_at(a + 8) ^ word_at(b + 8);
+	uint64_t d2 = word_at(a + 16) ^ word_at(b + 16), d3 = word_at(a + 24) ^ word_at(b + 24);
+
+	if (!(d0 | d1 | d2 | d3))
+		return 0;
+	return (d0 != 0) | (uint32_t)(d1 != 0) << 1 | (uint32_t)(d2 != 0) << 2 |
+	       (uint32_t)(d3 != 0) << 3;
+}
+
 /* Write what changed in an inode, in runs of 8-byte words. */
 static void write_inode(struct vmem_txn *t, uint64_t ino, const struct vmem_dinode *n)
 {
 	uint64_t off = vmem_inode_off(t->fs, ino);
 	const uint8_t *new = (const uint8_t *)n, *old = vmem_meta(t->fs, off);
-	unsigned int w, first = 0, end = 0;
+	uint64_t changed = 0;
+	unsigned int i;
 
-	for (w = 0; w < VMEM_INODE_SIZE; w += 8) {
-		if (word_at(old + w) == word_at(new + w))
-			continue;
+	_Static_assert(VMEM_INODE_SIZE / 8 <= 32, "a bit for each word, and room to shift");
+	for (i = 0; i < VMEM_INODE_SIZE; i += 32)
+		changed |= (uint64_t)differing_words(old + i, new + i) << (i / 8);
+	while (changed) {
+		unsigned int first = (unsigned int)__builtin_ctzll(changed), end = first + 1;
+
 		/* Four equal words in between cost less than a second delta, which is applied by itself. */
-		if (end && w - end > 32) {
-			txn_write(t, off + first, new + first, end - first);
-			old = vmem_meta(t->fs, off);
-			end = 0;
-		}
-		if (!end)
-			first = w;
-		end = w + 8;
+		while (changed >> end & 31)
+			end += (unsigned int)__builtin_ctzll(changed >> end) + 1;
+		txn_write(t, off + first * 8ull, new + first * 8, (end - first) * 8);
+		changed &= ~0ull << end;
 	}
-	if (end)
-		txn_write(t, off + first, new + first, end - first);
 }
 
 void vmem_txn_write_inodes(struct vmem_txn *t)

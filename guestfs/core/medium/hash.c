@@ -37,6 +37,12 @@ uint32_t vmem_crc32c_insn(uint32_t crc, const void *buf, size_t len)
 	const uint8_t *p = buf;
 	uint64_t c = crc, word;
 
+	for (; len >= 32; len -= 32, p += 32)
+		__asm__("crc32q 0(%1), %0\n\t"
+			"crc32q 8(%1), %0\n\t"
+			"crc32q 16(%1), %0\n\t"
+			"crc32q 24(%1), %0"
+			: "+&r" (c) : "r" (p), "m" (*(const uint8_t (*)[32])p));
 	for (; len >= 8; len -= 8, p += 8) {
 		memcpy(&word, p, sizeof(word));
 		__asm__("crc32q %1, %0" : "+r" (c) : "r" (word));

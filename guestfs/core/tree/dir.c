@@ -176,23 +176,25 @@ struct found {
 };
 
 /*
- * Find the name behind the cursor; f->block is set.  No name leads to the root, nor a
- * directory to itself.
+ * Find the name in the leaf f->block.  -ENOENT: f->prev is the last entry.  No name leads
+ * to the root, nor a directory to itself.
  */
-static int find_behind(struct vmem_fs *fs, uint64_t dir_ino, const uint8_t *leaf, uint64_t hash,
-		       struct vmem_name name, struct cursor c, struct found *f)
+static int find_in_leaf(struct vmem_fs *fs, uint64_t dir_ino, const uint8_t *leaf, uint64_t hash,
+			struct vmem_name name, struct found *f)
 {
+	struct cursor c = { VMEM_NODE_HEAD, 0 };
+
 	for (;; c.prev = c.off, c.off += f->rec_len) {
 		struct vmem_dirent e;
 
 		if (!skip_entries(leaf, hash, 0, &c))
 			return bad_leaf(fs, dir_ino, f->block);
+		f->off = c.off;
+		f->prev = c.prev;
 		if (c.off == LEAF_END)
 			return -ENOENT;
 		if (!get_dirent(leaf, c.off, &e))
 			return bad_leaf(fs, dir_ino, f->block);
-		f->off = c.off;
-		f->prev = c.prev;
 		f->rec_len = vmem_get16(e.rec_len);
 		f->ino = vmem_get32(e.ino);
 		f->type = e.type;
@@ -207,14 +209,13 @@ static int find_entry(struct vmem_fs *fs, const struct vmem_dinode *n, uint64_t 
 		      struct vmem_name name, struct found *f)
 {
 	uint64_t hash = vmem_name_hash(fs->hash_key, name.name, name.len);
-	struct cursor c = { VMEM_NODE_HEAD, 0 };
 	struct dir_path p;
 	int err = find_leaf(fs, n, dir_ino, hash, &p);
 
 	if (err)
 		return err;
 	f->block = leaf_of(&p);
-	return find_behind(fs, dir_ino, p.leaf, hash, name, c, f);
+	return find_in_leaf(fs, dir_ino, p.leaf, hash, name, f);
 }
 
 static int check_name(struct vmem_name name)
@@ -516,10 +517,21 @@ static void count_entries(struct vmem_dinode *n, int delta)
 	n->u.dir.nr_entries = vmem_le64_of(vmem_get64(n->u.dir.nr_entries) + (uint64_t)(int64_t)delta);
 }
 
+/* An entry with so many bytes behind its name; 0: there is none. */
+static unsigned int find_gap(const uint8_t *leaf, unsigned int last, unsigned int need)
+{
+	struct cursor c = { last, 0 };
+
+	/* What was never used is at the end, where the newest entries are, too. */
+	if (last && skip_entries(leaf, 0, need, &c) && c.off == last)
+		return last;
+	c.off = VMEM_NODE_HEAD;
+	return skip_entries(leaf, 0, need, &c) && c.off < LEAF_END ? c.off : 0;
+}
+
 int vmem_dir_place(struct vmem_txn *t, struct vmem_inode *dir, struct vmem_name name,
 		   struct vmem_dir_place *place)
 {
-	struct cursor c = { VMEM_NODE_HEAD, 0 };
 	struct vmem_dinode *n = txn_inode(t, dir);
 	struct dir_path p;
 	struct found f;
@@ -533,13 +545,12 @@ int vmem_dir_place(struct vmem_txn *t, struct vmem_inode *dir, struct vmem_name 
 	if (err)
 		return err == -ENOENT ? 0 : err;
 	place->block = leaf_of(&p);
-	if (!skip_entries(p.leaf, place->hash, VMEM_DIRENT_LEN(name.len), &c))
-		return bad_leaf(t->fs, dir->ino, place->block);
-	if (c.off < LEAF_END && hash_at(p.leaf, c.off) != place->hash)
-		place->off = c.off;
 	f.block = place->block;
-	err = find_behind(t->fs, dir->ino, p.leaf, place->hash, name, c, &f);
-	return err == -ENOENT ? 0 : err ? err : -EEXIST;
+	err = find_in_leaf(t->fs, dir->ino, p.leaf, place->hash, name, &f);
+	if (err != -ENOENT)
+		return err ? err : -EEXIST;
+	place->off = find_gap(p.leaf, f.prev, VMEM_DIRENT_LEN(name.len));
+	return 0;
 }
 
 /* There was no room at hand: look everywhere in the leaf, and make some. */

@@ -195,10 +195,13 @@ int vmem_ext_lookup(struct vmem_fs *fs, const struct vmem_dinode *n, uint64_t in
 		return err;
 	leaf = &p.step[p.depth];
 	map->lblk = lblk;
+	map->next_to = 0;
 	if (leaf->pos < leaf->count) {
 		struct vmem_extent e = get_entry(fs, n, leaf, leaf->pos);
 		uint64_t in = lblk - ext_lblk(&e);
 
+		if (in == ext_len(&e))
+			map->next_to = ext_pblk(&e) + in;
 		if (in < ext_len(&e)) {
 			map->nr = ext_len(&e) - in;
 			map->pblk = ext_pblk(&e) + in;
@@ -344,7 +347,8 @@ int txn_ext_insert(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,
 	n->blocks = vmem_le64_of(vmem_get64(n->blocks) + nr);
 	if (extend(t, n, &p.step[p.depth], lblk, pblk, nr))
 		return t->err;
-	err = find_room(t, n, ino, lblk, &p);
+	if (p.step[p.depth].count >= p.step[p.depth].max)
+		err = find_room(t, n, ino, lblk, &p);
 	if (err)
 		return err;
 	leaf = &p.step[p.depth];
