@@ -94,7 +94,7 @@ libos-kill: deps ## SIGKILL programs on the library 200 times each: no acknowled
 migrate: build test-programs ## 20 live migrations in each direction and mode under fio with verification: a quarter of an hour
 	@tests/migrate/run 40
 
-mutants: build ## break the code in some 100 places: a test must notice each; resumable (ONLY=pattern)
+mutants: build ## break the code in some 150 places: a test must notice each; resumable (ONLY=pattern)
 	@tests/mutants/run $(ONLY)
 .PHONY: mutants
 

@@ -7,6 +7,14 @@ enum vmem_domain domain_guest = VMEM_DOMAIN_GUEST;
 enum vmem_domain domain_host = VMEM_DOMAIN_HOST;
 enum vmem_domain domain_pmem = VMEM_DOMAIN_PMEM;
 
+/* A program runs those of its tests that its first argument names (* is any text). */
+__attribute__((constructor)) static void choose(int argc, char **argv, char **env)
+{
+	(void)env;
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+}
+
 /* ---- Mounting ---- */
 
 static void format(struct ctx *c, enum vmem_domain domain, uint64_t size, uint64_t log_blocks)

@@ -112,6 +112,29 @@ static void truncating_down_and_up_shows_no_old_bytes(void **state)
 	finish(&c);
 }
 
+/* Who maps the file sees them. */
+static void behind_the_end_of_a_cut_file_are_zeros(void **state)
+{
+	struct vmem_inode vi;
+	uint64_t i;
+	struct ctx c;
+
+	up(&c, domain_of(state), 4 * MiB, 0);
+	make(&c.root, "old", S_FILE, &vi);
+	fill_store(&vi, 0);
+	put(&vi);
+	unlink_name(&c.root, "old");
+	assert_int_equal(vmem_checkpoint(c.fs), 0);
+	/* Wherever the new last block lies, bytes of that file were there. */
+	make(&c.root, "file", S_FILE, &vi);
+	write_pattern(&vi, 0, 10000, 2);
+	assert_int_equal(vmem_truncate(&vi, 5000), 0);
+	for (i = where(&vi, 4999) + 1; i % BLOCK; i++)
+		assert_int_equal(c.sim->now[i], 0);
+	put(&vi);
+	finish(&c);
+}
+
 static void writing_behind_the_end_shows_no_old_bytes(void **state)
 {
 	struct vmem_inode vi;
@@ -583,6 +606,7 @@ int main(void)
 		cmocka_unit_test(reading_ends_at_the_end_of_file),
 		EACH_DOMAIN(appending_byte_by_byte_gives_one_extent),
 		EACH_DOMAIN(truncating_down_and_up_shows_no_old_bytes),
+		EACH_DOMAIN(behind_the_end_of_a_cut_file_are_zeros),
 		EACH_DOMAIN(writing_behind_the_end_shows_no_old_bytes),
 		EACH_DOMAIN(a_lost_append_does_not_show_when_the_file_grows),
 		cmocka_unit_test(the_zeros_behind_the_old_end_are_durable_with_the_growth),

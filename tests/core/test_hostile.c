@@ -378,11 +378,137 @@ static void damaged_images_of_a_killed_guest_do_no_harm(void **state)
 	damaged_images_do_no_harm(true);
 }
 
+/* ---- What is damage, whatever else there is ---- */
+
+static void end_damaged(struct ctx *c)
+{
+	vmem_iput(&c->root);
+	vmem_umount(c->fs);
+	assert_int_equal(c->sim->live, 0);
+	sim_free(c->sim);
+}
+
+static void an_extent_that_leaves_its_group_is_damage(void **state)
+{
+	struct vmem_dinode *n;
+	struct vmem_inode vi;
+	uint8_t byte;
+	struct ctx c;
+
+	(void)state;
+	up(&c, VMEM_DOMAIN_HOST, 64 * MiB, 0);
+	make(&c.root, "file", S_FILE, &vi);
+	write_pattern(&vi, 0, 3 * BLOCK, 1);
+	put(&vi);
+	down(&c);
+	memcpy(&intact, c.sim->now, sizeof(intact));
+	n = (void *)(c.sim->now + (vmem_get64(intact.agmeta0) + 2) * BLOCK + vi.ino * VMEM_INODE_SIZE);
+	assert_int_equal(vmem_get32(n->csum), vmem_inode_csum(vmem_crc32c, n, vi.ino));
+	n->u.ext[0].w1 = vmem_le64_of(vmem_get32(intact.ag_blocks) - 1);
+	n->csum = vmem_le32_of(vmem_inode_csum(vmem_crc32c, n, vi.ino));
+	c.sim->quiet = true;
+	again(&c);
+	open_name(&c.root, "file", &vi);
+	assert_int_equal(read_at(&vi, 0, &byte, 1), -EFSCORRUPTED);
+	vmem_iput(&vi);
+	end_damaged(&c);
+}
+
+static void a_group_whose_count_does_not_fit_its_bitmap_is_damage(void **state)
+{
+	struct vmem_ag_desc *desc;
+	struct vmem_inode vi;
+	int64_t done;
+	struct ctx c;
+
+	(void)state;
+	up(&c, VMEM_DOMAIN_HOST, 16 * MiB, 0);
+	down(&c);
+	memcpy(&intact, c.sim->now, sizeof(intact));
+	desc = (void *)(c.sim->now + vmem_get64(intact.desc_start) * BLOCK);
+	desc->free_blocks = vmem_le32_of(vmem_get32(desc->free_blocks) - 1);
+	c.sim->quiet = true;
+	again(&c);
+	done = try_make(&c.root, "file", S_FILE, &vi);
+	if (!done) {
+		done = write_at(&vi, 0, "x", 1);
+		vmem_iput(&vi);
+	}
+	assert_int_equal(done, -EFSCORRUPTED);
+	end_damaged(&c);
+}
+
+/* The last delta of the log's first operation that has bytes; *room: up to the record's end. */
+static struct vmem_delta *last_delta(uint8_t *image, struct vmem_rec **rec, uint32_t *room)
+{
+	const struct vmem_root *r0 = (void *)(image + BLOCK), *r1 = (void *)(image + 2 * BLOCK);
+	const struct vmem_root *r = vmem_get64(r0->seq) > vmem_get64(r1->seq) ? r0 : r1;
+	struct vmem_delta *found = NULL;
+	uint32_t at = sizeof(**rec), i;
+
+	*rec = (void *)(image + vmem_get64(intact.log_start) * BLOCK +
+			vmem_get64(r->tail) % (vmem_get64(intact.log_blocks) * BLOCK));
+	assert_int_equal(vmem_get16((*rec)->type), VMEM_REC_OP);
+	for (i = 0; i < vmem_get16((*rec)->nr_deltas); i++) {
+		struct vmem_delta *d = (void *)((uint8_t *)*rec + at);
+		uint64_t kind = vmem_get64(d->where) >> 56;
+
+		at += sizeof(*d);
+		if (kind == VMEM_D_BYTES) {
+			found = d;
+			*room = vmem_get32((*rec)->len) - at;
+		}
+		if (kind == VMEM_D_BYTES || kind == VMEM_D_DATA)
+			at += (vmem_get32(d->len) + 7) & ~7u;
+	}
+	assert_non_null(found);
+	return found;
+}
+
+static void a_record_with_a_delta_that_leads_elsewhere_is_damage(void **state)
+{
+	struct vmem_mount_opts opts = { .domain = VMEM_DOMAIN_HOST };
+	const struct vmem_root *root;
+	struct vmem_delta *d, sound;
+	struct vmem_rec *rec;
+	struct vmem_inode vi;
+	unsigned int i;
+	uint32_t room;
+	struct ctx c;
+
+	(void)state;
+	up(&c, VMEM_DOMAIN_HOST, STORE_SIZE, 0);
+	make(&c.root, "file", S_FILE, &vi);
+	fail_now(&c, SIM_GUEST);
+	memcpy(&intact, c.sim->now, sizeof(intact));
+	d = last_delta(c.sim->now, &rec, &room);
+	sound = *d;
+	root = (void *)(c.sim->now + BLOCK);
+	c.sim->quiet = true;
+	for (i = 0; i < 3; i++) {
+		*d = sound;
+		if (i == 0)	/* into the log */
+			d->where = vmem_le64_of((uint64_t)VMEM_D_BYTES << 56 | vmem_get64(intact.log_start) * BLOCK);
+		else if (i == 1)	/* into a root */
+			d->where = vmem_le64_of((uint64_t)VMEM_D_BYTES << 56 | BLOCK);
+		else	/* its bytes go beyond the record */
+			d->len = vmem_le32_of(room + 8);
+		rec->csum = vmem_le32_of(vmem_rec_csum(vmem_crc32c, vmem_get32(root->log_seed), rec,
+						       vmem_get32(rec->len)));
+		assert_int_equal(try_mount(&c, &opts), -EFSCORRUPTED);
+	}
+	assert_int_equal(c.sim->live, 0);
+	sim_free(c.sim);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(damaged_unmounted_images_do_no_harm),
 		cmocka_unit_test(damaged_images_of_a_killed_guest_do_no_harm),
+		cmocka_unit_test(an_extent_that_leaves_its_group_is_damage),
+		cmocka_unit_test(a_group_whose_count_does_not_fit_its_bitmap_is_damage),
+		cmocka_unit_test(a_record_with_a_delta_that_leads_elsewhere_is_damage),
 	};
 
 	signal(SIGALRM, tell_seed);

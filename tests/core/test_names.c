@@ -273,13 +273,20 @@ static void only_devices_keep_a_device_number(void **state)
 static void rename_moves_between_directories(void **state)
 {
 	struct vmem_inode a, b, vi;
+	struct vmem_attr before, after;
 	struct ctx c;
 
 	up(&c, domain_of(state), 16 * MiB, 0);
 	make(&c.root, "a", S_DIR, &a);
 	make(&c.root, "b", S_DIR, &b);
 	make(&a, "file", S_FILE, &vi);
+	/* Its ctime says that something has changed. */
+	vmem_see_ctime(&vi);
+	vmem_getattr(&vi, &before);
 	assert_int_equal(vmem_rename(&a, N("file"), &vi, &b, N("new"), NULL, 0), 0);
+	vmem_getattr(&vi, &after);
+	assert_true(after.ctime > before.ctime);
+	assert_true(after.mtime == before.mtime);
 	assert_false(exists(&a, "file"));
 	assert_true(exists(&b, "new"));
 	put(&vi);

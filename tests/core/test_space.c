@@ -137,6 +137,24 @@ static void a_full_store_says_so_and_its_space_comes_back(void **state)
 	finish(&c);
 }
 
+/* What is free is often in the group's part that is looked at first. */
+static void files_that_grow_in_turn_fill_a_small_store(void **state)
+{
+	struct vmem_inode vi[2];
+	unsigned int i = 0;
+	struct ctx c;
+
+	up(&c, domain_of(state), 4 * MiB, 0);
+	make(&c.root, "one", S_FILE, &vi[0]);
+	make(&c.root, "two", S_FILE, &vi[1]);
+	while (write_at(&vi[i % 2], i / 2 * (uint64_t)BLOCK, c.sim->now, BLOCK) == BLOCK)
+		i++;
+	assert_true(free_blocks(&c) <= VMEM_RESERVED_BLOCKS);
+	put(&vi[0]);
+	put(&vi[1]);
+	finish(&c);
+}
+
 static void a_large_write_to_a_full_store_is_short(void **state)
 {
 	struct vmem_inode vi;
@@ -472,6 +490,10 @@ static void blocks_of_a_failed_create_come_back(void **state)
 	memset(target, 't', sizeof(target));
 	assert_int_equal(vmem_symlink(&c.root, N("name"), target, 1000, &attr, &vi), -EEXIST);
 	assert_int_equal(free_blocks(&c), free);
+	/* Nor an inode: what the next one writes of its group is right. */
+	assert_int_equal(try_make(&c.root, "name", S_DIR, &vi), -EEXIST);
+	make(&c.root, "other", S_FILE, &vi);
+	put(&vi);
 	finish(&c);
 }
 
@@ -483,6 +505,7 @@ int main(void)
 		EACH_DOMAIN(a_temporary_file_is_gone_unless_it_got_a_name),
 		EACH_DOMAIN(a_long_truncate_is_finished_by_recovery),
 		EACH_DOMAIN(a_full_store_says_so_and_its_space_comes_back),
+		EACH_DOMAIN(files_that_grow_in_turn_fill_a_small_store),
 		EACH_DOMAIN(a_large_write_to_a_full_store_is_short),
 		EACH_DOMAIN(running_out_of_inodes_is_no_damage),
 		EACH_DOMAIN(a_store_filled_by_names_can_be_emptied),

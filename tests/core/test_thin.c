@@ -2,6 +2,7 @@
 /* test_thin.c - a host that may have no room: provisioning, a full host, discarding */
 #include "fixture.h"
 #include "fs/fs.h"
+#include "space/space_internal.h"
 
 #define CHUNK		(2 * MiB)
 #define MAX_BLOCKS	8192u
@@ -15,6 +16,7 @@ static struct {
 	unsigned int provisions, refused, discards;
 	unsigned int breaks_after;	/* refused so often, the next request fails otherwise; 0: never */
 	uint64_t discarded;
+	bool keeps;			/* it cannot take room back */
 	uint64_t homeless;		/* stores to blocks that it has no room for */
 	bool counts;			/* stores are being watched */
 } host;
@@ -43,6 +45,8 @@ static int host_discard(struct vmem_store *store, const struct vmem_range *range
 	unsigned int i;
 
 	host.discards++;
+	if (host.keeps)
+		return -EOPNOTSUPP;
 	host.counts = false;
 	for (i = 0; i < nr; i++) {
 		uint64_t b = ranges[i].offset / BLOCK, end = b + ranges[i].length / BLOCK;
@@ -99,6 +103,7 @@ static void thin_up(struct ctx *c, enum vmem_domain domain, uint64_t size)
 	down(c);
 	only_what_is_written();
 	host.discards = 0;
+	host.keeps = false;
 	host.discarded = 0;
 	host.counts = true;
 	c->sim->store.provision = host_provision;
@@ -352,6 +357,25 @@ static void freed_blocks_are_discarded_at_the_next_checkpoint(void **state)
 	thin_finish(&c);
 }
 
+static void a_host_that_cannot_discard_is_asked_once(void **state)
+{
+	unsigned int i;
+	struct ctx c;
+
+	thin_up(&c, domain_of(state), 32 * MiB);
+	vmem_set_discard(c.fs, true);
+	host.keeps = true;
+	for (i = 0; i < 3; i++) {
+		write_file(&c, "file", 1 * MiB, 1);
+		assert_int_equal(vmem_sync(c.fs), 0);
+		unlink_name(&c.root, "file");
+		assert_int_equal(vmem_checkpoint(c.fs), 0);
+		assert_int_equal(vmem_checkpoint(c.fs), 0);
+	}
+	assert_int_equal(host.discards, 1);
+	thin_finish(&c);
+}
+
 /* The free must be durable first: a failure may bring the file back. */
 static void nothing_is_discarded_that_a_failure_brings_back(void **state)
 {
@@ -458,7 +482,7 @@ static void expect_fragments(struct ctx *c, const char *what, unsigned int nr)
 /* More runs, and more blocks, than one request takes. */
 static void however_scattered_all_that_is_free_is_given_back(void **state)
 {
-	uint64_t trimmed;
+	uint64_t trimmed, large;
 	struct ctx c;
 
 	thin_up(&c, domain_of(state), 32 * MiB);
@@ -472,6 +496,9 @@ static void however_scattered_all_that_is_free_is_given_back(void **state)
 	assert_true(host.discards > 3);
 	assert_int_equal(trimmed, free_blocks(&c) * BLOCK);
 	assert_int_equal(host.nr, (32 * MiB - trimmed) / BLOCK);
+	/* But for what is shorter than was asked for. */
+	assert_int_equal(vmem_trim(c.fs, 0, UINT64_MAX, CHUNK, &large), 0);
+	assert_true(large > 0 && large + 100 * BLOCK <= trimmed);
 	expect_fragments(&c, "a", 200);
 	expect_fragments(&c, "b", 200);
 	thin_finish(&c);
@@ -565,6 +592,7 @@ int main(void)
 		EACH_DOMAIN(an_overwrite_of_what_a_full_host_does_not_have_is_refused),
 		EACH_DOMAIN(a_mount_without_room_for_its_log_is_refused),
 		EACH_DOMAIN(freed_blocks_are_discarded_at_the_next_checkpoint),
+		EACH_DOMAIN(a_host_that_cannot_discard_is_asked_once),
 		EACH_DOMAIN(nothing_is_discarded_that_a_failure_brings_back),
 		EACH_DOMAIN(trimming_gives_all_free_blocks_back),
 		EACH_DOMAIN(however_scattered_all_that_is_free_is_given_back),
