@@ -56,7 +56,6 @@ struct vmem_fs {
 	uint32_t seed, chain;
 	bool kicked;
 	bool overflowed;		/* an operation without room in a record was logged; atomic */
-	bool writing_home;		/* no transaction may begin: commit_lock is held until it may */
 	struct vmem_txn txn;
 	const struct vmem_txn_hooks *hooks;
 
@@ -64,6 +63,9 @@ struct vmem_fs {
 	struct vmem_opage **buckets, *opages;
 	unsigned int nr_opages, nr_dirty;
 	unsigned int overlay_max;	/* pages; a checkpoint is asked for at half */
+	uint64_t epoch;			/* ends when a checkpoint begins */
+	bool going_home;		/* pages of the epoch before; none leaves the overlay meanwhile */
+	uint8_t *home_buf;		/* VMEM_HOME_BATCH pages, of the running checkpoint */
 
 	/* log: what to flush, and when (domain host); lock, but a set that is being flushed */
 	struct vmem_rangeset *linked;	/* linked by records since group_start: before the commit record */

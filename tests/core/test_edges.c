@@ -140,9 +140,6 @@ static void work_meanwhile(void *arg)
 	struct vmem_inode dir, vi;
 	char name[16];
 
-	/* Another thread would wait. */
-	if (m->c->fs->writing_home)
-		return;
 	name_file(name, m->next);
 	open_name(&m->c->root, name, &dir);
 	make(&dir, "meanwhile", S_FILE, &vi);

@@ -468,66 +468,120 @@ static void many_threads_at_a_full_log_make_one_checkpoint(void **state)
 	finish(&c);
 }
 
-struct reader {
+/* Another thread, while a flush is under way: it must come to its end. */
+struct other {
 	struct ctx *c;
-	struct vmem_inode *vi;
+	struct vmem_inode *vi;		/* "file": three blocks, the second a hole */
 	unsigned int flushes;
+	bool full;			/* the log has no room for a record */
 };
 
-static void *read_all(void *arg)
+/* What needs no record. */
+static bool read_and_overwrite(struct other *o)
 {
-	struct reader *r = arg;
 	struct vmem_map map;
-	uint8_t buf[64];
+	uint8_t buf[64] = { 0 };
 	uint64_t ino;
 
-	if (vmem_lookup(&r->c->root, N("file"), &ino, NULL) || vmem_map(r->vi, 0, 1, &map) ||
-	    read_at(r->vi, 0, buf, sizeof(buf)) != sizeof(buf))
-		return r;
-	vmem_touch(r->vi, VMEM_SET_ATIME, 5000 + r->flushes);
-	return NULL;
+	if (vmem_lookup(&o->c->root, N("file"), &ino, NULL) || vmem_map(o->vi, 0, 1, &map) ||
+	    vmem_map_write(o->vi, 2, 1, &map) || read_at(o->vi, 0, buf, sizeof(buf)) != sizeof(buf) ||
+	    write_at(o->vi, 100, buf, sizeof(buf)) != sizeof(buf))
+		return false;
+	vmem_touch(o->vi, VMEM_SET_ATIME, 5000 + o->flushes);
+	return true;
 }
 
-/* While a flush is under way another thread reads; it must be able to. */
-static void read_during_flush(void *arg)
+/* What needs one. */
+static bool make_and_append(struct other *o)
 {
-	struct reader *r = arg;
+	struct vmem_attr attr = { .mode = S_FILE };
+	struct vmem_inode vi;
+	struct vmem_map map;
+	char name[16];
+
+	snprintf(name, sizeof(name), "new%u", o->flushes);
+	return !vmem_create(&o->c->root, N(name), &attr, &vi) && write_at(&vi, 0, name, 10) == 10 &&
+	       write_at(o->vi, vmem_size(o->vi), name, 10) == 10 && !vmem_map_write(&vi, 8, 1, &map) &&
+	       !vmem_unlink(&o->c->root, N(name), &vi) && !vmem_iput(&vi);
+}
+
+static void *do_other(void *arg)
+{
+	struct other *o = arg;
+
+	return read_and_overwrite(o) && (o->full || make_and_append(o)) ? NULL : o;
+}
+
+static void run_other(void *arg)
+{
+	struct other *o = arg;
 	struct timespec limit;
 	pthread_t thread;
 	void *failed;
 
-	r->flushes++;
+	o->flushes++;
 	clock_gettime(CLOCK_REALTIME, &limit);
 	limit.tv_sec += 120;
-	assert_int_equal(pthread_create(&thread, NULL, read_all, r), 0);
+	assert_int_equal(pthread_create(&thread, NULL, do_other, o), 0);
 	assert_int_equal(pthread_timedjoin_np(thread, &failed, &limit), 0);
 	assert_null(failed);
 }
 
-static void no_reader_waits_for_the_flushes_of_a_checkpoint(void **state)
+static void start_other(struct ctx *c, struct other *o, struct vmem_inode *vi)
+{
+	up_threaded(c, VMEM_DOMAIN_HOST, 16 * MiB);
+	make(&c->root, "file", S_FILE, vi);
+	write_pattern(vi, 0, BLOCK, 1);
+	write_pattern(vi, 2 * BLOCK, BLOCK, 1);
+	*o = (struct other){ .c = c, .vi = vi };
+	c->sim->on_flush_arg = o;
+}
+
+static void nobody_waits_for_the_flushes_of_a_checkpoint(void **state)
 {
 	struct vmem_inode vi, other;
-	struct reader r = { .flushes = 0 };
+	struct other o;
 	struct ctx c;
 
 	(void)state;
-	up_threaded(&c, VMEM_DOMAIN_HOST, 16 * MiB);
-	make(&c.root, "file", S_FILE, &vi);
-	write_pattern(&vi, 0, 3 * BLOCK, 1);
+	start_other(&c, &o, &vi);
 	make(&c.root, "other", S_FILE, &other);
-	r.c = &c;
-	r.vi = &vi;
-	c.sim->on_flush = read_during_flush;
-	c.sim->on_flush_arg = &r;
+	c.sim->on_flush = run_other;
 	assert_int_equal(vmem_checkpoint(c.fs), 0);
 	/* The group's data and its record, what is home, the root. */
-	assert_int_equal(r.flushes, 4);
+	assert_int_equal(o.flushes, 4);
 	write_pattern(&other, 0, BLOCK, 1);
 	assert_int_equal(vmem_fsync(&other, false), 0);
-	assert_true(r.flushes > 4);
+	assert_true(o.flushes > 4);
 	c.sim->on_flush = NULL;
 	put(&vi);
 	put(&other);
+	finish(&c);
+}
+
+/* A record has no room until a checkpoint has made some: that is nobody else's business. */
+static void at_a_full_log_only_those_wait_who_need_a_record(void **state)
+{
+	uint64_t checkpoints;
+	struct vmem_inode vi;
+	struct other o;
+	unsigned int i;
+	struct ctx c;
+
+	(void)state;
+	start_other(&c, &o, &vi);
+	checkpoints = c.fs->ckpts_done;
+	for (i = 0; c.fs->head - c.fs->tail + VMEM_LOG_SLACK <= c.fs->log_size; i++)
+		assert_int_equal(vmem_setattr(&c.root, VMEM_SET_MODE,
+					      &(struct vmem_attr){ .mode = i % 2 ? 0755 : 0700 }), 0);
+	assert_int_equal(c.fs->ckpts_done, checkpoints);
+	o.full = true;
+	c.sim->on_flush = run_other;
+	assert_int_equal(vmem_setattr(&c.root, VMEM_SET_MODE, &(struct vmem_attr){ .mode = 0755 }), 0);
+	assert_int_equal(c.fs->ckpts_done, checkpoints + 1);
+	assert_true(o.flushes >= 4);
+	c.sim->on_flush = NULL;
+	put(&vi);
 	finish(&c);
 }
 
@@ -562,7 +616,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		EACH_DOMAIN(many_threads_at_a_full_log_make_one_checkpoint),
-		cmocka_unit_test(no_reader_waits_for_the_flushes_of_a_checkpoint),
+		cmocka_unit_test(nobody_waits_for_the_flushes_of_a_checkpoint),
+		cmocka_unit_test(at_a_full_log_only_those_wait_who_need_a_record),
 		cmocka_unit_test(waiters_for_fsync_share_one_commit),
 		cmocka_unit_test(what_returns_during_a_commit_survives_a_kill),
 		cmocka_unit_test(an_overwrite_during_a_commit_is_durable_when_its_fsync_returns),

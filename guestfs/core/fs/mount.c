@@ -119,6 +119,7 @@ static void fs_free(struct vmem_fs *fs)
 	vmem_free(fs, fs->txn.buf, VMEM_TXN_BYTES);
 	vmem_free(fs, fs->txn.undo, 2 * VMEM_TXN_BYTES);
 	vmem_free(fs, fs->scratch, 2 * VMEM_BLOCK_SIZE);
+	vmem_free(fs, fs->home_buf, VMEM_HOME_BATCH * VMEM_BLOCK_SIZE);
 	vmem_free(fs, fs, sizeof(*fs));
 }
 
@@ -142,7 +143,9 @@ static bool alloc_parts(struct vmem_fs *fs)
 	fs->txn.undo = vmem_alloc(fs, 2 * VMEM_TXN_BYTES);
 	fs->txn.fs = fs;
 	fs->scratch = vmem_alloc(fs, 2 * VMEM_BLOCK_SIZE);
-	return ok && fs->buckets && fs->logged && fs->txn.buf && fs->txn.undo && fs->scratch;
+	fs->home_buf = vmem_alloc(fs, VMEM_HOME_BATCH * VMEM_BLOCK_SIZE);
+	return ok && fs->buckets && fs->logged && fs->txn.buf && fs->txn.undo && fs->scratch &&
+	       fs->home_buf;
 }
 
 static bool same_generation(const struct vmem_fs *fs)
@@ -187,6 +190,7 @@ static int bring_recovery_home(struct vmem_fs *fs, const struct vmem_mount_info 
 	err = vmem_overlay_provision(fs);
 	if (err)
 		return err;
+	vmem_overlay_end_epoch(fs);
 	vmem_overlay_writeback(fs, fs->ckpt_set);
 	fs->ckpt_set->nr = 0;
 	fs->home->nr = 0;

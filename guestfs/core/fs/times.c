@@ -104,13 +104,10 @@ void vmem_store_times(struct vmem_inode *vi)
 	struct vmem_fs *fs = vi->fs;
 	uint64_t off = vmem_inode_off(fs, vi->ino) + offsetof(struct vmem_dinode, atime);
 	vmem_le64 times[] = { vi->raw.atime, vi->raw.mtime, vi->raw.ctime };
-	struct vmem_opage *op;
 	unsigned int i;
 
-	vmem_lock_overlay(fs);
-	op = vmem_overlay_find(fs, off >> VMEM_BLOCK_SHIFT);
-	if (op)
-		memcpy(op->data + (off & VMEM_BLOCK_MASK), times, sizeof(times));
+	vmem_lock(fs, fs->lock);
+	vmem_overlay_patch(fs, off, times, sizeof(times));
 	for (i = 0; i < 3; i++)
 		vmem_put64(fs->store, off + i * sizeof(times[0]), vmem_get64(times[i]));
 	if (!vmem_immediate(fs))

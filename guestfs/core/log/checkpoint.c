@@ -40,48 +40,34 @@ static int checkpoint_immediate(struct vmem_fs *fs)
 	return err;
 }
 
-/*
- * Close the group and move the overlay home; *tail is where replay then starts.
- * commit_lock is held; nobody else changes fs->writing_home.  No flush is waited for
- * with fs->lock held: transactions wait for commit_lock meanwhile, readers for nothing.
- */
-static int settle(struct vmem_fs *fs, struct vmem_rangeset *set, uint64_t *tail, uint64_t *period)
-{
-	unsigned int i;
-	int err = 0;
+/* Where a checkpoint cuts: what was before goes home. */
+struct cut {
+	struct vmem_rangeset *set;	/* what is to be flushed at home */
+	uint64_t tail;			/* replay starts here then */
+	uint64_t period;		/* the checkpoint period that begins */
+};
 
-	if (VMEM_BROKEN(HOME_EARLY))
-		vmem_overlay_writeback(fs, set);
-	/* Most of the group, while transactions go on: what is left then is little. */
-	if (__atomic_load_n(&fs->last_op, __ATOMIC_ACQUIRE) > fs->committed)
-		err = vmem_close_group(fs, false);
-	if (err)
-		return err;
-	vmem_lock(fs, fs->lock);
-	fs->writing_home = true;
-	vmem_unlock(fs, fs->lock);
-	if (fs->last_op > fs->committed)
-		err = vmem_close_group(fs, false);
-	if (!err) {
-		/* The group that runs on begins here, with the commit record itself. */
-		*tail = fs->group_start;
-		*period = fs->ckpt_seq + 1;
-		vmem_overlay_writeback(fs, set);
-		for (i = 0; i < fs->home->nr; i++)
-			vmem_ranges_add(set, fs->home->r[i].offset, fs->home->r[i].length);
-		fs->home->nr = 0;
-	}
-	vmem_lock(fs, fs->lock);
-	fs->ckpt_seq++;
-	fs->writing_home = false;
-	vmem_unlock(fs, fs->lock);
-	return err;
+/* The group is taken, or there is none; lock held. */
+static void cut_here(struct vmem_fs *fs, void *arg)
+{
+	struct cut *cut = arg;
+	unsigned int i;
+
+	/* The group that runs on begins here. */
+	cut->tail = fs->group_start;
+	cut->period = ++fs->ckpt_seq;
+	for (i = 0; i < fs->home->nr; i++)
+		vmem_ranges_add(cut->set, fs->home->r[i].offset, fs->home->r[i].length);
+	fs->home->nr = 0;
+	vmem_overlay_end_epoch(fs);
 }
 
-static int checkpoint_host(struct vmem_fs *fs)
+/*
+ * Close the group and copy what its records changed home.  Nobody waits for that but who
+ * needs the group's commit: transactions and readers go on, as long as the log has room.
+ */
+static int settle(struct vmem_fs *fs, struct cut *cut)
 {
-	struct vmem_rangeset *set = fs->ckpt_set;
-	uint64_t tail = 0, period = 0;
 	int err;
 
 	if (VMEM_BROKEN(LOCK_ORDER)) {
@@ -91,21 +77,34 @@ static int checkpoint_host(struct vmem_fs *fs)
 	} else {
 		vmem_lock(fs, fs->commit_lock);
 	}
-	err = settle(fs, set, &tail, &period);
+	if (VMEM_BROKEN(HOME_EARLY)) {
+		vmem_overlay_end_epoch(fs);
+		vmem_overlay_writeback(fs, cut->set);
+	}
+	err = vmem_close_group_at(fs, cut_here, cut);
 	vmem_unlock(fs, fs->commit_lock);
+	if (!err)
+		vmem_overlay_writeback(fs, cut->set);
+	return err;
+}
+
+static int checkpoint_host(struct vmem_fs *fs)
+{
+	struct cut cut = { .set = fs->ckpt_set };
+	int err = settle(fs, &cut);
+
 	if (err)
 		return err;
-
 	/* New records only touch the overlay, so home stays as it is meanwhile. */
-	err = VMEM_BROKEN(TAIL_EARLY) ? 0 : vmem_flush_sets(fs, &set, 1);
+	err = VMEM_BROKEN(TAIL_EARLY) ? 0 : vmem_flush_sets(fs, &cut.set, 1);
 	if (VMEM_BROKEN(TAIL_LATE))
-		tail = fs->head;
+		cut.tail = fs->head;
 	if (!err)
-		err = vmem_write_root(fs, VMEM_STATE_MOUNTED, tail);
+		err = vmem_write_root(fs, VMEM_STATE_MOUNTED, cut.tail);
 	if (err)
 		return err;
 	vmem_lock(fs, fs->lock);
-	tail_moved(fs, tail, period);
+	tail_moved(fs, cut.tail, cut.period);
 	vmem_unlock(fs, fs->lock);
 	return 0;
 }

@@ -159,11 +159,27 @@ static int close_by_mark(struct vmem_fs *fs, const struct group *g, bool locked,
 	return vmem_flush_sets(fs, &log, 1);
 }
 
+/* commit_lock and lock are held; unless `locked`, the latter is let go of. */
+static int flush_group(struct vmem_fs *fs, const struct group *g, bool locked)
+{
+	uint64_t end;
+	int err;
+
+	if (g->sets[0]->nr && fs->store->commit && !VMEM_BROKEN(ONE_FLUSH))
+		err = close_by_mark(fs, g, locked, &end);
+	else
+		err = close_by_flushes(fs, g, locked, &end);
+	if (err)
+		return err;
+	fs->flushed = end;
+	__atomic_store_n(&fs->stored_flushed, g->round, __ATOMIC_RELEASE);
+	__atomic_store_n(&fs->committed, g->covers, __ATOMIC_RELEASE);
+	return 0;
+}
+
 int vmem_close_group(struct vmem_fs *fs, bool locked)
 {
 	struct group g;
-	uint64_t end;
-	int err;
 
 	/* A group that could not be flushed is followed by none: its data is not durable. */
 	if (vmem_error(fs) == -EIO)
@@ -171,15 +187,24 @@ int vmem_close_group(struct vmem_fs *fs, bool locked)
 	if (!locked)
 		vmem_lock(fs, fs->lock);
 	g = take_group(fs);
-	if (g.sets[0]->nr && fs->store->commit && !VMEM_BROKEN(ONE_FLUSH))
-		err = close_by_mark(fs, &g, locked, &end);
-	else
-		err = close_by_flushes(fs, &g, locked, &end);
-	if (err)
-		return err;
-	fs->flushed = end;
-	__atomic_store_n(&fs->stored_flushed, g.round, __ATOMIC_RELEASE);
-	__atomic_store_n(&fs->committed, g.covers, __ATOMIC_RELEASE);
+	return flush_group(fs, &g, locked);
+}
+
+int vmem_close_group_at(struct vmem_fs *fs, void (*taken)(struct vmem_fs *fs, void *arg), void *arg)
+{
+	struct group g;
+	bool open;
+
+	if (vmem_error(fs) == -EIO)
+		return -EIO;
+	vmem_lock(fs, fs->lock);
+	open = fs->last_op > fs->committed;
+	if (open)
+		g = take_group(fs);
+	taken(fs, arg);
+	if (open)
+		return flush_group(fs, &g, false);
+	vmem_unlock(fs, fs->lock);
 	return 0;
 }
 

@@ -23,17 +23,6 @@ static void txn_reset(struct vmem_txn *t)
 	t->revoked = NULL;
 }
 
-void vmem_lock_overlay(struct vmem_fs *fs)
-{
-	vmem_lock(fs, fs->lock);
-	while (fs->writing_home) {
-		vmem_unlock(fs, fs->lock);
-		vmem_lock(fs, fs->commit_lock);
-		vmem_unlock(fs, fs->commit_lock);
-		vmem_lock(fs, fs->lock);
-	}
-}
-
 /* Take the lock with room in the log for one record. */
 static int txn_begin(struct vmem_fs *fs)
 {
@@ -41,13 +30,13 @@ static int txn_begin(struct vmem_fs *fs)
 	int err;
 
 	for (;;) {
-		vmem_lock_overlay(fs);
+		vmem_lock(fs, fs->lock);
 		err = vmem_is_read_only(fs) ? vmem_refusal(fs) : 0;
 		if (err)
 			break;
 		if (!vmem_need_checkpoint(fs)) {
 			/* Pages that are home are kept for speed only. */
-			if (fs->nr_opages - fs->nr_dirty > fs->overlay_max)
+			if (fs->nr_opages - fs->nr_dirty > fs->overlay_max && !fs->going_home)
 				vmem_overlay_drop(fs, false);
 			txn_reset(&fs->txn);
 			return 0;

@@ -19,6 +19,8 @@
 #include "medium/medium.h"
 
 #define VMEM_OVERLAY_BUCKETS	4096u
+#define VMEM_HOME_BATCH		8u	/* pages that a checkpoint copies before it lets go of the lock */
+#define VMEM_HOME_LOOK		256u	/* and that it looks at */
 #define VMEM_OVERLAY_MIN	64u	/* pages: more than one record can change */
 #define VMEM_LOGGED_MAX		256u	/* inodes with data in the log */
 /* Room in the log that a transaction needs: itself, a PAD before it, commit records. */
@@ -30,20 +32,29 @@ struct vmem_opage {
 	struct vmem_opage *next;	/* in the bucket */
 	struct vmem_opage *all;		/* in the list of all */
 	uint64_t block;
+	uint64_t epoch;			/* in which it became dirty, or was frozen */
 	bool dirty;			/* newer than home (domain host, recovery) */
 	uint8_t *data;
+	uint8_t *frozen;		/* as it was when the epoch before ended: to go home */
 };
 
 const uint8_t *vmem_meta(struct vmem_fs *fs, uint64_t off);
 /* The overlay's page of block, made from home (or zeroed); NULL = no memory. */
 struct vmem_opage *vmem_overlay_get(struct vmem_fs *fs, uint64_t block, bool zero);
 struct vmem_opage *vmem_overlay_find(struct vmem_fs *fs, uint64_t block);
-void vmem_overlay_dirty(struct vmem_fs *fs, struct vmem_opage *op);
+/* The page is about to be changed; -ENOMEM. */
+int vmem_overlay_dirty(struct vmem_fs *fs, struct vmem_opage *op);
+/* The same for one whose new contents nobody needs at home. */
+int vmem_overlay_freeze(struct vmem_fs *fs, struct vmem_opage *op);
+/* Bytes that are stored at home, too, without a record.  Lock held. */
+void vmem_overlay_patch(struct vmem_fs *fs, uint64_t off, const void *src, uint32_t len);
 /* The block was given up before a record mentioned it: nothing to write home. */
 void vmem_overlay_clean(struct vmem_fs *fs, uint64_t block);
 /* Recovery: have room for the dirty pages at home.  Transactions see to it page by page. */
 int vmem_overlay_provision(struct vmem_fs *fs);
-/* Copy dirty pages home, note their ranges, mark them clean. */
+/* What is dirty now is due; lock held. */
+void vmem_overlay_end_epoch(struct vmem_fs *fs);
+/* Copy due pages home, note their ranges.  Takes the lock for moments. */
 void vmem_overlay_writeback(struct vmem_fs *fs, struct vmem_rangeset *ranges);
 void vmem_overlay_drop(struct vmem_fs *fs, bool dirty_too);
 
@@ -65,11 +76,6 @@ int vmem_rewrite_root(struct vmem_fs *fs);
 /* ---- journal.c: one operation, one transaction, one record ---- */
 
 typedef int (*vmem_op)(struct vmem_txn *t, void *arg);
-/*
- * Take the lock, to change the overlay: exclusively, and not while a checkpoint copies
- * it home.  That lets readers go on, and holds commit_lock.
- */
-void vmem_lock_overlay(struct vmem_fs *fs);
 /*
  * Run op as one transaction, again after a checkpoint when it says -EAGAIN.
  * -EOVERFLOW: a record has no room for what it does; nothing has happened.  vmem_try() is

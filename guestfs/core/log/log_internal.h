@@ -36,6 +36,11 @@ void vmem_applied_at_once(struct vmem_txn *t, uint64_t lsn);
  * else it is taken for moments only.
  */
 int vmem_close_group(struct vmem_fs *fs, bool locked);
+/*
+ * The same, if there is a group to close, without the lock.  taken() runs with the lock
+ * held, when the group has its last record and the next one has none.
+ */
+int vmem_close_group_at(struct vmem_fs *fs, void (*taken)(struct vmem_fs *fs, void *arg), void *arg);
 
 /* ---- checkpoint.c ---- */
 

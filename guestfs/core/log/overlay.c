@@ -6,6 +6,11 @@
  * guest and pmem the record is applied at home right after it is published,
  * so pages are clean; in the domain host a page stays dirty until the next
  * checkpoint, because home must not get ahead of the host-durable log.
+ *
+ * A checkpoint takes home what was dirty when its epoch ended: these pages are
+ * due.  Transactions go on meanwhile.  One that changes a due page freezes it
+ * first: a copy of it goes home, and the page itself waits for the next
+ * checkpoint.
  */
 #include "log/log.h"
 
@@ -41,6 +46,8 @@ struct vmem_opage *vmem_overlay_get(struct vmem_fs *fs, uint64_t block, bool zer
 	struct vmem_opage *op = vmem_overlay_find(fs, block), **bucket;
 
 	if (op) {
+		if (zero && vmem_overlay_freeze(fs, op))
+			return NULL;
 		if (zero)
 			memset(op->data, 0, VMEM_BLOCK_SIZE);
 		return op;
@@ -65,12 +72,51 @@ struct vmem_opage *vmem_overlay_get(struct vmem_fs *fs, uint64_t block, bool zer
 	return op;
 }
 
-void vmem_overlay_dirty(struct vmem_fs *fs, struct vmem_opage *op)
+/* Is it to go home by the running checkpoint? */
+static bool is_due(const struct vmem_fs *fs, const struct vmem_opage *op)
 {
+	return op->frozen || (op->dirty && op->epoch != fs->epoch);
+}
+
+int vmem_overlay_freeze(struct vmem_fs *fs, struct vmem_opage *op)
+{
+	if (!fs->going_home || op->frozen || !is_due(fs, op) || VMEM_BROKEN(HOME_NEWER))
+		return 0;
+	op->frozen = vmem_alloc(fs, VMEM_BLOCK_SIZE);
+	if (!op->frozen)
+		return -ENOMEM;
+	memcpy(op->frozen, op->data, VMEM_BLOCK_SIZE);
+	op->epoch = fs->epoch;
+	return 0;
+}
+
+int vmem_overlay_dirty(struct vmem_fs *fs, struct vmem_opage *op)
+{
+	int err = vmem_overlay_freeze(fs, op);
+
+	if (err)
+		return err;
 	if (!op->dirty) {
 		op->dirty = true;
+		op->epoch = fs->epoch;
 		fs->nr_dirty++;
 	}
+	return 0;
+}
+
+void vmem_overlay_patch(struct vmem_fs *fs, uint64_t off, const void *src, uint32_t len)
+{
+	struct vmem_opage *op = vmem_overlay_find(fs, off >> VMEM_BLOCK_SHIFT);
+	uint32_t in = (uint32_t)(off & VMEM_BLOCK_MASK);
+
+	if (!op)
+		return;
+	memcpy(op->data + in, src, len);
+	if (op->frozen)
+		memcpy(op->frozen + in, src, len);
+	/* What is on its way home now is older than these bytes. */
+	if (fs->going_home && !op->dirty)
+		vmem_overlay_dirty(fs, op);
 }
 
 void vmem_overlay_clean(struct vmem_fs *fs, uint64_t block)
@@ -94,20 +140,65 @@ int vmem_overlay_provision(struct vmem_fs *fs)
 	return err;
 }
 
+void vmem_overlay_end_epoch(struct vmem_fs *fs)
+{
+	fs->epoch++;
+	fs->going_home = true;
+}
+
+/* A due page goes to buf; lock held. */
+static void take_due(struct vmem_fs *fs, struct vmem_opage *op, uint8_t *buf)
+{
+	memcpy(buf, op->frozen ? op->frozen : op->data, VMEM_BLOCK_SIZE);
+	if (op->frozen) {
+		vmem_free(fs, op->frozen, VMEM_BLOCK_SIZE);
+		op->frozen = NULL;
+		return;
+	}
+	op->dirty = false;
+	fs->nr_dirty--;
+}
+
+/* Up to HOME_BATCH due pages from *op on, which moves on behind them; lock held. */
+static unsigned int take_batch(struct vmem_fs *fs, struct vmem_opage **op, uint64_t *blocks)
+{
+	unsigned int nr = 0, seen = 0;
+
+	for (; *op && nr < VMEM_HOME_BATCH && seen < VMEM_HOME_LOOK; *op = (*op)->all, seen++) {
+		if (!is_due(fs, *op))
+			continue;
+		blocks[nr] = (*op)->block;
+		take_due(fs, *op, fs->home_buf + nr++ * VMEM_BLOCK_SIZE);
+	}
+	return nr;
+}
+
+/*
+ * Nobody takes pages out of the list while some are going home, and what is put in
+ * front is not due.  Home itself is stored to without the lock: that may wait for the host.
+ */
 void vmem_overlay_writeback(struct vmem_fs *fs, struct vmem_rangeset *ranges)
 {
+	uint64_t blocks[VMEM_HOME_BATCH];
 	struct vmem_opage *op;
+	unsigned int nr, i;
 
-	for (op = fs->opages; op; op = op->all) {
-		uint64_t off = op->block << VMEM_BLOCK_SHIFT;
-
-		if (!op->dirty)
-			continue;
-		vmem_put(fs->store, off, op->data, VMEM_BLOCK_SIZE);
-		vmem_ranges_add(ranges, off, VMEM_BLOCK_SIZE);
-		op->dirty = false;
+	vmem_lock(fs, fs->lock);
+	op = fs->opages;
+	vmem_unlock(fs, fs->lock);
+	while (op) {
+		vmem_lock(fs, fs->lock);
+		nr = take_batch(fs, &op, blocks);
+		vmem_unlock(fs, fs->lock);
+		for (i = 0; i < nr; i++) {
+			vmem_put(fs->store, blocks[i] << VMEM_BLOCK_SHIFT,
+				 fs->home_buf + i * VMEM_BLOCK_SIZE, VMEM_BLOCK_SIZE);
+			vmem_ranges_add(ranges, blocks[i] << VMEM_BLOCK_SHIFT, VMEM_BLOCK_SIZE);
+		}
 	}
-	fs->nr_dirty = 0;
+	vmem_lock(fs, fs->lock);
+	fs->going_home = false;
+	vmem_unlock(fs, fs->lock);
 }
 
 void vmem_overlay_drop(struct vmem_fs *fs, bool dirty_too)
@@ -121,6 +212,7 @@ void vmem_overlay_drop(struct vmem_fs *fs, bool dirty_too)
 
 		next = op->all;
 		if (dirty_too || !op->dirty) {
+			vmem_free(fs, op->frozen, VMEM_BLOCK_SIZE);
 			vmem_free(fs, op->data, VMEM_BLOCK_SIZE);
 			vmem_free(fs, op, sizeof(*op));
 			continue;

@@ -90,6 +90,8 @@ static struct vmem_opage *page_of(struct vmem_txn *t, uint64_t block, bool zero)
 
 	if (!err)
 		op = vmem_overlay_get(t->fs, block, zero);
+	if (op && !vmem_immediate(t->fs) && vmem_overlay_dirty(t->fs, op))
+		op = NULL;
 	if (!op)
 		fail(t, err ? err : -ENOMEM);
 	return op;
@@ -108,8 +110,6 @@ void txn_write(struct vmem_txn *t, uint64_t off, const void *src, uint32_t len)
 		    !add_undo(t, op, VMEM_D_BYTES, in, n))
 			return;
 		memmove(op->data + in, p, n);
-		if (!vmem_immediate(t->fs))
-			vmem_overlay_dirty(t->fs, op);
 		off += n;
 		p += n;
 		len -= n;
@@ -129,8 +129,6 @@ void txn_new_block(struct vmem_txn *t, uint64_t block, const void *src, uint32_t
 			return;
 		memcpy(op->data, src, len);
 	}
-	if (!vmem_immediate(t->fs))
-		vmem_overlay_dirty(t->fs, op);
 }
 
 void txn_bits(struct vmem_txn *t, uint64_t block, uint32_t first, uint32_t nr, bool set)
@@ -142,8 +140,6 @@ void txn_bits(struct vmem_txn *t, uint64_t block, uint32_t first, uint32_t nr, b
 	    !add_undo(t, op, kind, first, nr))
 		return;
 	vmem_bits_apply(op->data, first, nr, set);
-	if (!vmem_immediate(t->fs))
-		vmem_overlay_dirty(t->fs, op);
 }
 
 void txn_data(struct vmem_txn *t, uint64_t ino, uint64_t off, const void *src, uint32_t len)
