@@ -223,6 +223,19 @@ static void test_refusals(void)
     driver_stop(&d);
 }
 
+static void test_lost_data(void)
+{
+    Driver d;
+
+    make_image(SIZE);
+    start(&d, "q35", "");
+    g_assert(truncate(image, SIZE / 2) == 0);
+    qtest_writeq(d.qts, d.store + SIZE / 2, 0x1234);
+    qtest_qmp_eventwait(d.qts, "VMEMSTORE_ERROR");
+    assert_refused(&d, 2 * SIZE, "has lost data");
+    driver_stop(&d);
+}
+
 /* The limit of a file's size stands for the end of the disk. */
 static void test_no_room(void)
 {
@@ -515,6 +528,7 @@ int main(int argc, char **argv)
         { "a file that was lengthened is used when the device is told",
           test_lengthened_file },
         { "growth that cannot be is refused, with the reason", test_refusals },
+        { "a store that has lost data does not grow", test_lost_data },
         { "growth on a full disk is refused, and leaves nothing behind",
           test_no_room },
         { "the new part is allocated as the old one", test_prealloc_is_kept },

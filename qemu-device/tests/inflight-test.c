@@ -190,6 +190,7 @@ static void reset_and_go_on(Driver *d, Reset *reset)
     assert_has_waited(thread);
     /* Nothing was begun any more, and nothing is answered. */
     g_assert_cmpuint(get(&hold->calls), ==, calls);
+    g_assert_cmpuint(d->used_at_reset, ==, 0);
     g_assert_cmpuint(answers(d), ==, 0);
     g_assert_cmpuint(flush(d, 1, range), ==, VMEMSTORE_S_OK);
     g_assert_cmpuint(answers(d), ==, 1);

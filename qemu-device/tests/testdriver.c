@@ -264,6 +264,7 @@ void driver_init(Driver *d)
 
     set_status(d, 0);
     g_assert_cmpuint(device_status(d), ==, 0);
+    d->used_at_reset = qtest_readw(d->qts, USED_ADDR + 2);
     set_status(d, status);
     negotiate(d);
     set_status(d, status |= STATUS_FEATURES_OK);
@@ -285,6 +286,7 @@ void driver_reset_queue(Driver *d)
     /* Done when it reads 0; QEMU is before it goes on. */
     g_assert_cmpuint(qtest_readw(d->qts, d->common + COMMON_QUEUE_RESET), ==, 0);
     g_assert_cmpuint(qtest_readw(d->qts, d->common + COMMON_QUEUE_ENABLE), ==, 0);
+    d->used_at_reset = qtest_readw(d->qts, USED_ADDR + 2);
     set_up_queue(d);
 }
 

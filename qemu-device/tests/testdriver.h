@@ -60,6 +60,7 @@ typedef struct Driver {
     uint64_t features;          /* offered by the device */
     uint16_t avail_idx;
     uint16_t used_idx;
+    uint16_t used_at_reset;     /* answers in the ring when it was reset */
 } Driver;
 
 typedef struct Descriptor {
