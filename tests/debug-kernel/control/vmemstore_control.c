@@ -6,14 +6,16 @@
  */
 #include <linux/delay.h>
 #include <linux/kthread.h>
+#include <linux/list.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
+#include <linux/timer.h>
 
 static char *what = "";
 module_param(what, charp, 0);
-MODULE_PARM_DESC(what, "none, freed, order, sleep or race");
+MODULE_PARM_DESC(what, "none, freed, list, order, sleep, shift, object or race");
 
 static void use_freed(void)
 {
@@ -23,6 +25,16 @@ static void use_freed(void)
 	kfree(p);
 	if (p)
 		pr_info("control: %d\n", READ_ONCE(p[1]));
+}
+
+static void remove_twice(void)
+{
+	static LIST_HEAD(list);
+	static struct list_head link;
+
+	list_add(&link, &list);
+	__list_del_entry(&link);
+	__list_del_entry(&link);
 }
 
 static DEFINE_MUTEX(first);
@@ -43,6 +55,29 @@ static void sleep_in_atomic(void)
 	spin_lock(&lock);
 	might_sleep();
 	spin_unlock(&lock);
+}
+
+static void shift_too_far(void)
+{
+	volatile int bits = 40;
+
+	pr_info("control: %d\n", 1 << bits);
+}
+
+static void nothing(struct timer_list *unused)
+{
+}
+
+/* The memory of a timer that is still to run. */
+static void free_active(void)
+{
+	struct timer_list *timer = kzalloc(sizeof(*timer), GFP_KERNEL);
+
+	if (!timer)
+		return;
+	timer_setup(timer, nothing, 0);
+	mod_timer(timer, jiffies + 3600 * HZ);
+	kfree(timer);
 }
 
 static u64 shared;
@@ -79,11 +114,17 @@ static int __init control_init(void)
 {
 	if (!strcmp(what, "freed")) {
 		use_freed();
+	} else if (!strcmp(what, "list")) {
+		remove_twice();
 	} else if (!strcmp(what, "order")) {
 		lock_both(&first, &second);
 		lock_both(&second, &first);
 	} else if (!strcmp(what, "sleep")) {
 		sleep_in_atomic();
+	} else if (!strcmp(what, "shift")) {
+		shift_too_far();
+	} else if (!strcmp(what, "object")) {
+		free_active();
 	} else if (!strcmp(what, "race")) {
 		race_both();
 	} else if (strcmp(what, "none")) {
