@@ -215,6 +215,7 @@ struct worker {
 	struct ctx *c;
 	unsigned int nr;
 	atomic_int *stop;
+	struct vmem_inode *vi;
 	const char *error;
 };
 
@@ -612,9 +613,65 @@ static void what_may_not_wait_does_not_wait_for_a_lock(void **state)
 	finish(&c);
 }
 
+/* Reads and page faults touch times while others look; ThreadSanitizer looks, too. */
+#define TOUCHES 3000
+
+static void *touch(void *arg)
+{
+	struct worker *w = arg;
+	unsigned int i;
+
+	for (i = 0; i < TOUCHES; i++)
+		vmem_touch(w->vi, VMEM_SET_ATIME | VMEM_SET_CTIME, 1000);
+	return NULL;
+}
+
+static void *look_at_ctime(void *arg)
+{
+	struct worker *w = arg;
+	struct vmem_attr attr = { 0 };
+
+	while (!atomic_load(w->stop)) {
+		int64_t before = attr.ctime;
+
+		vmem_see_ctime(w->vi);
+		vmem_getattr(w->vi, &attr);
+		CHECK(w, attr.ctime >= before);
+	}
+	return NULL;
+}
+
+static void ctime_never_goes_back_however_many_touch_it(void **state)
+{
+	struct worker w[3] = { 0 };
+	atomic_int stop = 0;
+	struct vmem_inode vi;
+	struct ctx c;
+	unsigned int i;
+
+	up_threaded(&c, domain_of(state), 16 * MiB);
+	make(&c.root, "file", S_FILE, &vi);
+	for (i = 0; i < 3; i++) {
+		w[i].vi = &vi;
+		w[i].stop = &stop;
+		assert_int_equal(pthread_create(&w[i].thread, NULL, i < 2 ? touch : look_at_ctime,
+						&w[i]), 0);
+	}
+	for (i = 0; i < 3; i++) {
+		if (i == 2)
+			atomic_store(&stop, 1);
+		assert_int_equal(pthread_join(w[i].thread, NULL), 0);
+	}
+	if (w[2].error)
+		fail_msg("not true: %s", w[2].error);
+	put(&vi);
+	finish(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		EACH_DOMAIN(ctime_never_goes_back_however_many_touch_it),
 		EACH_DOMAIN(many_threads_at_a_full_log_make_one_checkpoint),
 		cmocka_unit_test(nobody_waits_for_the_flushes_of_a_checkpoint),
 		cmocka_unit_test(at_a_full_log_only_those_wait_who_need_a_record),

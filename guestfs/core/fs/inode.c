@@ -81,9 +81,9 @@ void vmem_getattr(const struct vmem_inode *vi, struct vmem_attr *attr)
 	attr->generation = vmem_get32(n->generation);
 	attr->size = vmem_get64(n->size);
 	attr->blocks = vmem_get64(n->blocks);
-	attr->atime = (int64_t)vmem_get64(n->atime);
-	attr->mtime = (int64_t)vmem_get64(n->mtime);
-	attr->ctime = (int64_t)vmem_get64(n->ctime);
+	attr->atime = (int64_t)vmem_peek64(&n->atime);
+	attr->mtime = (int64_t)vmem_peek64(&n->mtime);
+	attr->ctime = (int64_t)vmem_peek64(&n->ctime);
 	attr->btime = (int64_t)vmem_get64(n->btime);
 }
 

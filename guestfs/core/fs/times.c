@@ -34,7 +34,8 @@ static unsigned int set_times(struct vmem_inode *vi, unsigned int which, int64_t
 		v = (uint64_t)(time_bits[i] == VMEM_SET_CTIME ? touched_ctime(vi, now) : now);
 		if (vmem_get64(times[i]) == v)
 			continue;
-		times[i] = vmem_le64_of(v);
+		/* One store: others look at it without a lock. */
+		__atomic_store_n(&times[i].raw, vmem_le64_of(v).raw, __ATOMIC_RELAXED);
 		set |= time_bits[i];
 	}
 	return set;
@@ -45,9 +46,9 @@ static bool times_differ(const struct vmem_inode *vi, unsigned int which, int64_
 {
 	const struct vmem_dinode *n = &vi->raw;
 
-	return (which & VMEM_SET_ATIME && vmem_get64(n->atime) != (uint64_t)now) ||
-	       (which & VMEM_SET_MTIME && vmem_get64(n->mtime) != (uint64_t)now) ||
-	       (which & VMEM_SET_CTIME && (vmem_get64(n->ctime) != (uint64_t)now ||
+	return (which & VMEM_SET_ATIME && vmem_peek64(&n->atime) != (uint64_t)now) ||
+	       (which & VMEM_SET_MTIME && vmem_peek64(&n->mtime) != (uint64_t)now) ||
+	       (which & VMEM_SET_CTIME && (vmem_peek64(&n->ctime) != (uint64_t)now ||
 					   VMEM_PEEK(vi->ctime_seen)));
 }
 
@@ -60,6 +61,8 @@ static void store_touched(struct vmem_inode *vi, unsigned int which, int64_t now
 	unsigned int i, set;
 
 	vmem_lock_shared(fs);
+	/* Of two who touch, the later one's ctime is not before the other's, here and at home. */
+	vmem_lock(fs, fs->dirty_lock);
 	set = set_times(vi, which, now);
 	op = set ? vmem_overlay_find(fs, off >> VMEM_BLOCK_SHIFT) : NULL;
 	for (i = 0; i < VMEM_NR_TIMES; i++, off += sizeof(vmem_le64)) {
@@ -71,6 +74,7 @@ static void store_touched(struct vmem_inode *vi, unsigned int which, int64_t now
 			memcpy(op->data + (off & VMEM_BLOCK_MASK), &v, sizeof(v));
 		vmem_put64(fs->store, off, vmem_get64(v));
 	}
+	vmem_unlock(fs, fs->dirty_lock);
 	vmem_unlock_shared(fs);
 	if (set && fs->domain == VMEM_DOMAIN_PMEM)
 		VMEM_FLAG(vi->times_dirty, true);

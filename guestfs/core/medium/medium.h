@@ -103,6 +103,14 @@ void vmem_interleave(void);
 #define VMEM_FLAG(flag, v) __atomic_store_n(&(flag), (v), __ATOMIC_RELAXED)
 #endif
 
+/* A word that others may be storing, as a whole. */
+static inline uint64_t vmem_peek64(const vmem_le64 *word)
+{
+	vmem_le64 v = { __atomic_load_n(&word->raw, __ATOMIC_RELAXED) };
+
+	return vmem_get64(v);
+}
+
 /* ---- The kinds of inode ---- */
 
 /* The VMEM_NR_TIMES times of an inode. */
