@@ -7,6 +7,7 @@ struct args {
 	const char *path, *to;
 	uint64_t n[3];		/* numbers, in order */
 	uint32_t seed;		/* of the bytes that are written */
+	int err;		/* of what was done meanwhile */
 };
 
 unsigned int parse_script(const char *text, struct op *ops)
@@ -626,6 +627,27 @@ static int op_checkpoint(struct args *a)
 	return vmem_checkpoint(a->p->c.fs);
 }
 
+static void chmod_now(struct player *p)
+{
+	struct args *a = p->meanwhile_arg;
+
+	a->err = op_chmod(a);
+}
+
+/* A checkpoint without a flush is over before anybody else comes. */
+static int op_meanwhile(struct args *a)
+{
+	int err;
+
+	a->p->meanwhile = chmod_now;
+	a->p->meanwhile_arg = a;
+	err = vmem_checkpoint(a->p->c.fs);
+	if (!err && a->p->meanwhile)
+		chmod_now(a->p);
+	a->p->meanwhile = NULL;
+	return err ? err : a->err;
+}
+
 static int op_put(struct args *a)
 {
 	struct vmem_inode *vi;
@@ -724,6 +746,7 @@ static const struct {
 	{ "truncate", op_truncate }, { "read", op_read }, { "seek", op_seek },
 	{ "readlink", op_readlink }, { "list", op_list }, { "fsync", op_fsync },
 	{ "fdatasync", op_fdatasync }, { "sync", op_sync }, { "checkpoint", op_checkpoint },
+	{ "meanwhile", op_meanwhile },
 	{ "put", op_put }, { "many", op_many }, { "remount", op_remount },
 	{ "crash", op_crash }, { "hostcrash", op_hostcrash }, { "ro", op_ro }, { "rw", op_rw },
 	{ "trim", op_trim }, { "discard", op_discard }, { "grow", op_grow },

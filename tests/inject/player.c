@@ -73,17 +73,32 @@ static void *env_alloc(const struct vmem_env *env, size_t size)
 	return fails(playing, CALL_ALLOC, __builtin_return_address(0)) ? NULL : real_alloc(env, size);
 }
 
+/* What another thread does while a flush runs. */
+static void do_meanwhile(void)
+{
+	void (*what)(struct player *p) = playing->meanwhile;
+
+	playing->meanwhile = NULL;
+	if (what)
+		what(playing);
+}
+
 static int store_flush(struct vmem_store *store, const struct vmem_range *r, unsigned int nr)
 {
-	return fails(playing, CALL_FLUSH, __builtin_return_address(0)) ? -EIO : real_flush(store, r, nr);
+	if (fails(playing, CALL_FLUSH, __builtin_return_address(0)))
+		return -EIO;
+	do_meanwhile();
+	return real_flush(store, r, nr);
 }
 
 static int (*real_commit)(struct vmem_store *store, const struct vmem_parts *parts);
 
 static int store_commit(struct vmem_store *store, const struct vmem_parts *parts)
 {
-	if (!fails(playing, CALL_FLUSH, __builtin_return_address(0)))
+	if (!fails(playing, CALL_FLUSH, __builtin_return_address(0))) {
+		do_meanwhile();
 		return real_commit(store, parts);
+	}
 	/* Nobody knows how far it came. */
 	if (playing->fail_at % 2)
 		(void)real_commit(store, parts);

@@ -17,6 +17,7 @@
  *	map P OFF LEN		a store through a shared mapping
  *	read P | list P | readlink P | seek P
  *	fsync P | fdatasync P | sync | checkpoint
+ *	meanwhile P MODE	a checkpoint, and chmod P MODE while it flushes
  *	put P			forget the inode; of #N: close the handle
  *	many P N LEN		N files with names of LEN bytes in directory P
  *	spin P N		N changes of P's times, each a record
@@ -108,6 +109,8 @@ struct player {
 	struct held held[MAX_HELD];
 	uint64_t handle[MAX_HANDLES];	/* inode number */
 	unsigned int writes;
+	void (*meanwhile)(struct player *p);	/* once, in the next flush */
+	void *meanwhile_arg;
 
 	/* the failure */
 	enum failing failing;

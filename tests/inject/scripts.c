@@ -7,6 +7,7 @@ const struct script scripts[] = {
 		.name = "names", .size = 4 * MiB,
 		.before = "mkdir A; mkdir B; creat A/f; write A/f 0 5000; many B 13 250; mkdir Old",
 		.text = "creat C; mkdir D; symlink s 20; symlink long 900; fifo p; link C A/hard; chmod C 0600;"
+			"meanwhile C 0640;"
 			"many B 3 249; unlink A/hard; rename C A/c; rename A/c B/c; creat x; creat y;"
 			"rename x y; open #0 y; creat z; rename z y; put #0; exchange A s; exchange A s;"
 			"mkdir E; rename E D; rename D A/D; rmdir A/D; rmdir Old; list B; list .;"
