@@ -30,7 +30,7 @@ void test_arguments(int argc, char **argv, uint64_t usual)
 		cmocka_set_test_filter(argv[1]);
 	print_message("seed %llu\n", (unsigned long long)seed);
 }
-struct vmem_store store = { .size = STORE_SIZE, .backing = VMEM_BACKING_VOLATILE };
+struct vmem_store the_store = { .size = STORE_SIZE, .backing = VMEM_BACKING_VOLATILE };
 uint8_t *pristine;
 struct vmem_check_result result;
 char first_problem[512], all_problems[8192];
@@ -53,7 +53,7 @@ static void on_problem(void *ctx, const char *fmt, va_list ap)
 int64_t check_image(void)
 {
 	struct vmem_check_params params = {
-		.base = store.base, .size = store.size, .env = env, .problem = on_problem,
+		.base = the_store.base, .size = the_store.size, .env = env, .problem = on_problem,
 	};
 
 	first_problem[0] = 0;
@@ -209,45 +209,45 @@ int make_image(void **state)
 	test_env.random = seeded_random;
 	test_env.alloc = counted_alloc;
 	test_env.free = counted_free;
-	store.base = aligned_alloc(VMEM_BLOCK_SIZE, STORE_SIZE);
+	the_store.base = aligned_alloc(VMEM_BLOCK_SIZE, STORE_SIZE);
 	pristine = malloc(STORE_SIZE);
-	if (!store.base || !pristine)
+	if (!the_store.base || !pristine)
 		return -1;
-	memset(store.base, 0xa5, STORE_SIZE);
-	assert_int_equal(vmem_mkfs(&store, env, &params), 0);
-	assert_int_equal(vmem_mount(&store, env, &opts, &fs, NULL), 0);
+	memset(the_store.base, 0xa5, STORE_SIZE);
+	assert_int_equal(vmem_mkfs(&the_store, env, &params), 0);
+	assert_int_equal(vmem_mount(&the_store, env, &opts, &fs, NULL), 0);
 	assert_int_equal(vmem_iget(fs, VMEM_ROOT_INO, &root), 0);
 	fill_files(&root);
 	fill_others(&root);
 	assert_int_equal(vmem_iput(&root), 0);
 	assert_int_equal(vmem_umount(fs), 0);
-	memcpy(pristine, store.base, STORE_SIZE);
+	memcpy(pristine, the_store.base, STORE_SIZE);
 	return 0;
 }
 
 int free_image(void **state)
 {
 	(void)state;
-	free(store.base);
+	free(the_store.base);
 	free(pristine);
 	return 0;
 }
 
 void restore(void)
 {
-	memcpy(store.base, pristine, STORE_SIZE);
+	memcpy(the_store.base, pristine, STORE_SIZE);
 }
 
 /* ---- Finding structures -------------------------------------------------- */
 
 struct vmem_superblock *superblock(void)
 {
-	return (struct vmem_superblock *)store.base;
+	return (struct vmem_superblock *)the_store.base;
 }
 
 uint8_t *block(uint64_t nr)
 {
-	return store.base + nr * VMEM_BLOCK_SIZE;
+	return the_store.base + nr * VMEM_BLOCK_SIZE;
 }
 
 struct vmem_dinode *inode(uint64_t ino)
@@ -400,7 +400,7 @@ static void no_drain(struct vmem_store *s)
 
 int repair_image(struct vmem_repair_result *r)
 {
-	struct vmem_store copy = store;
+	struct vmem_store copy = the_store;
 	struct vmem_repair_params params = {
 		.store = &copy, .env = env, .domain = VMEM_DOMAIN_GUEST, .report = on_report,
 	};
@@ -472,7 +472,7 @@ const char *lost_thing(void)
 	char name[220];
 	unsigned int i;
 
-	if (vmem_mount(&store, env, &opts, &fs, NULL))
+	if (vmem_mount(&the_store, env, &opts, &fs, NULL))
 		return "the mount";
 	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		uint32_t is = victim == all[i].ino ? 0 : digest(fs, all[i].ino);
@@ -573,7 +573,7 @@ uint64_t find_name(uint64_t dir, const char *name)
 	struct vmem_fs *fs;
 	uint64_t ino = 0;
 
-	assert_int_equal(vmem_mount(&store, env, &opts, &fs, NULL), 0);
+	assert_int_equal(vmem_mount(&the_store, env, &opts, &fs, NULL), 0);
 	assert_int_equal(vmem_iget(fs, dir, &vi), 0);
 	if (vmem_lookup(&vi, name_of(name), &ino, NULL))
 		ino = 0;

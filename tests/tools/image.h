@@ -24,7 +24,7 @@ extern uint64_t seed;
 
 /* A test program's command line, [FILTER [SEED]]; 0 as the usual seed: the time. */
 void test_arguments(int argc, char **argv, uint64_t usual);
-extern struct vmem_store store;		/* the image that is damaged */
+extern struct vmem_store the_store;	/* the image that is damaged */
 extern uint8_t *pristine;		/* as it was made */
 extern struct vmem_check_result result;
 extern char first_problem[512], all_problems[8192];
@@ -79,7 +79,7 @@ __attribute__((format(printf, 2, 0)))
 void ignore_report(void *ctx, const char *fmt, va_list ap);
 /* Repair in place; what vmem_repair() says. */
 int repair_image(struct vmem_repair_result *r);
-/* The damage in store.base is repaired: soundly, at once, and nothing is lost but the victim. */
+/* The damage in the_store.base is repaired: soundly, at once, and nothing is lost but the victim. */
 void expect_sound_repair(const char *what);
 /* What is not as it was; NULL: nothing but the victim.  The first call learns from a sound image. */
 const char *lost_thing(void);

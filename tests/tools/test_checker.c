@@ -46,14 +46,14 @@ static unsigned int repair_each = 1;	/* of so many like damages */
 static uint64_t repairs, refusals;
 static uint8_t damaged[STORE_SIZE];
 
-/* The damage stays in store.base. */
+/* The damage stays in the_store.base. */
 static void repair_damage(const char *name, unsigned int pattern)
 {
 	struct vmem_repair_result r;
 	const char *lost;
 	int err;
 
-	memcpy(damaged, store.base, STORE_SIZE);
+	memcpy(damaged, the_store.base, STORE_SIZE);
 	err = repair_image(&r);
 	repairs++;
 	if (err && !may_refuse)
@@ -71,7 +71,7 @@ static void repair_damage(const char *name, unsigned int pattern)
 			fail_msg("%s: pattern %u: a second repair changed something: %s", name, pattern,
 				 last_report);
 	}
-	memcpy(store.base, damaged, STORE_SIZE);
+	memcpy(the_store.base, damaged, STORE_SIZE);
 }
 
 static void expect(const char *name, unsigned int pattern, enum verdict verdict)
@@ -180,7 +180,7 @@ static void superblock_checksums(void **state)
 	repair_each = 8;
 	for (i = 0; i < sizeof(struct vmem_superblock); i++) {
 		restore();
-		store.base[i] ^= 4;
+		the_store.base[i] ^= 4;
 		expect("superblock without a right checksum", (unsigned int)i, FOUND);
 		restore();
 		block(vmem_get64(superblock()->backup))[i] ^= 4;
@@ -562,12 +562,12 @@ static void a_store_that_is_too_small(void **state)
 	(void)state;
 	set_victim(0);
 	may_refuse = true;
-	store.size -= VMEM_BLOCK_SIZE;
+	the_store.size -= VMEM_BLOCK_SIZE;
 	expect("one block less", 0, FOUND);
-	store.size = 100;
+	the_store.size = 100;
 	expect("100 bytes", 0, FOUND);
-	store.size = STORE_SIZE;
-	memset(store.base, 0, VMEM_BLOCK_SIZE);
+	the_store.size = STORE_SIZE;
+	memset(the_store.base, 0, VMEM_BLOCK_SIZE);
 	expect("no superblock", 0, FOUND);
 	restore();
 }
@@ -583,7 +583,7 @@ static void random_damage_ends(void **state)
 		restore();
 		for (i = 0; i < 1 + round % 20; i++) {
 			x = x * 6364136223846793005ull + 1442695040888963407ull;
-			store.base[(x >> 20) % (meta_end * VMEM_BLOCK_SIZE)] =
+			the_store.base[(x >> 20) % (meta_end * VMEM_BLOCK_SIZE)] =
 				(uint8_t)(x >> 8);
 			block(1100 + (x >> 33) % 900)[(x >> 13) % 64] = (uint8_t)x;
 		}

@@ -35,7 +35,7 @@ static void refused(const struct vmem_superblock *sb, uint64_t size, const char 
 	/* Nor does a mount accept it. */
 	*superblock() = *sb;
 	fix_superblock();
-	if (!vmem_mount(&store, env, &opts, &fs, NULL))
+	if (!vmem_mount(&the_store, env, &opts, &fs, NULL))
 		fail_msg("mounted, although: %s", words);
 	restore();
 }
@@ -161,23 +161,23 @@ static void a_backup_counts_only_when_it_is_whole_and_fits(void **state)
 static void a_backup_is_looked_for_near_the_end_only(void **state)
 {
 	uint64_t size = (VMEM_MAX_AG_BLOCKS + 2048ull) * VMEM_BLOCK_SIZE, at = VMEM_MIN_BLOCKS + 99;
-	struct vmem_store small = store;
+	struct vmem_store small = the_store;
 	struct vmem_repair_result r;
 	struct vmem_superblock *sb;
 
 	(void)state;
-	store.size = size;
-	store.base = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	the_store.size = size;
+	the_store.base = mmap(NULL, size, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	assert_true(store.base != MAP_FAILED);
+	assert_true(the_store.base != MAP_FAILED);
 	sb = (struct vmem_superblock *)block(at);
 	assert_int_equal(vmem_mkfs_plan((at + 1) * VMEM_BLOCK_SIZE, env,
 					&(struct vmem_mkfs_params){ .label = "far" }, sb), 0);
 	assert_int_equal(vmem_get64(sb->backup), at);
 	assert_int_equal(repair_image(&r), -EUCLEAN);
 	expect_report("no backup of it was found");
-	munmap(store.base, size);
-	store = small;
+	munmap(the_store.base, size);
+	the_store = small;
 }
 
 static void a_superblock_that_leads_to_noise_is_refused(void **state)
@@ -283,8 +283,8 @@ static void a_last_group_that_is_shorter_is_repaired_like_others(void **state)
 	uint64_t free_before;
 
 	(void)state;
-	store.size = STORE_SIZE - 300 * VMEM_BLOCK_SIZE;
-	assert_int_equal(vmem_mkfs(&store, env, &params), 0);
+	the_store.size = STORE_SIZE - 300 * VMEM_BLOCK_SIZE;
+	assert_int_equal(vmem_mkfs(&the_store, env, &params), 0);
 	free_before = vmem_get32(desc(3)->free_blocks);
 	assert_true(free_before > 600 && free_before < 724);
 	memset(block(vmem_sb_group_meta(superblock(), 3)), 0x55, VMEM_BLOCK_SIZE);
@@ -298,7 +298,7 @@ static void a_last_group_that_is_shorter_is_repaired_like_others(void **state)
 	}
 	expect_sound("a short last group");
 	assert_int_equal(vmem_get32(desc(3)->free_blocks), free_before);
-	store.size = STORE_SIZE;
+	the_store.size = STORE_SIZE;
 	restore();
 }
 

@@ -80,7 +80,7 @@ static unsigned int count_late(void)
 	char name[16];
 	uint64_t ino;
 
-	assert_int_equal(vmem_mount(&store, env, &opts, &fs, NULL), 0);
+	assert_int_equal(vmem_mount(&the_store, env, &opts, &fs, NULL), 0);
 	assert_int_equal(vmem_iget(fs, VMEM_ROOT_INO, &root), 0);
 	for (i = 0; i < NR_LATE; i++) {
 		snprintf(name, sizeof(name), "late-%u", i);
@@ -107,7 +107,7 @@ static void expect_sound_log(const char *what, unsigned int nr, unsigned int pat
 
 static void back_to_unclean(void)
 {
-	memcpy(store.base, unclean, STORE_SIZE);
+	memcpy(the_store.base, unclean, STORE_SIZE);
 }
 
 static int make_unclean(void **state)
@@ -119,17 +119,17 @@ static int make_unclean(void **state)
 
 	if (make_image(state))
 		return -1;
-	store.backing = VMEM_BACKING_PAGE_CACHE;
-	store.flush = no_flush;
-	memset(store.generation, 7, sizeof(store.generation));
+	the_store.backing = VMEM_BACKING_PAGE_CACHE;
+	the_store.flush = no_flush;
+	memset(the_store.generation, 7, sizeof(the_store.generation));
 	assert_null(lost_thing());
-	assert_int_equal(vmem_mount(&store, env, &opts, &fs, NULL), 0);
+	assert_int_equal(vmem_mount(&the_store, env, &opts, &fs, NULL), 0);
 	assert_int_equal(vmem_iget(fs, VMEM_ROOT_INO, &root), 0);
 	for (i = 0; i < NR_LATE; i++)
 		make_late(&root, i);
 	unclean = malloc(STORE_SIZE);
 	assert_non_null(unclean);
-	memcpy(unclean, store.base, STORE_SIZE);
+	memcpy(unclean, the_store.base, STORE_SIZE);
 	assert_int_equal(vmem_iput(&root), 0);
 	assert_int_equal(vmem_umount(fs), 0);
 	back_to_unclean();
@@ -173,7 +173,7 @@ static void fix_log(void)
 		struct vmem_rec *rec = record[i];
 		struct vmem_rec_commit *c = (struct vmem_rec_commit *)(rec + 1);
 		const struct vmem_rec *sound = (const struct vmem_rec *)(const void *)
-			(unclean + ((uint8_t *)rec - store.base));
+			(unclean + ((uint8_t *)rec - the_store.base));
 		uint32_t len = vmem_get32(rec->len);
 
 		if (len < sizeof(*rec) || len > VMEM_REC_MAX || len % VMEM_REC_ALIGN)

@@ -28,7 +28,7 @@ static struct vmem_fs *mount_image(struct vmem_inode *root)
 	struct vmem_mount_opts opts = { .read_only = false };
 	struct vmem_fs *fs;
 
-	assert_int_equal(vmem_mount(&store, env, &opts, &fs, NULL), 0);
+	assert_int_equal(vmem_mount(&the_store, env, &opts, &fs, NULL), 0);
 	assert_int_equal(vmem_iget(fs, VMEM_ROOT_INO, root), 0);
 	return fs;
 }
@@ -244,14 +244,14 @@ static void without_a_free_block_names_are_kept_or_the_repair_refuses(void **sta
 	take_the_rest();
 	memset(dir_index_node(), 0, VMEM_BLOCK_SIZE);
 	victim = ino_dense;	/* longer than it was */
-	memcpy(before, store.base, STORE_SIZE);
+	memcpy(before, the_store.base, STORE_SIZE);
 	err = repair_image(&r);
 	if (err) {
 		assert_int_equal(err, -EUCLEAN);
 		if (!strstr(last_report, "not all names of damaged directories can be kept"))
 			fail_msg("refused for another reason: %s", last_report);
 	} else {
-		memcpy(store.base, before, STORE_SIZE);
+		memcpy(the_store.base, before, STORE_SIZE);
 		expect_sound_repair("no index and no free block");
 	}
 	restore();

@@ -164,7 +164,7 @@ static char *list_tree(void)
 	struct vmem_mount_opts opts = { .no_recovery = true };
 	unsigned int i;
 
-	if (vmem_mount(&store, env, &opts, &l.fs, NULL))
+	if (vmem_mount(&the_store, env, &opts, &l.fs, NULL))
 		return NULL;
 	l.text = calloc(1, l.size);
 	assert_non_null(l.text);
@@ -241,7 +241,7 @@ static int see_flush(struct vmem_store *s, const struct vmem_range *r, unsigned 
 /* Repair as fsck.vmemfs does it: a copy, then what changed. */
 static int repair_by_copy(void)
 {
-	struct vmem_store image = store;
+	struct vmem_store image = the_store;
 	struct vmem_repair_result r;
 	struct fsck_copy c;
 	struct vmem_repair_params params = {
@@ -251,7 +251,7 @@ static int repair_by_copy(void)
 	int err;
 
 	assert_non_null(base);
-	memcpy(base, store.base, STORE_SIZE);
+	memcpy(base, the_store.base, STORE_SIZE);
 	image.writeback = see_store;
 	image.drain = see_drain;
 	image.flush = see_flush;
@@ -288,7 +288,7 @@ static bool is_anchor(const struct event *e)
 
 static void apply(const struct event *e)
 {
-	memcpy(store.base + e->off, e->bytes, e->len);
+	memcpy(the_store.base + e->off, e->bytes, e->len);
 }
 
 static void apply_torn(const struct event *e)
@@ -297,7 +297,7 @@ static void apply_torn(const struct event *e)
 
 	for (off = 0; off < e->len; off += SECTOR)
 		if (chance(2))
-			memcpy(store.base + e->off + off, e->bytes + off,
+			memcpy(the_store.base + e->off + off, e->bytes + off,
 			       e->len - off < SECTOR ? e->len - off : SECTOR);
 }
 
@@ -306,7 +306,7 @@ static void apply_prefix(unsigned int n)
 {
 	unsigned int i;
 
-	memcpy(store.base, damaged_image, STORE_SIZE);
+	memcpy(the_store.base, damaged_image, STORE_SIZE);
 	for (i = 0; i < n; i++)
 		apply(&events[i]);
 }
@@ -342,7 +342,7 @@ static void expect_refused(const char *what)
 	struct vmem_mount_opts opts = { .read_only = true };
 	struct vmem_fs *fs;
 
-	if (vmem_mount(&store, env, &opts, &fs, NULL) == 0) {
+	if (vmem_mount(&the_store, env, &opts, &fs, NULL) == 0) {
 		vmem_umount(fs);
 		fail_msg("%s: an image in the middle of a repair was mounted", what);
 	}
@@ -369,7 +369,7 @@ static void try_epoch(const char *name, unsigned int from, unsigned int to)
 		apply(&events[i]);
 		try_state(name, "one of an epoch", i, body);
 		apply_prefix(to);
-		memcpy(store.base + events[i].off, damaged_image + events[i].off, events[i].len);
+		memcpy(the_store.base + events[i].off, damaged_image + events[i].off, events[i].len);
 		/* The marker and the root that replaces it lie in one place. */
 		for (k = 0; k < from; k++)
 			if (events[k].off == events[i].off)
@@ -391,7 +391,7 @@ static void try_cuts(unsigned int which)
 	unsigned int i, from = 0, step = 1;
 
 	make_damage(which);
-	memcpy(damaged_image, store.base, STORE_SIZE);
+	memcpy(damaged_image, the_store.base, STORE_SIZE);
 	fail_flush = 0;
 	assert_int_equal(repair_by_copy(), 0);
 	assert_int_equal(check_image(), 0);
@@ -438,14 +438,14 @@ static void after_a_flush_that_fails_nothing_more_is_stored(void **state)
 	(void)state;
 	for (i = 0; i < COUNT(damages); i++) {
 		make_damage(i);
-		memcpy(damaged_image, store.base, STORE_SIZE);
+		memcpy(damaged_image, the_store.base, STORE_SIZE);
 		fail_flush = 0;
 		assert_int_equal(repair_by_copy(), 0);
 		repaired_tree = list_tree();
 		n = nr_flushes;
 		forget_events();
 		for (fail_flush = 1; fail_flush <= n; fail_flush++) {
-			memcpy(store.base, damaged_image, STORE_SIZE);
+			memcpy(the_store.base, damaged_image, STORE_SIZE);
 			assert_int_equal(repair_by_copy(), -EIO);
 			assert_true(after_failure);
 			/* Not called clean, unless only the superblocks were left to do. */
@@ -490,9 +490,9 @@ static void without_memory_the_repair_says_so(void **state)
 	(void)state;
 	for (i = 0; i < COUNT(damages); i++) {
 		make_damage(i);
-		memcpy(damaged_image, store.base, STORE_SIZE);
+		memcpy(damaged_image, the_store.base, STORE_SIZE);
 		for (n = 1;; n += n < 60 ? 1 : 7) {
-			memcpy(store.base, damaged_image, STORE_SIZE);
+			memcpy(the_store.base, damaged_image, STORE_SIZE);
 			fail_allocation(n);
 			err = repair_image(&r);
 			assert_int_equal(allocated(), 0);
@@ -528,7 +528,7 @@ static void on_a_full_store_a_directory_keeps_its_names(void **state)
 
 	(void)state;
 	restore();
-	assert_int_equal(vmem_mount(&store, env, &opts, &fs, NULL), 0);
+	assert_int_equal(vmem_mount(&the_store, env, &opts, &fs, NULL), 0);
 	assert_int_equal(vmem_iget(fs, VMEM_ROOT_INO, &root), 0);
 	assert_int_equal(vmem_create(&root, name_of("filler"), &attr, &vi), 0);
 	while (vmem_write(&vi, off, VMEM_BLOCK_SIZE, fill, NULL) == VMEM_BLOCK_SIZE)

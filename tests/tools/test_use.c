@@ -24,7 +24,7 @@ static void mount_it(void)
 {
 	struct vmem_mount_opts opts = { .read_only = false };
 
-	assert_int_equal(vmem_mount(&store, env, &opts, &fs, NULL), 0);
+	assert_int_equal(vmem_mount(&the_store, env, &opts, &fs, NULL), 0);
 }
 
 static void unmount_it(void)
@@ -254,7 +254,7 @@ static void a_descriptor_with_impossible_counters_is_not_mounted(void **state)
 	(void)state;
 	for (i = 0; i < 5; i++) {
 		((vmem_le32 *)(void *)desc(1))[i] = vmem_le32_of(UINT32_MAX);
-		assert_int_equal(vmem_mount(&store, env, &opts, &fs, NULL), -EUCLEAN);
+		assert_int_equal(vmem_mount(&the_store, env, &opts, &fs, NULL), -EUCLEAN);
 		assert_int_equal(allocated(), 0);
 		restore();
 	}
@@ -269,12 +269,12 @@ static void orphans_that_are_none_are_found_by_the_mount(void **state)
 	(void)state;
 	desc(0)->nr_orphans = vmem_le32_of(1);
 	orphans[last / 8] |= (uint8_t)(1u << last % 8);
-	assert_int_equal(vmem_mount(&store, env, &opts, &fs, NULL), -EUCLEAN);
+	assert_int_equal(vmem_mount(&the_store, env, &opts, &fs, NULL), -EUCLEAN);
 	assert_int_equal(allocated(), 0);
 	restore();
 	/* Counted, but not there: for fsck. */
 	desc(0)->nr_orphans = vmem_le32_of(1);
-	assert_int_equal(vmem_mount(&store, env, &opts, &fs, NULL), 0);
+	assert_int_equal(vmem_mount(&the_store, env, &opts, &fs, NULL), 0);
 	unmount_it();
 }
 
