@@ -149,7 +149,8 @@ static void files_that_grow_in_turn_fill_a_small_store(void **state)
 	make(&c.root, "two", S_FILE, &vi[1]);
 	while (write_at(&vi[i % 2], i / 2 * (uint64_t)BLOCK, c.sim->now, BLOCK) == BLOCK)
 		i++;
-	assert_true(free_blocks(&c) <= VMEM_RESERVED_BLOCKS);
+	/* The last block had no room for the nodes that it splits. */
+	assert_true(free_blocks(&c) <= VMEM_RESERVED_BLOCKS + 2);
 	put(&vi[0]);
 	put(&vi[1]);
 	finish(&c);
