@@ -49,6 +49,23 @@
 /* Extents of one request. */
 #define MOST_RANGES	16
 
+/* Can the host be asked at all? */
+static bool host_reads_ahead(const struct inode *inode)
+{
+	struct vmemstore *device = VMEMFS_SB(inode->i_sb)->device;
+
+	return device && vmemstore_prefetches(device);
+}
+
+/* If not, nobody comes here for that file again: the VFS sets ra_pages after ->open. */
+static bool may_ask(struct file *file)
+{
+	if (likely(host_reads_ahead(file_inode(file))))
+		return true;
+	file->f_ra.ra_pages = 0;
+	return false;
+}
+
 static pgoff_t file_pages(const struct inode *inode)
 {
 	return DIV_ROUND_UP(i_size_read(inode), PAGE_SIZE);
@@ -227,7 +244,7 @@ void __vmemfs_ahead(struct file *file, pgoff_t first, pgoff_t end, unsigned int 
 	pgoff_t eof = file_pages(inode);
 	bool reads_on = first == ra->prev_pos >> PAGE_SHIFT;
 
-	if ((file->f_mode & FMODE_RANDOM) || first >= eof)
+	if ((file->f_mode & FMODE_RANDOM) || first >= eof || !may_ask(file))
 		return;
 	end = min(end, eof);
 	if (eof <= SMALL_PAGES && !first)
@@ -279,7 +296,7 @@ void vmemfs_ahead_fault(struct vm_fault *vmf, unsigned long pages)
 	pgoff_t first = round_down(vmf->pgoff, pages);
 	unsigned int hints = VMEMFS_AHEAD_FAULT;
 
-	if (!file->f_ra.ra_pages || (flags & VM_RAND_READ))
+	if (!file->f_ra.ra_pages || (flags & VM_RAND_READ) || !may_ask(file))
 		return;
 	if (flags & VM_SEQ_READ)
 		hints |= VMEMFS_AHEAD_SEQUENTIAL;
@@ -331,7 +348,7 @@ int vmemfs_fadvise(struct file *file, loff_t offset, loff_t len, int advice)
 		spin_unlock(&file->f_lock);
 		return 0;
 	case POSIX_FADV_WILLNEED:
-		if (vmemfs_reads_ahead(inode))
+		if (host_reads_ahead(inode))
 			will_need(inode, max_t(loff_t, offset, 0), len);
 		return 0;
 	case POSIX_FADV_DONTNEED:
@@ -340,11 +357,4 @@ int vmemfs_fadvise(struct file *file, loff_t offset, loff_t len, int advice)
 	default:
 		return -EINVAL;
 	}
-}
-
-bool vmemfs_reads_ahead(const struct inode *inode)
-{
-	struct vmemstore *device = VMEMFS_SB(inode->i_sb)->device;
-
-	return device && vmemstore_prefetches(device);
 }

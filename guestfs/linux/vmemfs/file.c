@@ -214,8 +214,6 @@ static int vmemfs_iopoll(struct kiocb *iocb, struct io_comp_batch *batch, unsign
 static int vmemfs_open(struct inode *inode, struct file *file)
 {
 	file->f_mode |= FMODE_NOWAIT | FMODE_CAN_ODIRECT | VMEMFS_FMODE_BUF_WASYNC;
-	if (!vmemfs_reads_ahead(inode))
-		file->f_ra.ra_pages = 0;
 	return generic_file_open(inode, file);
 }
 

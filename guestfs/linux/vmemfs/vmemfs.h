@@ -213,8 +213,6 @@ struct page *vmemfs_pinned_page(struct vmemfs_sb *sbi, struct vmem_inode *core, 
 #define VMEMFS_AHEAD_SEQUENTIAL	1	/* somebody has said so */
 #define VMEMFS_AHEAD_FAULT	2	/* little is known of what is read */
 
-/* Can the host be asked at all?  Else files are opened with f_ra.ra_pages = 0. */
-bool vmemfs_reads_ahead(const struct inode *inode);
 void __vmemfs_ahead(struct file *file, pgoff_t first, pgoff_t end, unsigned int hints);
 
 /*
