@@ -16,7 +16,9 @@ why=$work/out
 sums() {
 	echo "suite $4" >"$work/list"
 	status=0
-	RUN_LIST=$work/list RUN_LOG=$work/log "$here/run" >"$work/out" 2>&1 || status=$?
+	# What the suite before has left running may still write.
+	rm -f "$work/out"
+	RUN_LIST=$work/list RUN_LOG=$work/log$count "$here/run" >"$work/out" 2>&1 || status=$?
 	[ $status -eq "$1" ] && [ "$(tail -n 1 "$work/out")" = "$2" ] && status=0 || status=1
 	result $status "$3"
 }

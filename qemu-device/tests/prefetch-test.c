@@ -465,6 +465,22 @@ static void read_image(void)
     close(fd);
 }
 
+/* Advice may be dropped, and a host may take pages back at any time: all but some. */
+#define MOST_OF_IT (STORE_SIZE / 4 * 3)
+
+static void prefetch_all(Driver *d)
+{
+    int64_t end = g_get_monotonic_time() + 300 * G_TIME_SPAN_SECOND;
+
+    while (resident(0, STORE_SIZE) < MOST_OF_IT) {
+        g_assert(g_get_monotonic_time() < end);
+        for (uint64_t at = 0; at < STORE_SIZE; at += 16 * MB) {
+            prefetch(d, at, 16 * MB);
+        }
+        g_usleep(100000);
+    }
+}
+
 /*
  * A first QEMU has all of the image read ahead, in small folios; then another one finds it
  * in the cache.  Whether they are small is told to root only.
@@ -478,14 +494,11 @@ static void test_small_folios_are_kept(void)
         return;
     }
     start(&d, "");
-    for (uint64_t at = 0; at < STORE_SIZE; at += 16 * MB) {
-        prefetch(&d, at, 16 * MB);
-    }
-    wait_resident(0, STORE_SIZE);
+    prefetch_all(&d);
     driver_stop(&d);
 
     start_on_what_is_cached(&d);
-    g_assert_cmpuint(resident(0, STORE_SIZE), ==, STORE_SIZE);
+    g_assert_cmpuint(resident(0, STORE_SIZE), >=, MOST_OF_IT);
     g_assert_cmpuint(process_io(&d, "read_bytes"), <, STORE_SIZE / 2);
     g_assert_cmpuint(get(&hold->reads), ==, 0);
     assert_flushes_are_small(&d);
@@ -497,10 +510,15 @@ static void test_large_folios_are_not_kept(void)
 {
     Driver d;
 
+    int64_t end = g_get_monotonic_time() + 300 * G_TIME_SPAN_SECOND;
+
     make_cold();
     read_image();
     start_on_what_is_cached(&d);
-    wait_resident(0, STORE_SIZE);
+    while (resident(0, STORE_SIZE) < MOST_OF_IT) {
+        g_assert(g_get_monotonic_time() < end);
+        g_usleep(1000);
+    }
     assert_flushes_are_small(&d);
     driver_stop(&d);
 }
