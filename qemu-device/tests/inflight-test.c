@@ -504,22 +504,6 @@ static void test_growth_that_fails(void)
 
 /* ---- */
 
-static void preload(const char *program)
-{
-    g_autofree char *folder = g_path_get_dirname(program);
-    g_autofree char *path = test_file("hold", sizeof(*hold));
-    g_autofree char *command = NULL;
-    int fd = open(path, O_RDWR);
-
-    hold = mmap(NULL, sizeof(*hold), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    g_assert(hold != MAP_FAILED);
-    close(fd);
-    g_setenv(HOLD_FILE, path, TRUE);
-    command = g_strdup_printf("env LD_PRELOAD=%s/hold.so %s", folder,
-                              getenv("QTEST_QEMU_BINARY"));
-    g_setenv("QTEST_QEMU_BINARY", command, TRUE);
-}
-
 int main(int argc, char **argv)
 {
     static const Test tests[] = {
@@ -557,7 +541,7 @@ int main(int argc, char **argv)
     tests_begin(&argc, &argv);
     image = test_file("disk.img", STORE_SIZE);
     trace_file = test_file("trace", 0);
-    preload(argv[0]);
+    hold = share_with_preloaded(argv[0], "hold.so", HOLD_FILE, sizeof(*hold));
     tests_add(tests, G_N_ELEMENTS(tests));
     return tests_run();
 }

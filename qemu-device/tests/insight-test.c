@@ -31,12 +31,10 @@ static void start(Driver *d, const char *more)
 /* A number of the property "stats"; 0 when it has none of that name. */
 static uint64_t stat_of(Driver *d, const char *name)
 {
-    g_autofree char *text = qtest_hmp(d->qts, "qom-get /machine/peripheral/store "
-                                      "stats");
-    g_autofree char *key = g_strdup_printf("\"%s\": ", name);
-    const char *at = strstr(text, key);
+    uint64_t value;
 
-    return at ? g_ascii_strtoull(at + strlen(key), NULL, 10) : 0;
+    find_stat(d, name, &value);
+    return value;
 }
 
 static void test_flushes_are_counted(void)

@@ -136,13 +136,10 @@ static void start_on_what_is_cached(Driver *d)
 
 static uint64_t stat_of(Driver *d, const char *name)
 {
-    g_autofree char *text = qtest_hmp(d->qts, "qom-get /machine/peripheral/store "
-                                      "stats");
-    g_autofree char *key = g_strdup_printf("\"%s\": ", name);
-    const char *at = strstr(text, key);
+    uint64_t value;
 
-    g_assert(at);
-    return g_ascii_strtoull(at + strlen(key), NULL, 10);
+    g_assert(find_stat(d, name, &value));
+    return value;
 }
 
 static uint32_t prefetch(Driver *d, uint64_t offset, uint64_t length)
@@ -523,22 +520,6 @@ static void test_large_folios_are_not_kept(void)
     driver_stop(&d);
 }
 
-static void preload(const char *program)
-{
-    g_autofree char *folder = g_path_get_dirname(program);
-    g_autofree char *path = test_file("hold", sizeof(*hold));
-    g_autofree char *command = NULL;
-    int fd = open(path, O_RDWR);
-
-    hold = mmap(NULL, sizeof(*hold), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    g_assert(hold != MAP_FAILED);
-    close(fd);
-    g_setenv(HOLD_FILE, path, TRUE);
-    command = g_strdup_printf("env LD_PRELOAD=%s/hold.so %s", folder,
-                              getenv("QTEST_QEMU_BINARY"));
-    g_setenv("QTEST_QEMU_BINARY", command, TRUE);
-}
-
 int main(int argc, char **argv)
 {
     static const Test tests[] = {
@@ -568,7 +549,7 @@ int main(int argc, char **argv)
 
     tests_begin(&argc, &argv);
     image = test_file("disk.img", STORE_SIZE);
-    preload(argv[0]);
+    hold = share_with_preloaded(argv[0], "hold.so", HOLD_FILE, sizeof(*hold));
     fill_image();
     tests_add(tests, G_N_ELEMENTS(tests));
     return tests_run();

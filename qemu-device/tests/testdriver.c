@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #else
@@ -311,6 +312,17 @@ uint64_t device_property(Driver *d, const char *name)
     return value;
 }
 
+bool find_stat(Driver *d, const char *name, uint64_t *value)
+{
+    g_autofree char *text = qtest_hmp(d->qts, "qom-get /machine/peripheral/store "
+                                      "stats");
+    g_autofree char *key = g_strdup_printf("\"%s\": ", name);
+    const char *at = strstr(text, key);
+
+    *value = at ? g_ascii_strtoull(at + strlen(key), NULL, 10) : 0;
+    return at;
+}
+
 void put_descriptor(Driver *d, unsigned index, Descriptor desc)
 {
     qtest_memwrite(d->qts, DESC_ADDR + 16 * index, &desc, sizeof(desc));
@@ -461,4 +473,22 @@ char *test_file(const char *name, uint64_t size)
         close(fd);
     }
     return path;
+}
+
+void *share_with_preloaded(const char *program, const char *object,
+                           const char *variable, size_t size)
+{
+    g_autofree char *at = g_path_get_dirname(program);
+    g_autofree char *path = test_file(variable, size);
+    g_autofree char *command = NULL;
+    int fd = open(path, O_RDWR);
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+    g_assert(memory != MAP_FAILED);
+    close(fd);
+    g_setenv(variable, path, TRUE);
+    command = g_strdup_printf("env LD_PRELOAD=%s/%s %s", at, object,
+                              getenv("QTEST_QEMU_BINARY"));
+    g_setenv("QTEST_QEMU_BINARY", command, TRUE);
+    return memory;
 }

@@ -101,6 +101,8 @@ uint8_t device_status(Driver *d);
 
 /* A numeric property of the device, read through the monitor. */
 uint64_t device_property(Driver *d, const char *name);
+/* One of the numbers of its property "stats"; false: there is none of that name. */
+bool find_stat(Driver *d, const char *name, uint64_t *value);
 
 /* Queue primitives: put a descriptor, offer a head, ring, wait. */
 void put_descriptor(Driver *d, unsigned index, Descriptor desc);
@@ -144,5 +146,12 @@ int tests_run(void);
 
 /* The path of a file in that folder; with a size it is made, all of it a hole. */
 char *test_file(const char *name, uint64_t size);
+
+/*
+ * Have @object, beside the test program, preloaded into QEMU.  The result is @size bytes
+ * of memory that both have; the environment variable @variable names the file.
+ */
+void *share_with_preloaded(const char *program, const char *object,
+                           const char *variable, size_t size);
 
 #endif /* TESTDRIVER_H */

@@ -449,6 +449,32 @@ static void entries_that_do_not_tile_their_leaf_are_damage_for_who_passes_them(v
 	}
 }
 
+/* Two that tile the rest of the leaf, but the second one begins at no multiple of eight. */
+static void entries_off_their_alignment_are_damage_for_who_passes_them(void **state)
+{
+	struct vmem_dirent *bad, second;
+	struct vmem_inode vi;
+	unsigned int room;
+	uint64_t ino;
+	struct ctx c;
+
+	(void)state;
+	up(&c, VMEM_DOMAIN_HOST, 16 * MiB, 0);
+	make(&c.root, "bad", S_FILE, &vi);
+	put(&vi);
+	down(&c);
+	bad = entry_of(&c, VMEM_ROOT_INO, "bad");
+	room = vmem_get16(bad->rec_len);
+	second = *bad;
+	second.hash = vmem_le64_of(vmem_get64(bad->hash) ^ 8);
+	second.rec_len = vmem_le16_of(room - 36);
+	bad->rec_len = vmem_le16_of(36);
+	memcpy((uint8_t *)bad + 36, &second, sizeof(second));
+	again(&c);
+	assert_int_equal(vmem_lookup(&c.root, N("behind"), &ino, NULL), -EUCLEAN);
+	finish_damaged(&c);
+}
+
 enum lie { NO_LIE, NO_LINKS, ANOTHER_TYPE, A_FREE_INODE, NO_INODE, BEHIND_THE_LAST, LIES };
 
 static void tell(struct ctx *c, uint64_t ino, enum lie lie)
@@ -821,6 +847,7 @@ int main(void)
 		cmocka_unit_test(the_last_link_is_refused),
 		cmocka_unit_test(a_directory_that_no_way_leads_up_from_is_damage),
 		cmocka_unit_test(entries_that_do_not_tile_their_leaf_are_damage_for_who_passes_them),
+		cmocka_unit_test(entries_off_their_alignment_are_damage_for_who_passes_them),
 		cmocka_unit_test(an_entry_that_contradicts_its_inode_is_damage),
 		cmocka_unit_test(calls_that_make_no_sense_are_refused),
 		cmocka_unit_test(data_that_rode_in_the_log_stays_overwritten_by_who_opens_the_file_later),
