@@ -8,7 +8,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/.." && pwd)
 out=$top/build/hosts-test
 programs="access space flush network crash"
-all="nfs dax crash"
+all="nfs dax crash btrfs"
 
 usage() {
 	cat <<HELP
@@ -19,8 +19,10 @@ guest of their own.  Prints TAP:
   nfs    files on NFS 4.2, the server and its clients included
   dax    files on persistent memory: ext4 and xfs with -o dax, MAP_SYNC
   crash  the kernel of the host dies (ext4, xfs, btrfs), and is booted again
+And without a VM:
+  btrfs  files on btrfs, on a loop device of this host
 
-Needs build/ (make).  Logs are in build/hosts-test/.
+Needs build/ (make), and root.  Logs are in build/hosts-test/.
 HELP
 }
 
@@ -105,6 +107,37 @@ test_crash() {
 	host crash "virtio_blk ext4 xfs btrfs" "$tools" "$@"
 	result $status "and is up again"
 	rm "$out/ext4.img" "$out/xfs.img" "$out/btrfs.img"
+}
+
+loop=
+release() {
+	[ -z "$loop" ] || { umount "$out/btrfs" 2>/dev/null || :; losetup -d "$loop"; }
+	loop=
+}
+trap release EXIT
+trap 'exit 143' INT TERM HUP
+
+# A VM would only make it slow: QEMU's start takes some seconds there.
+test_btrfs() {
+	rm -f "$out/btrfs.img"
+	truncate -s 320M "$out/btrfs.img"
+	mkdir -p "$out/btrfs"
+	loop=$(losetup --show -f "$out/btrfs.img")
+	status=0
+	{ mkfs.btrfs -q -f "$loop" && mount -t btrfs "$loop" "$out/btrfs"; } >"$why" 2>&1 || status=1
+	result $status "btrfs: a loop device is mounted"
+	[ $status -eq 0 ] || return 0
+	for program in access space flush; do
+		status=0
+		QTEST_QEMU_BINARY=qemu-system-x86_64 QTEST_PLUGIN="$top/build/vmemstore.so" \
+			VMEMSTORE_TEST_DIR="$out/btrfs" "$top/build/qemu-device/$program-test" --tap \
+			>"$out/btrfs.out" 2>&1 || status=$?
+		sed -i 's|^\(\(not \)\{0,1\}ok [0-9]*\) /vmemstore/|\1 - |' "$out/btrfs.out"
+		take_over "$out/btrfs.out" "btrfs: "
+		result $status "btrfs: $program-test ends well"
+	done
+	release
+	rm "$out/btrfs.img"
 }
 
 mkdir -p "$out"

@@ -28,7 +28,7 @@ list() {
 		echo "crash random $mode --every 3 --nest 2000 --seconds 5"
 		echo "crash known $mode --nest $([ $mode = pmem ] && echo 400 || echo 10) --vectors 20 --thorough"
 		echo "crash grow $mode --nest $([ $mode = pmem ] && echo 2000 || echo 200)"
-		echo "crash-san one $mode --nest 400 --sample $([ $mode = pmem ] && echo 300 || echo 200)"
+		echo "crash-san one $mode --nest 400 --sample $([ $mode = pmem ] && echo 600 || echo 400)"
 		echo "crash-san random $mode --every 5 --steps 60 --seconds 3"
 	done
 	echo "crash one host --nest 400 --verify 16 --two-flushes"

@@ -25,7 +25,6 @@ if [ "$STEP" = store ]; then
 	# What nobody flushes stays in memory, however long the rest takes.
 	echo 0 >/proc/sys/vm/dirty_writeback_centisecs
 	echo 360000 >/proc/sys/vm/dirty_expire_centisecs
-	device_tests /btrfs access-test space-test flush-test
 	for disk in $disks; do
 		kind=${disk#*:}
 		truncate -s 8M "/$kind/disk.img"

@@ -13,7 +13,7 @@ top=$(cd "$here/../.." && pwd)
 out=$top/build/tests-libos
 sqlite=$top/build/libos/sqlite
 native=$top/build/libos/sqlite-native
-kills=${KILLS:-12}
+kills=${KILLS:-8}
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/libos-test.XXXXXX")
 jail=
