@@ -96,6 +96,8 @@ struct vmem_fs {
 	uint8_t *scratch;		/* 2 blocks */
 
 	/* fs: the mount; the caller keeps mount, remount and unmount apart */
+	bool has_xattrs;		/* VMEM_INCOMPAT_XATTR is set; atomic, set under ckpt_lock */
+	bool super_torn;		/* that bit was being set when the last session was lost */
 	bool check_done;
 	bool never_write;		/* unknown features, or not recovered: no remount */
 };

@@ -336,12 +336,21 @@ struct vmem_inode {
 	uint64_t sync_round;
 };
 
+/*
+ * An extended attribute: its prefix is index (VMEM_XATTR_* of format.h), its name
+ * what follows that: 1..255 bytes without NUL; of the two access lists nothing.
+ */
+struct vmem_xattr;
+
 /* Attributes, as stat(2) has them. */
 struct vmem_attr {
 	uint16_t mode;			/* type and permissions */
 	uint32_t uid, gid, nlink, rdev, generation;
 	uint64_t size, blocks;		/* bytes; 4 KiB blocks */
 	int64_t atime, mtime, ctime, btime;
+	/* Of a new inode: extended attributes that it has from the beginning.  Otherwise ignored. */
+	const struct vmem_xattr *xattrs;
+	unsigned int nr_xattrs;
 };
 
 /*
@@ -414,14 +423,61 @@ int vmem_truncate(struct vmem_inode *vi, uint64_t size);
 /* File bytes below the result stay at their addresses when vmem_truncate() sets this size.  [R] */
 uint64_t vmem_truncate_keeps(const struct vmem_inode *vi, uint64_t size);
 
-/* ---- Names ---------------------------------------------------------------- */
+/* ---- Extended attributes --------------------------------------------------- */
 
-/* Names are 1..255 bytes, not "." or "..", and contain neither '/' nor NUL;
- * the core answers -EINVAL or -ENAMETOOLONG otherwise. */
+/*
+ * An inode has one set of them, names and small values in 4064 bytes; a value up
+ * to 64 KiB lies in blocks of its own where it has to.  Small sets lie in the inode.
+ */
 struct vmem_name {
 	const char *name;
 	size_t len;
 };
+
+#define VMEM_XATTR_CREATE	(1u << 0)	/* same values as setxattr(2) */
+#define VMEM_XATTR_REPLACE	(1u << 1)
+
+struct vmem_xattr {
+	unsigned int index;
+	struct vmem_name name;
+	const void *value;	/* NULL: it is removed */
+	size_t size;		/* at most 65536 */
+	unsigned int flags;	/* VMEM_XATTR_CREATE, _REPLACE or neither */
+};
+
+/*
+ * Copies the value; returns its size.  size 0: only that.  -ENODATA: it has no such
+ * attribute; -ERANGE: the value has more than size bytes; -EINVAL: no such name.  [F]
+ */
+int64_t vmem_getxattr(struct vmem_inode *vi, unsigned int index, struct vmem_name name,
+		      void *buf, size_t size);
+
+/*
+ * Set and remove nr attributes of different names, and of the inode what `which` says
+ * (VMEM_SET_*, attr; 0: nothing), by one record; ctime becomes now unless `which` has
+ * it.  -ENODATA: there is none to remove or replace; -EEXIST; -E2BIG: a value has more
+ * than 64 KiB; -ERANGE: a name has more than 255 bytes; -EINVAL: it is none; -ENOSPC:
+ * the set is full, or the store, or what is free is in too many pieces.  [W]
+ */
+int vmem_setxattr(struct vmem_inode *vi, const struct vmem_xattr *x, unsigned int nr,
+		  unsigned int which, const struct vmem_attr *attr);
+
+/* One call per attribute, in the order of index and name; non-zero stops.  Locks are held. */
+typedef int (*vmem_fillxattr)(void *ctx, unsigned int index, struct vmem_name name);
+
+/* All of them.  0, or what fill() said.  [F] */
+int vmem_listxattr(struct vmem_inode *vi, vmem_fillxattr fill, void *ctx);
+
+/* Has it none at all?  No lock is taken.  [F] */
+static inline bool vmem_lacks_xattrs(const struct vmem_inode *vi)
+{
+	return !vmem_get64(vi->raw.xattr) && !vi->raw.xattr_units;
+}
+
+/* ---- Names ---------------------------------------------------------------- */
+
+/* Names are 1..255 bytes, not "." or "..", and contain neither '/' nor NUL;
+ * the core answers -EINVAL or -ENAMETOOLONG otherwise. */
 
 /*
  * 0 and *ino, *type (DT_*; may be NULL); -ENOENT; -EUCLEAN also when the inode

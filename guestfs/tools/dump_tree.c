@@ -7,6 +7,7 @@
 #include <sys/sysmacros.h>
 
 #include "dump.h"
+#include "medium/fields.h"
 
 #define MAX_DEPTH	1000u	/* directories below each other that -t follows */
 
@@ -83,7 +84,7 @@ static int for_each_extent(const struct dump *d, const struct vmem_dinode *di,
 	uint64_t budget = d->nr_blocks;
 	uint32_t depth = vmem_get16(di->depth), count = vmem_get16(di->nr_ext);
 
-	if (depth > VMEM_EXT_MAX_DEPTH || count > VMEM_INLINE_EXTENTS) {
+	if (depth > VMEM_EXT_MAX_DEPTH || count > root_extents(di)) {
 		fprintf(stderr, "extent tree of depth %u with %u entries\n", depth, count);
 		return -1;
 	}
@@ -176,11 +177,65 @@ static void print_target(const struct dump *d, const struct vmem_dinode *di)
 
 	if (vmem_get16(di->format) == VMEM_FMT_EXTENTS)
 		p = dump_block(d, vmem_get64(di->u.ext[0].w1) & ((1ull << VMEM_PBLK_BITS) - 1));
-	else if (size > VMEM_PAYLOAD_SIZE)
-		size = VMEM_PAYLOAD_SIZE;
+	else if (size > payload_size(di))
+		size = payload_size(di);
 	if (!p)
 		return;
 	print_name(p, size < VMEM_BLOCK_SIZE ? (size_t)size : VMEM_BLOCK_SIZE);
+}
+
+/* ---- Extended attributes --------------------------------------------------- */
+
+static void print_value(const struct xattr_item *x)
+{
+	uint64_t block, nr;
+	unsigned int i;
+
+	if (x->outside) {
+		printf(" %u bytes in blocks", xattr_ref_size(x));
+		for (i = 0; i < xattr_ref_runs(x); i++) {
+			xattr_ref_run(x, i, &block, &nr);
+			printf(" %llu+%llu", (ull)block, (ull)nr);
+		}
+		return;
+	}
+	printf(" %u bytes", x->size);
+	for (i = 0; i < x->size && i < 64; i++)
+		printf("%s%02x", i ? "" : " ", x->value[i]);
+	if (i < x->size)
+		fputs("...", stdout);
+}
+
+static void print_xattrs(const struct dump *d, const struct vmem_dinode *di)
+{
+	static const char *const prefix[] = {
+		[VMEM_XATTR_USER] = "user.", [VMEM_XATTR_TRUSTED] = "trusted.",
+		[VMEM_XATTR_SECURITY] = "security.", [VMEM_XATTR_ACL_ACCESS] = "system.posix_acl_access",
+		[VMEM_XATTR_ACL_DEFAULT] = "system.posix_acl_default",
+	};
+	const uint8_t *p = di->u.bytes + payload_size(di), *end = di->u.bytes + VMEM_PAYLOAD_SIZE;
+	uint64_t block = vmem_get64(di->xattr);
+	const struct vmem_xattr_node *node = block ? (const void *)dump_block(d, block) : NULL;
+	struct xattr_item x;
+
+	if (block && !node)
+		return;
+	if (node) {
+		uint32_t len = vmem_get32(node->len);
+
+		p = (const uint8_t *)(node + 1);
+		end = p + (len < VMEM_XATTR_NODE_SPACE ? len : VMEM_XATTR_NODE_SPACE);
+		printf("  attributes  in block %llu, %u bytes of inode %llu, csum %08x\n", (ull)block, len,
+		       (ull)vmem_get64(node->owner), vmem_get32(node->csum));
+	} else if (di->xattr_units) {
+		printf("  attributes  in the inode, %u units\n", di->xattr_units);
+	}
+	for (; xattr_item_at(p, end, &x); p += x.total) {
+		printf("    %s", prefix[x.index]);
+		print_name(x.name, x.name_len);
+		print_value(&x);
+		putchar('\n');
+	}
 }
 
 static void print_payload(const struct dump *d, const struct vmem_dinode *di)
@@ -231,8 +286,10 @@ int dump_inode(const struct dump *d, uint64_t ino)
 	printf("  rdev        %x\n", vmem_get32(di->rdev));
 	printf("  parent      %u\n", vmem_get32(di->parent));
 	printf("  xattr       %llu\n", (ull)vmem_get64(di->xattr));
-	if (vmem_get16(di->mode))
+	if (vmem_get16(di->mode)) {
+		print_xattrs(d, di);
 		print_payload(d, di);
+	}
 	return 0;
 }
 

@@ -5,9 +5,32 @@
  * Run once per format version, by the code of that version: the image is in
  * the repository, so that later code shows that it still reads it.
  *
- *	make_golden FILE && xz -9e FILE
+ *	make_golden FILE [xattr] && xz -9e FILE
  */
 #include "fixture.h"
+
+/* Extended attributes: in the inode, in a block, with a value in blocks. */
+static void set(struct vmem_inode *vi, unsigned int index, const char *name, const char *value, size_t size)
+{
+	struct vmem_xattr x = { index, N(name), value, size, 0 };
+
+	assert_int_equal(vmem_setxattr(vi, &x, 1, 0, NULL), 0);
+}
+
+static void add_xattrs(struct vmem_inode *root, const char *file)
+{
+	static char large[10000];
+	struct vmem_inode vi;
+
+	memset(large, 'x', sizeof(large));
+	open_name(root, file, &vi);
+	set(&vi, VMEM_XATTR_SECURITY, "selinux", "label", 6);
+	set(&vi, VMEM_XATTR_USER, "small", large, 20);
+	if (!strcmp(file, "sparse"))
+		set(&vi, VMEM_XATTR_USER, "middle", large, 700);
+	set(&vi, VMEM_XATTR_TRUSTED, "large", large, sizeof(large));
+	put(&vi);
+}
 
 /* An image of a killed guest: some of it is at home, the rest in the log. */
 int main(int argc, char **argv)
@@ -20,8 +43,8 @@ int main(int argc, char **argv)
 	unsigned int i;
 	FILE *f;
 
-	if (argc != 2) {
-		fprintf(stderr, "usage: make_golden FILE\n");
+	if (argc != 2 && argc != 3) {
+		fprintf(stderr, "usage: make_golden FILE [xattr]\n");
 		return 2;
 	}
 	c.sim = sim_new(2 * MiB, VMEM_BACKING_PAGE_CACHE, 1);
@@ -38,6 +61,8 @@ int main(int argc, char **argv)
 	for (i = 0; i < 12; i++)
 		write_pattern(&vi, i * 20000ull, 16, 1);
 	put(&vi);
+	if (argc == 3)
+		add_xattrs(&c.root, "sparse");
 	assert_int_equal(vmem_checkpoint(c.fs), 0);
 
 	make(&c.root, "appended", S_FILE, &vi);
@@ -54,6 +79,8 @@ int main(int argc, char **argv)
 	put(&vi);
 	unlink_name(&dir, "name-6");
 	put(&dir);
+	if (argc == 3)
+		add_xattrs(&c.root, "dir");
 
 	f = fopen(argv[1], "wb");
 	if (!f || fwrite(c.sim->now, c.sim->size, 1, f) != 1 || fclose(f)) {

@@ -2,9 +2,9 @@
 /* test_golden.c - an image of format version 1.0 is still read: see make_golden.c */
 #include "fixture.h"
 
-static void load(struct ctx *c, uint64_t store)
+static void load_from(struct ctx *c, uint64_t store, const char *name)
 {
-	FILE *f = fopen(GOLDEN_IMG, "rb");
+	FILE *f = fopen(name, "rb");
 
 	memset(c, 0, sizeof(*c));
 	c->domain = VMEM_DOMAIN_HOST;
@@ -12,6 +12,11 @@ static void load(struct ctx *c, uint64_t store)
 	assert_non_null(f);
 	assert_int_equal(fread(c->sim->now, 2 * MiB, 1, f), 1);
 	fclose(f);
+}
+
+static void load(struct ctx *c, uint64_t store)
+{
+	load_from(c, store, GOLDEN_IMG);
 }
 
 static void expect_contents(struct ctx *c)
@@ -99,12 +104,56 @@ static void an_image_of_version_1_0_grows(void **state)
 	finish(&c);
 }
 
+static void expect_xattr(struct vmem_inode *vi, unsigned int index, const char *name, const char *want, size_t size)
+{
+	static char got[VMEM_XATTR_MAX_VALUE];
+
+	assert_int_equal(vmem_getxattr(vi, index, N(name), got, sizeof(got)), size);
+	assert_memory_equal(got, want, size);
+}
+
+static void expect_xattrs(struct ctx *c)
+{
+	static char large[10000];
+	struct vmem_inode vi;
+	unsigned int i;
+
+	memset(large, 'x', sizeof(large));
+	for (i = 0; i < 2; i++) {
+		open_name(&c->root, i ? "dir" : "sparse", &vi);
+		expect_xattr(&vi, VMEM_XATTR_SECURITY, "selinux", "label", 6);
+		expect_xattr(&vi, VMEM_XATTR_USER, "small", large, 20);
+		expect_xattr(&vi, VMEM_XATTR_TRUSTED, "large", large, sizeof(large));
+		if (!i)
+			expect_xattr(&vi, VMEM_XATTR_USER, "middle", large, 700);
+		put(&vi);
+	}
+}
+
+static void an_image_with_extended_attributes_is_recovered_and_has_them(void **state)
+{
+	struct ctx c;
+
+	(void)state;
+	load_from(&c, 5 * MiB, XATTR_IMG);
+	again(&c);
+	assert_true(c.info.replayed > 5);
+	expect_contents(&c);
+	expect_xattrs(&c);
+	assert_int_equal(vmem_grow(c.fs, 0), 0);
+	down(&c);
+	again(&c);
+	expect_xattrs(&c);
+	finish(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_image_of_version_1_0_is_recovered_and_has_its_contents),
 		cmocka_unit_test(an_image_of_version_1_0_is_recovered_after_the_host_failed),
 		cmocka_unit_test(an_image_of_version_1_0_grows),
+		cmocka_unit_test(an_image_with_extended_attributes_is_recovered_and_has_them),
 	};
 
 	return cmocka_run_group_tests_name("golden", tests, NULL, NULL);

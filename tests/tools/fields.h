@@ -102,6 +102,7 @@ struct field {
 	M(X, vmem_dinode, xattr, FOUND) \
 	M(X, vmem_dinode, depth, FOUND) \
 	M(X, vmem_dinode, nr_ext, FOUND) \
+	M(X, vmem_dinode, xattr_units, FOUND) \
 	M(X, vmem_dinode, reserved1, FOUND)
 
 #define DIR_ROOT_FIELDS(X) \
@@ -145,6 +146,23 @@ struct field {
 	M(X, vmem_dir_index, hash, FOUND) \
 	M(X, vmem_dir_index, block, FOUND)
 
+/* The values of index that are no other kind of name, and sizes that are still possible: a test each. */
+#define XATTR_ENTRY_FIELDS(X) \
+	M(X, vmem_xattr_entry, index, FOUND) \
+	M(X, vmem_xattr_entry, name_len, FOUND) \
+	M(X, vmem_xattr_entry, size, FOUND)
+#define XATTR_REF_FIELDS(X) \
+	M(X, vmem_xattr_ref, size, FOUND) \
+	M(X, vmem_xattr_ref, reserved, FOUND)
+#define XATTR_NODE_FIELDS(X) \
+	M(X, vmem_xattr_node, magic, FOUND) \
+	M(X, vmem_xattr_node, piece, FOUND) \
+	M(X, vmem_xattr_node, reserved, FOUND) \
+	M(X, vmem_xattr_node, owner, FOUND) \
+	M(X, vmem_xattr_node, self, FOUND) \
+	M(X, vmem_xattr_node, csum, FOUND) \
+	M(X, vmem_xattr_node, len, FOUND)
+
 #define DIRENT_FIELDS(X) \
 	M(X, vmem_dirent, hash, FOUND) \
 	M(X, vmem_dirent, ino, FOUND) \
@@ -183,6 +201,8 @@ struct field {
 	S(vmem_superblock, SUPERBLOCK_FIELDS) S(vmem_root, ROOT_FIELDS) S(vmem_ag_desc, DESC_FIELDS) \
 	S(vmem_extent, EXTENT_FIELDS) S(vmem_dir_root, DIR_ROOT_FIELDS) S(vmem_dinode, FILE_FIELDS) \
 	S(vmem_node, NODE_FIELDS) S(vmem_dir_index, DIR_INDEX_FIELDS) S(vmem_dirent, DIRENT_FIELDS) \
+	S(vmem_xattr_entry, XATTR_ENTRY_FIELDS) S(vmem_xattr_ref, XATTR_REF_FIELDS) \
+	S(vmem_xattr_node, XATTR_NODE_FIELDS) \
 	S(vmem_rec, REC_FIELDS) S(vmem_rec_commit, COMMIT_FIELDS) S(vmem_delta, DELTA_FIELDS)
 #define COVERED(type, LIST) \
 	_Static_assert(0 LIST(AS_SUM) == sizeof(struct type), #LIST " covers struct " #type);

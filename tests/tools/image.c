@@ -423,6 +423,34 @@ static size_t hash_bytes(void *ctx, void *addr, size_t len)
 	return len;
 }
 
+static int hash_xattr(void *ctx, unsigned int index, struct vmem_name name)
+{
+	uint32_t *crc = ctx;
+
+	*crc = env->crc32c(*crc, &index, sizeof(index));
+	*crc = env->crc32c(*crc, name.name, name.len);
+	return 0;
+}
+
+uint32_t xattr_digest(struct vmem_inode *vi)
+{
+	static const char *const names[] = { "comment", "large", "larger", "selinux", "capability" };
+	static uint8_t value[VMEM_XATTR_MAX_VALUE];
+	uint32_t crc = 0;
+	unsigned int i, index;
+
+	vmem_listxattr(vi, hash_xattr, &crc);
+	for (index = 1; index <= 5; index++)
+		for (i = 0; i < (index > 3 ? 1 : sizeof(names) / sizeof(names[0])); i++) {
+			int64_t len = vmem_getxattr(vi, index, name_of(index > 3 ? "" : names[i]), value,
+						    sizeof(value));
+
+			if (len > 0)
+				crc = env->crc32c(crc, value, (size_t)len);
+		}
+	return crc;
+}
+
 /* What an inode is and holds, in one number. */
 static uint32_t digest(struct vmem_fs *fs, uint64_t ino)
 {
@@ -437,6 +465,7 @@ static uint32_t digest(struct vmem_fs *fs, uint64_t ino)
 	vmem_getattr(&vi, &attr);
 	crc = env->crc32c(crc, &attr.mode, sizeof(attr.mode));
 	crc = env->crc32c(crc, &attr.rdev, sizeof(attr.rdev));
+	crc ^= xattr_digest(&vi);
 	if ((attr.mode & 0170000) == 0040000)
 		return crc;
 	crc = env->crc32c(crc, &attr.size, sizeof(attr.size));

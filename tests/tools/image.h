@@ -81,6 +81,8 @@ void ignore_report(void *ctx, const char *fmt, va_list ap);
 int repair_image(struct vmem_repair_result *r);
 /* The damage in the_store.base is repaired: soundly, at once, and nothing is lost but the victim. */
 void expect_sound_repair(const char *what);
+/* The extended attributes of an inode, in one number. */
+uint32_t xattr_digest(struct vmem_inode *vi);
 /* What is not as it was; NULL: nothing but the victim.  The first call learns from a sound image. */
 const char *lost_thing(void);
 

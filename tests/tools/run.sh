@@ -952,6 +952,7 @@ unit test_damages
 unit test_dir_damages
 unit test_lost
 unit test_use
+unit test_xattrs
 unit test_repair
 unit test_log
 check "each structure of format.h has a table of its fields" every_structure_has_a_table

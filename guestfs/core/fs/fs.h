@@ -29,6 +29,41 @@ int vmem_resume_growth(struct vmem_fs *fs);
 void vmem_inode_init(struct vmem_txn *t, struct vmem_inode *vi, uint64_t ino,
 		     const struct vmem_attr *attr, unsigned int format);
 
+/* The fields that `which` (VMEM_SET_*) names become those of a. */
+void vmem_set_fields(struct vmem_dinode *n, unsigned int which, const struct vmem_attr *a);
+
+/* ---- xattr.c ---- */
+
+/* A set of extended attributes in memory, while it is changed. */
+struct vmem_xattr_buf;
+int vmem_xattr_buf_new(struct vmem_fs *fs, struct vmem_xattr_buf **buf);
+void vmem_xattr_buf_free(struct vmem_fs *fs, struct vmem_xattr_buf *buf);
+static inline bool vmem_has_xattrs(const struct vmem_dinode *n)
+{
+	return vmem_get64(n->xattr) || n->xattr_units;
+}
+/* Does what the inode says of where its set lies make sense? */
+bool vmem_xattrs_possible(const struct vmem_fs *fs, const struct vmem_dinode *n);
+/* Could these nr be set?  -EINVAL, -ERANGE, -E2BIG. */
+int vmem_judge_xattrs(const struct vmem_xattr *x, unsigned int nr);
+/* Set and remove nr of them, as vmem_setxattr(); the rest of the inode is as it will be. */
+int txn_set_xattrs(struct vmem_txn *t, struct vmem_inode *vi, struct vmem_xattr_buf *buf,
+		   const struct vmem_xattr *x, unsigned int nr);
+/* Free what the set holds, as much as fits the record; *done when it is all. */
+int txn_drop_xattrs(struct vmem_txn *t, struct vmem_inode *vi, struct vmem_xattr_buf *buf, bool *done);
+
+/* ---- feature.c ---- */
+
+/* From here on inodes may have extended attributes: the superblock says so, durably. */
+int vmem_enable_xattrs(struct vmem_fs *fs);
+/*
+ * Is sb whole but for that bit or its checksum, one of which was stored when the
+ * other was not yet?  Then it becomes what both say.
+ */
+bool vmem_complete_super(struct vmem_superblock *sb, vmem_crc_fn crc);
+/* A session that was lost while it set the bit: the superblocks agree again. */
+int vmem_mend_supers(struct vmem_fs *fs);
+
 /* ---- times.c, sync.c ---- */
 
 /* Times go in place, where they need no record; the other fields have theirs. */

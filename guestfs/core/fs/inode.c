@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /* inode.c - inodes in memory and their attributes */
+#include "medium/fields.h"
 #include "fs/fs.h"
 
 /* ---- Reading ---- */
 
-static bool are_fields_possible(const struct vmem_dinode *n)
+static bool are_fields_possible(const struct vmem_fs *fs, const struct vmem_dinode *n)
 {
 	uint32_t format = vmem_get16(n->format);
 	uint64_t size = vmem_get64(n->size);
 
-	if (size > VMEM_MAX_FILE_SIZE || vmem_get64(n->xattr))
+	if (size > VMEM_MAX_FILE_SIZE || (vmem_has_xattrs(n) && !vmem_xattrs_possible(fs, n)))
 		return false;
 	switch (format) {
 	case VMEM_FMT_NONE:	/* fifo, character or block device, socket */
@@ -18,7 +19,7 @@ static bool are_fields_possible(const struct vmem_dinode *n)
 		return vmem_is_lnk(n) && size && size <= VMEM_PAYLOAD_SIZE;
 	case VMEM_FMT_EXTENTS:
 		return (vmem_is_reg(n) || (vmem_is_lnk(n) && size && size < VMEM_BLOCK_SIZE)) &&
-		       vmem_get16(n->nr_ext) <= VMEM_INLINE_EXTENTS &&
+		       vmem_get16(n->nr_ext) <= root_extents(n) &&
 		       vmem_get16(n->depth) <= VMEM_EXT_MAX_DEPTH;
 	case VMEM_FMT_DIR:
 		return vmem_is_dir(n) &&
@@ -40,7 +41,7 @@ static int read_inode(struct vmem_fs *fs, uint64_t ino, struct vmem_inode *vi)
 	memcpy(&vi->raw, vmem_meta(fs, off), sizeof(vi->raw));
 	if (vmem_get32(vi->raw.csum) != vmem_inode_csum(fs->crc, &vi->raw, ino))
 		return vmem_corrupt(fs, ino, block, "inode checksum");
-	if (!are_fields_possible(&vi->raw))
+	if (!are_fields_possible(fs, &vi->raw))
 		return vmem_corrupt(fs, ino, block, "inode fields");
 	/* Putting an unlinked root would free it. */
 	if (ino == VMEM_ROOT_INO && (!vmem_is_dir(&vi->raw) || !vmem_get32(vi->raw.nlink)))
@@ -85,6 +86,8 @@ void vmem_getattr(const struct vmem_inode *vi, struct vmem_attr *attr)
 	attr->mtime = (int64_t)vmem_peek64(&n->mtime);
 	attr->ctime = (int64_t)vmem_peek64(&n->ctime);
 	attr->btime = (int64_t)vmem_get64(n->btime);
+	attr->xattrs = NULL;
+	attr->nr_xattrs = 0;
 }
 
 /* ---- Making ---- */
@@ -124,24 +127,27 @@ struct setattr {
 	const struct vmem_attr *attr;
 };
 
+void vmem_set_fields(struct vmem_dinode *n, unsigned int which, const struct vmem_attr *a)
+{
+	if (which & VMEM_SET_MODE)
+		n->mode = vmem_le16_of((vmem_get16(n->mode) & MODE_TYPE) | (a->mode & 07777u));
+	if (which & VMEM_SET_UID)
+		n->uid = vmem_le32_of(a->uid);
+	if (which & VMEM_SET_GID)
+		n->gid = vmem_le32_of(a->gid);
+	if (which & VMEM_SET_ATIME)
+		n->atime = vmem_le64_of((uint64_t)a->atime);
+	if (which & VMEM_SET_MTIME)
+		n->mtime = vmem_le64_of((uint64_t)a->mtime);
+	if (which & VMEM_SET_CTIME)
+		n->ctime = vmem_le64_of((uint64_t)a->ctime);
+}
+
 static int do_setattr(struct vmem_txn *t, void *arg)
 {
 	const struct setattr *s = arg;
-	const struct vmem_attr *a = s->attr;
-	struct vmem_dinode *n = txn_inode(t, s->vi);
 
-	if (s->which & VMEM_SET_MODE)
-		n->mode = vmem_le16_of((vmem_get16(n->mode) & MODE_TYPE) | (a->mode & 07777u));
-	if (s->which & VMEM_SET_UID)
-		n->uid = vmem_le32_of(a->uid);
-	if (s->which & VMEM_SET_GID)
-		n->gid = vmem_le32_of(a->gid);
-	if (s->which & VMEM_SET_ATIME)
-		n->atime = vmem_le64_of((uint64_t)a->atime);
-	if (s->which & VMEM_SET_MTIME)
-		n->mtime = vmem_le64_of((uint64_t)a->mtime);
-	if (s->which & VMEM_SET_CTIME)
-		n->ctime = vmem_le64_of((uint64_t)a->ctime);
+	vmem_set_fields(txn_inode(t, s->vi), s->which, s->attr);
 	return 0;
 }
 
@@ -154,13 +160,27 @@ int vmem_setattr(struct vmem_inode *vi, unsigned int which, const struct vmem_at
 
 /* ---- Forgetting ---- */
 
+struct forget {
+	struct vmem_inode *vi;
+	struct vmem_xattr_buf *buf;	/* NULL: it has no extended attributes */
+	bool done;
+};
+
 static int free_inode(struct vmem_txn *t, void *arg)
 {
-	struct vmem_inode *vi = arg;
+	struct forget *f = arg;
+	struct vmem_inode *vi = f->vi;
 	struct vmem_dinode *n = txn_inode(t, vi);
 	bool dir = vmem_is_dir(n);
 	uint32_t generation = vmem_get32(n->generation);
+	int err;
 
+	f->done = true;
+	if (f->buf) {
+		err = txn_drop_xattrs(t, vi, f->buf, &f->done);
+		if (err || !f->done)
+			return err;
+	}
 	txn_set_orphan(t, vi->ino, false);
 	txn_free_inode(t, vi->ino, dir);
 	memset(n, 0, sizeof(*n));
@@ -170,9 +190,15 @@ static int free_inode(struct vmem_txn *t, void *arg)
 
 static int forget_storage(struct vmem_inode *vi)
 {
+	struct forget f = { .vi = vi };
 	int err = vmem_truncate_rest(vi, 0);
 
-	return err ? err : vmem_run(vi->fs, free_inode, vi);
+	if (!err && vmem_has_xattrs(&vi->raw))
+		err = vmem_xattr_buf_new(vi->fs, &f.buf);
+	while (!err && !f.done)
+		err = vmem_run(vi->fs, free_inode, &f);
+	vmem_xattr_buf_free(vi->fs, f.buf);
+	return err;
 }
 
 int vmem_iput(struct vmem_inode *vi)

@@ -245,6 +245,8 @@ static int mount_steps(struct vmem_fs *fs, const struct vmem_mount_opts *opts,
 	if (!err)
 		err = vmem_resume_growth(fs);
 	if (!err)
+		err = vmem_mend_supers(fs);
+	if (!err)
 		err = vmem_recover_orphans(fs, info);
 	if (!err && ro)
 		err = end_session(fs);

@@ -63,6 +63,7 @@ struct create {
 	const char *target;
 	size_t target_len;
 	struct vmem_run run;		/* block of a long symlink */
+	struct vmem_xattr_buf *buf;	/* for extended attributes; NULL: there are none */
 	uint64_t near_ino;		/* without a name: whose group it goes to */
 };
 
@@ -94,6 +95,11 @@ static int set_target(struct vmem_txn *t, struct create *c, struct vmem_dinode *
 	return txn_ext_insert(t, n, c->vi->ino, 0, c->run.start, 1);
 }
 
+static int set_xattrs(struct vmem_txn *t, struct create *c)
+{
+	return c->buf ? txn_set_xattrs(t, c->vi, c->buf, c->attr->xattrs, c->attr->nr_xattrs) : 0;
+}
+
 static int do_create(struct vmem_txn *t, void *arg)
 {
 	struct create *c = arg;
@@ -112,6 +118,8 @@ static int do_create(struct vmem_txn *t, void *arg)
 	n = txn_inode(t, c->vi);
 	err = set_target(t, c, n);
 	if (!err)
+		err = set_xattrs(t, c);
+	if (!err)
 		err = txn_dir_add(t, c->dir, &place, c->name, ino, type_of(mode));
 	if (err || !dir)
 		return err;
@@ -124,6 +132,27 @@ static int do_create(struct vmem_txn *t, void *arg)
 	return 0;
 }
 
+/* Run op, which makes an inode that may have extended attributes from the beginning. */
+static int make(struct vmem_fs *fs, vmem_op op, struct create *c)
+{
+	const struct vmem_attr *a = c->attr;
+	int err;
+
+	if (!a->nr_xattrs)
+		return vmem_run(fs, op, c);
+	if (vmem_is_read_only(fs))
+		return vmem_refusal(fs);
+	err = vmem_judge_xattrs(a->xattrs, a->nr_xattrs);
+	if (!err)
+		err = vmem_enable_xattrs(fs);
+	if (!err)
+		err = vmem_xattr_buf_new(fs, &c->buf);
+	if (!err)
+		err = vmem_try(fs, op, c);
+	vmem_xattr_buf_free(fs, c->buf);
+	return err == -EOVERFLOW ? -ENOSPC : err;
+}
+
 int vmem_create(struct vmem_inode *dir, struct vmem_name name,
 		const struct vmem_attr *attr, struct vmem_inode *vi)
 {
@@ -134,7 +163,7 @@ int vmem_create(struct vmem_inode *dir, struct vmem_name name,
 
 	if (!err && !(1u << type_of(attr->mode) & types))
 		err = -EINVAL;
-	return err ? err : vmem_run(dir->fs, do_create, &c);
+	return err ? err : make(dir->fs, do_create, &c);
 }
 
 /* A long target is data: stored into a block before the record that links it. */
@@ -169,7 +198,7 @@ int vmem_symlink(struct vmem_inode *dir, struct vmem_name name,
 		vmem_put(fs->store, off, target, target_len);
 		vmem_put_zero(fs->store, off + target_len, VMEM_BLOCK_SIZE - target_len);
 	}
-	err = vmem_run(fs, do_create, &c);
+	err = make(fs, do_create, &c);
 	if (err && c.run.len) {
 		vmem_lock(fs, fs->lock);
 		vmem_unreserve(fs, c.run);
@@ -189,7 +218,7 @@ static int do_tmpfile(struct vmem_txn *t, void *arg)
 	vmem_inode_init(t, c->vi, ino, c->attr, format_for(c));
 	txn_inode(t, c->vi)->nlink = vmem_le32_of(0);
 	txn_set_orphan(t, ino, true);
-	return 0;
+	return set_xattrs(t, c);
 }
 
 int vmem_tmpfile(struct vmem_fs *fs, const struct vmem_attr *attr, uint64_t near_ino,
@@ -199,7 +228,7 @@ int vmem_tmpfile(struct vmem_fs *fs, const struct vmem_attr *attr, uint64_t near
 
 	if (type_of(attr->mode) != 8)
 		return -EINVAL;
-	return vmem_run(fs, do_tmpfile, &c);
+	return make(fs, do_tmpfile, &c);
 }
 
 /* ---- Reading symlinks ---- */

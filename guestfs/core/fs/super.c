@@ -72,6 +72,7 @@ static int take_super(struct vmem_fs *fs, const struct vmem_superblock *sb)
 	fs->nr_ags = vmem_get32(sb->nr_ags);
 	fs->inodes_per_ag = vmem_get32(sb->inodes_per_ag);
 	fs->itable_blocks = vmem_get32(sb->itable_blocks);
+	fs->has_xattrs = vmem_get64(sb->incompat) & VMEM_INCOMPAT_XATTR;
 	memcpy(fs->hash_key, sb->hash_key, sizeof(fs->hash_key));
 	memcpy(fs->uuid, sb->uuid, sizeof(fs->uuid));
 	memcpy(fs->label, sb->label, VMEM_LABEL_LEN);
@@ -106,8 +107,11 @@ int vmem_read_super(struct vmem_fs *fs, bool *force_ro)
 	memcpy(fs->uuid, sb.uuid, sizeof(fs->uuid));
 	found = vmem_find_root(fs);
 	growing = found && vmem_growing(fs, &fs->root, &grown);
-	if (!growing && !vmem_sb_sealed(&sb, fs->crc))
-		return VMEM_REFUSE(env, -EUCLEAN, "the superblock is damaged (checksum): run fsck.vmemfs");
+	if (!growing && !vmem_sb_sealed(&sb, fs->crc)) {
+		fs->super_torn = vmem_complete_super(&sb, fs->crc);
+		if (!fs->super_torn)
+			return VMEM_REFUSE(env, -EUCLEAN, "the superblock is damaged (checksum): run fsck.vmemfs");
+	}
 	err = take_super(fs, growing ? &grown : &sb);
 	if (err)
 		return err;

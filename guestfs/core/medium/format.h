@@ -35,6 +35,8 @@
 #define VMEM_DIR_LEAF_MAGIC	0x464c4456u		/* bytes "VDLF" */
 #define VMEM_DIR_INDEX_MAGIC	0x58494456u		/* bytes "VDIX" */
 #define VMEM_EXT_NODE_MAGIC	0x54584556u		/* bytes "VEXT" */
+#define VMEM_XATTR_SET_MAGIC	0x53415856u		/* bytes "VXAS" */
+#define VMEM_XATTR_VALUE_MAGIC	0x56415856u		/* bytes "VXAV" */
 
 #define VMEM_VERSION_MAJOR	1	/* refused when it differs */
 #define VMEM_VERSION_MINOR	0	/* for people; the bits decide */
@@ -42,17 +44,17 @@
 /*
  * Feature bits.  Unknown compat bits are ignored, unknown ro_compat bits
  * allow a read-only mount, unknown incompat bits refuse the mount.
- * Version 1 as written by this code sets none.
+ * mkfs sets none; VMEM_INCOMPAT_XATTR comes with the first extended attribute.
  */
 #define VMEM_COMPAT_KNOWN	0ull
 #define VMEM_RO_COMPAT_KNOWN	0ull
-#define VMEM_INCOMPAT_KNOWN	0ull
+#define VMEM_INCOMPAT_KNOWN	VMEM_INCOMPAT_XATTR
+#define VMEM_INCOMPAT_XATTR	(1ull << 4)	/* inodes with xattr or xattr_units != 0 */
 /* Assigned, not yet implemented: an image that sets one is refused. */
 #define VMEM_INCOMPAT_UNWRITTEN	(1ull << 0)	/* extents with VMEM_EXT_UNWRITTEN */
 #define VMEM_INCOMPAT_SHARED	(1ull << 1)	/* extents with VMEM_EXT_SHARED */
 #define VMEM_INCOMPAT_WINDOW	(1ull << 2)	/* extents with a window other than 0 */
 #define VMEM_INCOMPAT_INLINE	(1ull << 3)	/* regular files with VMEM_FMT_INLINE */
-#define VMEM_INCOMPAT_XATTR	(1ull << 4)	/* inodes with xattr != 0 */
 
 #define VMEM_SB_BLOCK		0u
 #define VMEM_ROOT_BLOCK(i)	(1u + (i))
@@ -210,10 +212,11 @@ struct vmem_dinode {
 	vmem_le32 rdev;			/* 76: Linux huge-encoded device number */
 	vmem_le32 parent;		/* 80: of a directory: where ".." leads */
 	vmem_le32 reserved0;		/* 84 */
-	vmem_le64 xattr;		/* 88: block, 0 = none */
+	vmem_le64 xattr;		/* 88: block with a set of extended attributes, 0 = none */
 	vmem_le16 depth;		/* 96: extent tree: 0 = payload holds extents */
 	vmem_le16 nr_ext;		/* 98: entries in the payload */
-	uint8_t reserved1[12];		/* 100 */
+	uint8_t xattr_units;		/* 100: the last so many 16 bytes of u are a set of xattrs */
+	uint8_t reserved1[11];		/* 101 */
 	union {				/* 112 */
 		uint8_t bytes[VMEM_PAYLOAD_SIZE];
 		struct vmem_extent ext[VMEM_INLINE_EXTENTS];
@@ -256,6 +259,51 @@ struct vmem_dirent {
 	uint8_t type;			/* DT_* of dirent.h */
 	uint8_t name[];
 };
+
+/*
+ * Extended attributes.  An inode has at most one set of them: in the last
+ * xattr_units * 16 bytes of u, or in the block xattr.  A set is its entries,
+ * one behind the other, sorted by index and name; in the inode zeros follow.
+ */
+#define VMEM_XATTR_UNIT		16u
+#define VMEM_XATTR_UNITS_EXT	6u	/* at most, with VMEM_FMT_EXTENTS: three extents are left, */
+#define VMEM_XATTR_UNITS_DIR	7u	/* with VMEM_FMT_DIR */
+
+/* struct vmem_xattr_entry.index: what the name begins with. */
+#define VMEM_XATTR_USER		1u	/* "user." */
+#define VMEM_XATTR_TRUSTED	2u	/* "trusted." */
+#define VMEM_XATTR_SECURITY	3u	/* "security." */
+#define VMEM_XATTR_ACL_ACCESS	4u	/* "system.posix_acl_access", all of it */
+#define VMEM_XATTR_ACL_DEFAULT	5u	/* "system.posix_acl_default" */
+#define VMEM_XATTR_OUTSIDE	0x80u	/* the value lies in blocks: vmem_xattr_ref */
+
+struct vmem_xattr_entry {
+	uint8_t index;			/* VMEM_XATTR_*; 0: the set ends here */
+	uint8_t name_len;		/* of an ACL 0 */
+	vmem_le16 size;			/* bytes that follow the name: the value, or a vmem_xattr_ref */
+};
+
+#define VMEM_XATTR_MAX_VALUE	65536u
+#define VMEM_XATTR_MAX_RUNS	17u
+
+struct vmem_xattr_ref {
+	vmem_le32 size;			/* of the value */
+	vmem_le32 reserved;
+	vmem_le64 run[];		/* bits 0..51 block, bits 52..63 number of blocks */
+};
+
+/* Head of a block with a set, or with a piece of a value. */
+struct vmem_xattr_node {
+	vmem_le32 magic;
+	vmem_le16 piece;		/* of a value: which; of a set 0 */
+	vmem_le16 reserved;
+	vmem_le64 owner;		/* inode number */
+	vmem_le64 self;			/* own block number */
+	vmem_le32 csum;			/* CRC32C of this head, csum as zero, and the contents */
+	vmem_le32 len;			/* bytes of contents; what follows them is ignored */
+};
+
+#define VMEM_XATTR_NODE_SPACE	(VMEM_BLOCK_SIZE - VMEM_NODE_HEAD)	/* 4064 */
 
 #define VMEM_DIRENT_HEAD	16u
 #define VMEM_DIRENT_LEN(name_len) ((VMEM_DIRENT_HEAD + (unsigned int)(name_len) + 7u) & ~7u)
@@ -324,9 +372,12 @@ VMEM_ASSERT_SIZE(struct vmem_ag_desc, 32);
 VMEM_ASSERT_SIZE(struct vmem_extent, 16);
 VMEM_ASSERT_SIZE(struct vmem_dinode, VMEM_INODE_SIZE);
 VMEM_ASSERT_OFF(struct vmem_dinode, generation, 72);
+VMEM_ASSERT_OFF(struct vmem_dinode, xattr_units, 100);
 VMEM_ASSERT_OFF(struct vmem_dinode, u, 112);
 VMEM_ASSERT_SIZE(struct vmem_node, VMEM_NODE_HEAD);
 VMEM_ASSERT_SIZE(struct vmem_dir_index, 16);
+VMEM_ASSERT_SIZE(struct vmem_xattr_entry, 4);
+VMEM_ASSERT_SIZE(struct vmem_xattr_node, VMEM_NODE_HEAD);
 VMEM_ASSERT_OFF(struct vmem_dirent, name, VMEM_DIRENT_HEAD);
 VMEM_ASSERT_SIZE(struct vmem_rec, 32);
 VMEM_ASSERT_SIZE(struct vmem_rec_commit, 32);

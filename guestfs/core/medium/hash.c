@@ -162,6 +162,14 @@ uint32_t vmem_inode_csum(vmem_crc_fn crc, const struct vmem_dinode *di, uint64_t
 	return crc(c, b + after, sizeof(*di) - after);
 }
 
+uint32_t vmem_xattr_csum(vmem_crc_fn crc, const struct vmem_xattr_node *node, uint32_t len)
+{
+	struct vmem_xattr_node head = *node;
+
+	head.csum = vmem_le32_of(0);
+	return crc(crc(~0u, &head, sizeof(head)), node + 1, len);
+}
+
 uint32_t vmem_rec_csum(vmem_crc_fn crc, uint32_t seed, const struct vmem_rec *rec, size_t len)
 {
 	const uint8_t *b = (const uint8_t *)rec;

@@ -31,6 +31,8 @@ uint32_t vmem_superblock_csum(vmem_crc_fn crc, const struct vmem_superblock *sb)
 uint32_t vmem_root_csum(vmem_crc_fn crc, const struct vmem_root *root);
 /* Covers ino, then the inode with csum and the three times as zero. */
 uint32_t vmem_inode_csum(vmem_crc_fn crc, const struct vmem_dinode *di, uint64_t ino);
+/* Of a block of extended attributes; len, of its contents, is checked already. */
+uint32_t vmem_xattr_csum(vmem_crc_fn crc, const struct vmem_xattr_node *node, uint32_t len);
 /* Seeded; len is that of the record, already checked; PAD: the header alone. */
 uint32_t vmem_rec_csum(vmem_crc_fn crc, uint32_t seed, const struct vmem_rec *rec, size_t len);
 

@@ -64,6 +64,11 @@ const struct vmem_dinode *vmem_check_find_inode(const struct checker *c, uint64_
 /* Each initialised inode of a group, and what hangs from it. */
 void vmem_check_inodes(struct checker *c, uint32_t ag);
 
+/* ---- check_xattr.c ---- */
+
+/* The extended attributes of an inode; returns the blocks that they hold. */
+uint64_t vmem_check_xattrs(struct checker *c, uint64_t ino, const struct vmem_dinode *di);
+
 /* ---- small helpers ---- */
 
 static inline const uint8_t *block_ptr(const struct checker *c, uint64_t block)

@@ -107,7 +107,7 @@ static uint64_t check_extents(struct checker *c, uint64_t ino, const struct vmem
 
 	w.eof = (vmem_get64(di->size) >> VMEM_BLOCK_SHIFT) +
 		!!(vmem_get64(di->size) & VMEM_BLOCK_MASK);
-	if (depth > VMEM_EXT_MAX_DEPTH || count > VMEM_INLINE_EXTENTS || (depth && !count)) {
+	if (depth > VMEM_EXT_MAX_DEPTH || count > root_extents(di) || (depth && !count)) {
 		vmem_check_problem(c, "inode %llu: extent tree of depth %u with %u entries", (ull)ino, depth,
 			count);
 		return 0;
@@ -284,7 +284,7 @@ static void check_dir_node(struct checker *c, struct dir_walk *w, uint64_t block
 }
 
 static void check_directory(struct checker *c, uint64_t ino, const struct vmem_dinode *di,
-			    struct inode_info *info)
+			    struct inode_info *info, uint64_t xattr_blocks)
 {
 	struct dir_walk w = { .ino = ino, .info = info };
 	uint32_t height = vmem_get32(di->u.dir.height);
@@ -300,9 +300,9 @@ static void check_directory(struct checker *c, uint64_t ino, const struct vmem_d
 	if (vmem_get64(di->u.dir.nr_entries) != w.entries)
 		vmem_check_problem(c, "directory %llu: says %llu entries, has %llu", (ull)ino,
 			(ull)vmem_get64(di->u.dir.nr_entries), (ull)w.entries);
-	if (vmem_get64(di->blocks) != w.blocks)
+	if (vmem_get64(di->blocks) != w.blocks + xattr_blocks)
 		vmem_check_problem(c, "directory %llu: says %llu blocks, has %llu", (ull)ino,
-			(ull)vmem_get64(di->blocks), (ull)w.blocks);
+			(ull)vmem_get64(di->blocks), (ull)(w.blocks + xattr_blocks));
 	if (vmem_get64(di->size) != w.blocks << VMEM_BLOCK_SHIFT)
 		vmem_check_problem(c, "directory %llu: size %llu instead of %llu", (ull)ino,
 			(ull)vmem_get64(di->size), (ull)(w.blocks << VMEM_BLOCK_SHIFT));
@@ -320,16 +320,18 @@ static void check_held_blocks(struct checker *c, uint64_t ino, const struct vmem
 			(ull)vmem_get64(di->blocks), (ull)held);
 }
 
-static void check_file(struct checker *c, uint64_t ino, const struct vmem_dinode *di)
+static void check_file(struct checker *c, uint64_t ino, const struct vmem_dinode *di,
+		       uint64_t xattr_blocks)
 {
 	if (vmem_get64(di->size) > VMEM_MAX_FILE_SIZE)
 		vmem_check_problem(c, "inode %llu: impossible size %llu", (ull)ino,
 			(ull)vmem_get64(di->size));
-	check_held_blocks(c, ino, di, check_extents(c, ino, di));
+	check_held_blocks(c, ino, di, xattr_blocks + check_extents(c, ino, di));
 	c->res->files++;
 }
 
-static void check_symlink(struct checker *c, uint64_t ino, const struct vmem_dinode *di)
+static void check_symlink(struct checker *c, uint64_t ino, const struct vmem_dinode *di,
+			  uint64_t xattr_blocks)
 {
 	uint64_t size = vmem_get64(di->size), held = 0, i;
 	bool is_inline = vmem_get16(di->format) == VMEM_FMT_INLINE;
@@ -348,10 +350,10 @@ static void check_symlink(struct checker *c, uint64_t ino, const struct vmem_din
 		else
 			vmem_check_problem(c, "symlink %llu: not in one block", (ull)ino);
 	} else if (vmem_get16(di->depth) || vmem_get16(di->nr_ext) ||
-		   !all_zero(target + size, VMEM_PAYLOAD_SIZE - size)) {
+		   (size < payload_size(di) && !all_zero(target + size, payload_size(di) - size))) {
 		vmem_check_problem(c, "symlink %llu: what it does not use is not zero", (ull)ino);
 	}
-	check_held_blocks(c, ino, di, held);
+	check_held_blocks(c, ino, di, xattr_blocks + held);
 	for (i = 0; target && i < size; i++) {
 		if (!target[i]) {
 			vmem_check_problem(c, "symlink %llu: the target contains NUL", (ull)ino);
@@ -361,9 +363,10 @@ static void check_symlink(struct checker *c, uint64_t ino, const struct vmem_din
 }
 
 /* Fifos, sockets and devices hold nothing. */
-static void check_special(struct checker *c, uint64_t ino, const struct vmem_dinode *di)
+static void check_special(struct checker *c, uint64_t ino, const struct vmem_dinode *di,
+			  uint64_t xattr_blocks)
 {
-	if (vmem_get64(di->size) || vmem_get64(di->blocks) || vmem_get16(di->depth) ||
+	if (vmem_get64(di->size) || vmem_get64(di->blocks) != xattr_blocks || vmem_get16(di->depth) ||
 	    vmem_get16(di->nr_ext))
 		vmem_check_problem(c, "inode %llu: a special file with contents", (ull)ino);
 	c->res->others++;
@@ -381,8 +384,6 @@ static void check_inode_fields(struct checker *c, uint64_t ino, const struct vme
 		vmem_check_problem(c, "inode %llu: a device number on what is no device", (ull)ino);
 	if (vmem_get32(di->parent) && type != MODE_DIR)
 		vmem_check_problem(c, "inode %llu: a parent on what is no directory", (ull)ino);
-	if (vmem_get64(di->xattr))
-		vmem_check_problem(c, "inode %llu: extended attributes without their feature bit", (ull)ino);
 	if (vmem_get32(di->reserved0) || !all_zero(di->reserved1, sizeof(di->reserved1)))
 		vmem_check_problem(c, "inode %llu: reserved bytes are not zero", (ull)ino);
 }
@@ -391,10 +392,12 @@ static void check_inode(struct checker *c, uint32_t ag, uint64_t ino,
 			const struct vmem_dinode *di, struct inode_info *info)
 {
 	uint32_t mode = vmem_get16(di->mode), format = vmem_get16(di->format);
+	uint64_t xattr_blocks;
 
 	info->flags |= INFO_USED;
 	c->res->used_inodes++;
 	check_inode_fields(c, ino, di);
+	xattr_blocks = vmem_check_xattrs(c, ino, di);
 	if (!format_fits(mode & MODE_TYPE, format)) {
 		vmem_check_problem(c, "inode %llu: mode %o does not go with format %u", (ull)ino, mode,
 			format);
@@ -402,19 +405,19 @@ static void check_inode(struct checker *c, uint32_t ag, uint64_t ino,
 	}
 	switch (mode & MODE_TYPE) {
 	case MODE_REG:
-		check_file(c, ino, di);
+		check_file(c, ino, di, xattr_blocks);
 		break;
 	case MODE_DIR:
 		info->flags |= INFO_DIR;
 		c->groups[ag].nr_dirs++;
 		c->res->dirs++;
-		check_directory(c, ino, di, info);
+		check_directory(c, ino, di, info, xattr_blocks);
 		break;
 	case MODE_LNK:
-		check_symlink(c, ino, di);
+		check_symlink(c, ino, di, xattr_blocks);
 		break;
 	default:
-		check_special(c, ino, di);
+		check_special(c, ino, di, xattr_blocks);
 	}
 }
 

@@ -574,11 +574,14 @@ static void one_inode_fields(struct repair *r, uint64_t ino, struct vmem_dinode 
 static void one_inode_tree(struct repair *r, uint64_t ino, struct vmem_dinode *di,
 			   struct rinode *info, enum stage stage)
 {
+	vmem_repair_xattrs(r, ino, di, stage);
 	if (info->flags & R_DIR) {
 		if (stage != STAGE_DATA)
 			vmem_repair_dir_nodes(r, ino, di, info, stage);
 	} else if (vmem_get16(di->format) == VMEM_FMT_EXTENTS) {
 		vmem_repair_extents(r, ino, di, stage);
+	} else if (stage == STAGE_DATA) {
+		vmem_repair_only_xattrs(r, ino, di);
 	}
 }
 

@@ -149,7 +149,7 @@ static void walk_leaves(struct dwalk *w, const struct vmem_dinode *di)
 static void make_empty(struct repair *r, uint64_t ino, struct vmem_dinode *di)
 {
 	memset(&di->u.dir, 0, sizeof(di->u.dir));
-	di->blocks = vmem_le64_of(0);
+	di->blocks = vmem_le64_of(vmem_repair_xattr_blocks(r, ino, di));
 	di->size = vmem_le64_of(0);
 	vmem_repair_seal(r, ino, di);
 }
@@ -504,6 +504,7 @@ static void fix_dir(struct repair *r, uint64_t ino, struct vmem_dinode *di, stru
 	struct dwalk w = { .r = r, .ino = ino, .info = info, .leaf = fix_leaf };
 
 	walk_leaves(&w, di);
+	w.blocks += vmem_repair_xattr_blocks(r, ino, di);
 	/* Both are too high: an index has lost an entry without a trace. */
 	if (w.entries < vmem_get64(di->u.dir.nr_entries) && w.blocks < vmem_get64(di->blocks))
 		info->flags |= R_REBUILD | R_LOST_NODE;
@@ -615,6 +616,7 @@ static void finish_dir(struct repair *r, uint64_t ino, struct vmem_dinode *di, s
 {
 	struct dwalk w = { .r = r, .ino = ino, .info = info, .leaf = gather_leaf,
 			   .release = info->flags & R_REBUILD && !r->hold };
+	uint64_t xattr_blocks;
 
 	walk_leaves(&w, di);
 	if (info->flags & R_REBUILD) {
@@ -622,13 +624,14 @@ static void finish_dir(struct repair *r, uint64_t ino, struct vmem_dinode *di, s
 		make_empty(r, ino, di);
 		return;
 	}
-	if (vmem_get64(di->u.dir.nr_entries) == w.entries && vmem_get64(di->blocks) == w.blocks &&
+	xattr_blocks = vmem_repair_xattr_blocks(r, ino, di);
+	if (vmem_get64(di->u.dir.nr_entries) == w.entries && vmem_get64(di->blocks) == w.blocks + xattr_blocks &&
 	    vmem_get64(di->size) == w.blocks << VMEM_BLOCK_SHIFT)
 		return;
 	vmem_repair_fixed(r, true, "directory %llu: has %llu entries in %llu blocks", (ull)ino,
 		(ull)w.entries, (ull)w.blocks);
 	di->u.dir.nr_entries = vmem_le64_of(w.entries);
-	di->blocks = vmem_le64_of(w.blocks);
+	di->blocks = vmem_le64_of(w.blocks + xattr_blocks);
 	di->size = vmem_le64_of(w.blocks << VMEM_BLOCK_SHIFT);
 	vmem_repair_seal(r, ino, di);
 }

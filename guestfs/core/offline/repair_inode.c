@@ -22,11 +22,11 @@ bool vmem_repair_inode_likely(const struct repair *r, const struct vmem_dinode *
 
 	odd += !format_fits(type, vmem_get16(di->format));
 	odd += vmem_get32(di->flags) != 0;
-	odd += vmem_get64(di->xattr) != 0;
+	odd += vmem_has_xattrs(di) && !vmem_repair_with_xattrs(r);
 	odd += vmem_get32(di->reserved0) != 0;
 	odd += !all_zero(di->reserved1, sizeof(di->reserved1));
 	odd += vmem_get16(di->depth) > VMEM_EXT_MAX_DEPTH;
-	odd += vmem_get16(di->nr_ext) > VMEM_INLINE_EXTENTS;
+	odd += vmem_get16(di->nr_ext) > root_extents(di);
 	odd += vmem_get64(di->size) > VMEM_MAX_FILE_SIZE;
 	odd += vmem_get64(di->blocks) > r->nr_blocks;
 	odd += vmem_get32(di->parent) >= r->nr_inodes;
@@ -44,19 +44,19 @@ static uint64_t text_len(const uint8_t *p, uint64_t max)
 	return n;
 }
 
-static bool holds_target(const struct vmem_dinode *di)
+static bool holds_target(const struct vmem_dinode *di, uint64_t xattr_blocks)
 {
 	uint64_t size = vmem_get64(di->size);
 
-	return size && size <= VMEM_PAYLOAD_SIZE && !vmem_get64(di->blocks) &&
-	       !vmem_get16(di->nr_ext) && text_len(di->u.bytes, VMEM_PAYLOAD_SIZE) >= size;
+	return size && size <= payload_size(di) && vmem_get64(di->blocks) == xattr_blocks &&
+	       !vmem_get16(di->nr_ext) && text_len(di->u.bytes, payload_size(di)) >= size;
 }
 
 /*
  * Type and format contradict each other.  What is set only for one kind of
  * inode decides: parent of directories, rdev of devices, blocks of files.
  */
-static void choose_kind(struct vmem_dinode *di)
+static void choose_kind(struct vmem_dinode *di, uint64_t xattr_blocks)
 {
 	uint32_t mode = vmem_get16(di->mode), type = mode & MODE_TYPE, format;
 
@@ -66,12 +66,12 @@ static void choose_kind(struct vmem_dinode *di)
 	} else if (vmem_get32(di->rdev)) {
 		type = is_device(type) ? type : MODE_CHR;
 		format = VMEM_FMT_NONE;
-	} else if (holds_target(di)) {
+	} else if (holds_target(di, xattr_blocks)) {
 		type = MODE_LNK;
 		format = VMEM_FMT_INLINE;
-	} else if (vmem_get64(di->blocks) || vmem_get64(di->size) || vmem_get16(di->nr_ext) ||
+	} else if (vmem_get64(di->blocks) != xattr_blocks || vmem_get64(di->size) || vmem_get16(di->nr_ext) ||
 		   type == MODE_REG || vmem_get16(di->format) == VMEM_FMT_EXTENTS) {
-		if (type != MODE_LNK || vmem_get64(di->blocks) != 1 ||
+		if (type != MODE_LNK || vmem_get64(di->blocks) != 1 + xattr_blocks ||
 		    vmem_get64(di->size) >= VMEM_BLOCK_SIZE)
 			type = MODE_REG;
 		format = VMEM_FMT_EXTENTS;
@@ -92,7 +92,7 @@ static void clear_inode(struct repair *r, uint64_t ino, struct vmem_dinode *di, 
 }
 
 /* What this kind of inode does not use.  Stores only what changes: the copy grows by it. */
-static bool zero_unused(struct vmem_dinode *di)
+static bool zero_unused(struct vmem_dinode *di, bool with_xattrs, uint64_t xattr_blocks)
 {
 	struct vmem_dinode n = *di;
 	uint32_t type = vmem_get16(n.mode) & MODE_TYPE;
@@ -101,7 +101,10 @@ static bool zero_unused(struct vmem_dinode *di)
 	n.flags = vmem_le32_of(0);
 	n.reserved0 = vmem_le32_of(0);
 	memset(n.reserved1, 0, sizeof(n.reserved1));
-	n.xattr = vmem_le64_of(0);
+	if (!with_xattrs) {
+		n.xattr = vmem_le64_of(0);
+		n.xattr_units = 0;
+	}
 	if (!is_device(type))
 		n.rdev = vmem_le32_of(0);
 	if (type != MODE_DIR)
@@ -112,7 +115,7 @@ static bool zero_unused(struct vmem_dinode *di)
 		n.depth = vmem_le16_of(0);
 		n.nr_ext = vmem_le16_of(0);
 		if (type != MODE_DIR)
-			n.blocks = vmem_le64_of(0);
+			n.blocks = vmem_le64_of(xattr_blocks);
 	}
 	if (vmem_get16(n.format) == VMEM_FMT_NONE)
 		n.size = vmem_le64_of(0);
@@ -125,24 +128,24 @@ static bool zero_unused(struct vmem_dinode *di)
 /* A short target; false when there is none. */
 static bool fix_short_target(struct repair *r, uint64_t ino, struct vmem_dinode *di)
 {
-	uint64_t size = vmem_get64(di->size), len = text_len(di->u.bytes, VMEM_PAYLOAD_SIZE);
+	uint64_t size = vmem_get64(di->size), room = payload_size(di), len = text_len(di->u.bytes, room);
 
 	if (!len)
 		return false;
 	if (!size || size > len)
 		size = len;
 	if (size == vmem_get64(di->size) &&
-	    all_zero(di->u.bytes + size, VMEM_PAYLOAD_SIZE - size))
+	    all_zero(di->u.bytes + size, room - size))
 		return true;
 	vmem_repair_fixed(r, false, "symlink %llu: length %llu set to %llu, the rest is zeroed", (ull)ino,
 		(ull)vmem_get64(di->size), (ull)size);
 	di->size = vmem_le64_of(size);
-	memset(di->u.bytes + size, 0, VMEM_PAYLOAD_SIZE - size);
+	memset(di->u.bytes + size, 0, room - size);
 	return true;
 }
 
 /* A target in a block; a short one moves into the inode. */
-static bool fix_long_target(struct repair *r, uint64_t ino, struct vmem_dinode *di)
+static bool fix_long_target(struct repair *r, uint64_t ino, struct vmem_dinode *di, uint64_t xattr_blocks)
 {
 	uint64_t block = ext_pblk(&di->u.ext[0]), size = vmem_get64(di->size), len;
 	struct vmem_extent whole = { vmem_le64_of(0), vmem_le64_of(block) };
@@ -156,7 +159,7 @@ static bool fix_long_target(struct repair *r, uint64_t ino, struct vmem_dinode *
 		size = len;
 	if (size > VMEM_PAYLOAD_SIZE && size == vmem_get64(di->size) &&
 	    !vmem_get16(di->depth) && vmem_get16(di->nr_ext) == 1 &&
-	    vmem_get64(di->blocks) == 1 && !memcmp(&di->u.ext[0], &whole, sizeof(whole)))
+	    vmem_get64(di->blocks) == 1 + xattr_blocks && !memcmp(&di->u.ext[0], &whole, sizeof(whole)))
 		return true;
 	if (size <= VMEM_PAYLOAD_SIZE)
 		size = len;	/* the block holds more than the inode could */
@@ -166,14 +169,17 @@ static bool fix_long_target(struct repair *r, uint64_t ino, struct vmem_dinode *
 	di->depth = vmem_le16_of(0);
 	if (size > VMEM_PAYLOAD_SIZE) {
 		di->nr_ext = vmem_le16_of(1);
-		di->blocks = vmem_le64_of(1);
+		di->blocks = vmem_le64_of(1 + xattr_blocks);
 		di->u.ext[0] = whole;
 		return true;
 	}
 	di->format = vmem_le16_of(VMEM_FMT_INLINE);
 	di->nr_ext = vmem_le16_of(0);
-	di->blocks = vmem_le64_of(0);
-	memset(di->u.bytes, 0, VMEM_PAYLOAD_SIZE);
+	di->blocks = vmem_le64_of(xattr_blocks);
+	/* A set in the inode would have to move. */
+	if (size > payload_size(di))
+		di->xattr_units = 0;
+	memset(di->u.bytes, 0, payload_size(di));
 	memcpy(di->u.bytes, block_ptr(r, block), size);
 	return true;
 }
@@ -181,6 +187,8 @@ static bool fix_long_target(struct repair *r, uint64_t ino, struct vmem_dinode *
 void vmem_repair_fields(struct repair *r, uint64_t ino, struct vmem_dinode *di)
 {
 	struct vmem_dinode old = *di;
+	bool with_xattrs = vmem_repair_with_xattrs(r);
+	uint64_t xattr_blocks;
 	uint32_t type;
 
 	if (ino == 0) {
@@ -196,14 +204,19 @@ void vmem_repair_fields(struct repair *r, uint64_t ino, struct vmem_dinode *di)
 			(ull)ino);
 		old.csum = vmem_le32_of(~vmem_get32(old.csum));
 	}
+	xattr_blocks = with_xattrs ? vmem_repair_xattr_blocks(r, ino, di) : 0;
 	if (!format_fits(vmem_get16(di->mode) & MODE_TYPE, vmem_get16(di->format))) {
-		choose_kind(di);
+		choose_kind(di, xattr_blocks);
 		vmem_repair_fixed(r, false, "inode %llu: mode %o and format %u contradict each other: now %o and %u",
 			(ull)ino, vmem_get16(old.mode), vmem_get16(old.format),
 			vmem_get16(di->mode), vmem_get16(di->format));
 	}
 	type = vmem_get16(di->mode) & MODE_TYPE;
-	if (zero_unused(di))
+	if (with_xattrs) {
+		vmem_repair_xattr_fields(r, ino, di);
+		xattr_blocks = vmem_repair_xattr_blocks(r, ino, di);
+	}
+	if (zero_unused(di, with_xattrs, xattr_blocks))
 		vmem_repair_fixed(r, true, "inode %llu: unused fields set to zero", (ull)ino);
 	if (type == MODE_REG && vmem_get64(di->size) > VMEM_MAX_FILE_SIZE) {
 		/* What is mapped decides, when the extents are walked. */
@@ -213,7 +226,7 @@ void vmem_repair_fields(struct repair *r, uint64_t ino, struct vmem_dinode *di)
 	}
 	if (type == MODE_LNK &&
 	    !(vmem_get16(di->format) == VMEM_FMT_INLINE ? fix_short_target(r, ino, di)
-							 : fix_long_target(r, ino, di))) {
+							 : fix_long_target(r, ino, di, xattr_blocks))) {
 		clear_inode(r, ino, di, "a symlink without target");
 		return;
 	}
@@ -477,12 +490,12 @@ static uint64_t size_in_blocks(const struct vmem_dinode *di)
 }
 
 /* Do extents in the inode itself, and nothing else, explain what it says of its size? */
-static bool extents_add_up(const struct repair *r, const struct vmem_dinode *di)
+static bool extents_add_up(const struct repair *r, const struct vmem_dinode *di, uint64_t xattr_blocks)
 {
 	uint32_t nr = vmem_get16(di->nr_ext), i;
-	uint64_t sum = 0, next = 0;
+	uint64_t sum = xattr_blocks, next = 0;
 
-	if (vmem_get16(di->depth) || nr > VMEM_INLINE_EXTENTS)
+	if (vmem_get16(di->depth) || nr > root_extents(di))
 		return false;
 	for (i = 0; i < nr; i++) {
 		const struct vmem_extent *e = &di->u.ext[i];
@@ -503,10 +516,11 @@ static void fix_tree_root(struct repair *r, uint64_t ino, struct vmem_dinode *di
 {
 	const struct vmem_extent *e = di->u.ext;
 	uint32_t depth = vmem_get16(di->depth), nr = vmem_get16(di->nr_ext), filled = 0, level, i;
+	uint32_t max = root_extents(di);
 	uint64_t first = ext_pblk(&e[0]);
 	const struct vmem_node *node;
 
-	if (extents_add_up(r, di))
+	if (extents_add_up(r, di, vmem_repair_xattr_blocks(r, ino, di)))
 		return;
 	node = (const struct vmem_node *)(void *)block_ptr(r, vmem_repair_block_ok(r, first, 1) ? first : 0);
 	level = vmem_get16(node->level);
@@ -516,15 +530,15 @@ static void fix_tree_root(struct repair *r, uint64_t ino, struct vmem_dinode *di
 	} else if (depth) {
 		bool node_found = false;
 
-		for (i = 0; i < VMEM_INLINE_EXTENTS && depth <= VMEM_EXT_MAX_DEPTH; i++)
+		for (i = 0; i < max && depth <= VMEM_EXT_MAX_DEPTH; i++)
 			node_found |= head_usable(vmem_repair_head(r, ext_pblk(&e[i]),
 				VMEM_EXT_NODE_MAGIC, depth - 1, ino));
 		if (!node_found)
 			depth = 0;
 	}
-	while (filled < VMEM_INLINE_EXTENTS && vmem_get64(e[filled].w1))
+	while (filled < max && vmem_get64(e[filled].w1))
 		filled++;
-	if (nr > VMEM_INLINE_EXTENTS || (!depth && nr < filled) || (depth && !nr))
+	if (nr > max || (!depth && nr < filled) || (depth && !nr))
 		nr = filled;
 	if (depth && !nr)
 		depth = 0;
@@ -553,7 +567,7 @@ static void fix_size(struct walk *w, struct vmem_dinode *di)
 	m.measure = true;
 	m.eof = VMEM_MAX_LBLK + 1;
 	walk_entries(&m, di->u.ext, vmem_get16(di->nr_ext), depth);
-	if (m.end <= eof || m.blocks != vmem_get64(di->blocks))
+	if (m.end <= eof || m.blocks + vmem_repair_xattr_blocks(w->r, w->ino, di) != vmem_get64(di->blocks))
 		return;
 	vmem_repair_fixed(w->r, false, "inode %llu: size %llu set to %llu, as its blocks say", (ull)w->ino,
 		(ull)vmem_get64(di->size), (ull)(m.end << VMEM_BLOCK_SHIFT));
@@ -577,12 +591,13 @@ void vmem_repair_extents(struct repair *r, uint64_t ino, struct vmem_dinode *di,
 		fix_size(&w, di);
 	count = walk_entries(&w, di->u.ext, vmem_get16(di->nr_ext), vmem_get16(di->depth));
 	if (count != vmem_get16(di->nr_ext)) {
-		memset(&di->u.ext[count], 0, (VMEM_INLINE_EXTENTS - count) * sizeof(di->u.ext[0]));
+		memset(&di->u.ext[count], 0, (root_extents(di) - count) * sizeof(di->u.ext[0]));
 		di->nr_ext = vmem_le16_of(count);
 		if (!count)
 			di->depth = vmem_le16_of(0);
 		w.changed = true;
 	}
+	w.blocks += vmem_repair_xattr_blocks(r, ino, di);
 	if (stage == STAGE_DATA && w.blocks != vmem_get64(di->blocks)) {
 		vmem_repair_fixed(r, true, "inode %llu: holds %llu blocks, not %llu", (ull)ino, (ull)w.blocks,
 			(ull)vmem_get64(di->blocks));

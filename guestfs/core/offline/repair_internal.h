@@ -134,6 +134,21 @@ bool vmem_repair_inode_likely(const struct repair *r, const struct vmem_dinode *
 void vmem_repair_extents(struct repair *r, uint64_t ino, struct vmem_dinode *di,
 			 enum stage stage);
 
+/* ---- repair_xattr.c ---- */
+
+/* May inodes have extended attributes? */
+static inline bool vmem_repair_with_xattrs(const struct repair *r)
+{
+	return vmem_get64(r->sb.incompat) & VMEM_INCOMPAT_XATTR;
+}
+/* What the inode itself says of its attributes: made possible. */
+void vmem_repair_xattr_fields(struct repair *r, uint64_t ino, struct vmem_dinode *di);
+/* Claim their blocks, and drop those that are damaged. */
+void vmem_repair_xattrs(struct repair *r, uint64_t ino, struct vmem_dinode *di, enum stage stage);
+/* Blocks that they hold, as far as that can be seen. */
+uint64_t vmem_repair_xattr_blocks(struct repair *r, uint64_t ino, struct vmem_dinode *di);
+void vmem_repair_only_xattrs(struct repair *r, uint64_t ino, struct vmem_dinode *di);
+
 /* ---- repair_dir.c ---- */
 
 void vmem_repair_dir_nodes(struct repair *r, uint64_t ino, struct vmem_dinode *di,

@@ -253,13 +253,12 @@ int vmem_dir_find(struct vmem_inode *dir, struct vmem_name name, uint64_t *ino, 
 
 static int new_block(struct vmem_txn *t, struct vmem_dinode *n, uint64_t near, uint64_t *block)
 {
-	uint64_t nr = vmem_get64(n->blocks) + 1;
 	int err = txn_alloc_block(t, near, block);
 
 	if (err)
 		return err;
-	n->blocks = vmem_le64_of(nr);
-	n->size = vmem_le64_of(nr << VMEM_BLOCK_SHIFT);
+	n->blocks = vmem_le64_of(vmem_get64(n->blocks) + 1);
+	n->size = vmem_le64_of(vmem_get64(n->size) + VMEM_BLOCK_SIZE);
 	return 0;
 }
 
@@ -665,18 +664,19 @@ int txn_dir_free(struct vmem_txn *t, struct vmem_inode *dir, bool *done)
 			txn_free(t, p.step[d].block, 1);
 			if (vmem_get64(n->blocks))
 				n->blocks = vmem_le64_of(vmem_get64(n->blocks) - 1);
+			if (vmem_get64(n->size) >= VMEM_BLOCK_SIZE)
+				n->size = vmem_le64_of(vmem_get64(n->size) - VMEM_BLOCK_SIZE);
 			if (!d || p.step[d - 1].count > 1)
 				break;
 		}
 		if (!d) {
-			memset(&n->u, 0, sizeof(n->u));
+			memset(&n->u, 0, payload_size(n));
 		} else {
 			vmem_le16 count = vmem_le16_of(p.step[d - 1].count - 1u);
 
 			txn_write(t, (p.step[d - 1].block << VMEM_BLOCK_SHIFT) +
 				  offsetof(struct vmem_node, count), &count, sizeof(count));
 		}
-		n->size = vmem_le64_of(vmem_get64(n->blocks) << VMEM_BLOCK_SHIFT);
 		if (t->err)
 			return t->err;
 	}

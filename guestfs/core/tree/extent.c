@@ -132,7 +132,7 @@ static int find_path(struct vmem_fs *fs, const struct vmem_dinode *n, uint64_t i
 	p->step[0].block = 0;
 	p->step[0].level = level;
 	p->step[0].count = vmem_get16(n->nr_ext);
-	p->step[0].max = VMEM_INLINE_EXTENTS;
+	p->step[0].max = root_extents(n);
 	if (level && !p->step[0].count)
 		return vmem_corrupt(fs, ino, 0, "extent tree: empty root");
 	for (;;) {
@@ -244,7 +244,7 @@ static int grow_root(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino)
 	memcpy(block + VMEM_NODE_HEAD, n->u.ext, count * sizeof(n->u.ext[0]));
 	txn_new_block(t, self, block, VMEM_NODE_HEAD + count * 16);
 	n->u.ext[0] = make_ext(ext_lblk(&n->u.ext[0]), 1, self);
-	memset(&n->u.ext[1], 0, sizeof(n->u.ext) - sizeof(n->u.ext[0]));
+	memset(&n->u.ext[1], 0, payload_size(n) - sizeof(n->u.ext[0]));
 	n->nr_ext = vmem_le16_of(1);
 	n->depth = vmem_le16_of(depth + 1);
 	return t->err;
@@ -412,7 +412,7 @@ static void drop_empty(struct vmem_txn *t, struct vmem_dinode *n, struct path *p
 	}
 	if (!p->step[0].count) {
 		n->depth = vmem_le16_of(0);
-		memset(&n->u, 0, sizeof(n->u));
+		memset(&n->u, 0, payload_size(n));
 	}
 }
 
