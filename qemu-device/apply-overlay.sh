@@ -46,7 +46,7 @@ put() {
 }
 
 mkdir -p "$src/hw/vmemstore"
-for file in "$here"/*.c "$here"/*.h "$here/trace-events" "$here"/overlay/hw/vmemstore/*; do
+for file in "$here"/*.h "$here"/device/* "$here"/hostfile/* "$here"/flush/* "$here"/migration/* "$here"/testing/* "$here/trace-events" "$here"/overlay/hw/vmemstore/*; do
     put "$file" "$src/hw/vmemstore/${file##*/}"
 done
 put "$here/tests/testdriver.c" "$src/tests/qtest/testdriver.c"

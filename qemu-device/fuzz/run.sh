@@ -113,7 +113,8 @@ total() {
 
 # Which device and harness were built.
 sources() {
-	cat "$here"/../*.[ch] "$here"/*.[ch] "$here"/../tests/testdriver.[ch] | md5sum | cut -c 1-12
+	cat "$here"/../*.h "$here"/../device/* "$here"/../hostfile/* "$here"/../flush/* \
+		"$here"/../migration/* "$here"/../testing/* "$here"/*.[ch] "$here"/../tests/testdriver.[ch] | md5sum | cut -c 1-12
 }
 
 run_slice() { # seconds
