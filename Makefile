@@ -17,8 +17,8 @@ test: build ## install what is missing, build, run every test (SUITES="core kill
 	@tests/run $(SUITES)
 
 build: deps ## build the device, the modules and the tools into build/
-	@tests/step "device      build/vmemstore.so" $(MAKE) -C qemu-device
-	@tests/step "modules     build/modules/" $(MAKE) -C guestfs/linux
+	@tests/step "device      build/vmemstore.so" $(MAKE) -j$(JOBS) -C qemu-device
+	@tests/step "modules     build/modules/" $(MAKE) -j$(JOBS) -C guestfs/linux
 	@tests/step "tools       build/tools/" $(MAKE) -j$(JOBS) -C guestfs/tools
 
 deps: ## install the Debian packages that are missing (needs root)
