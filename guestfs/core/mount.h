@@ -61,6 +61,9 @@ struct vmem_fs {
 
 	/* log: the overlay; lock */
 	struct vmem_opage **buckets, *opages;
+	struct vmem_stripe *stripes;	/* VMEM_STRIPES */
+	struct vmem_opage *limbo;	/* in no bucket any more, but a reader may look at them */
+	uint32_t idle;			/* stripes that were seen empty since; a bit each */
 	unsigned int nr_opages, nr_dirty;
 	unsigned int overlay_max;	/* pages; a checkpoint is asked for at half */
 	uint64_t epoch;			/* ends when a checkpoint begins */

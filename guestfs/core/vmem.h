@@ -323,6 +323,7 @@ struct vmem_inode {
 	struct vmem_dinode raw;		/* as the log has it; times may be newer */
 	uint64_t lsn;			/* end of the newest record that concerns it */
 	uint64_t logged_ckpt;		/* checkpoint period in which data last rode in a record */
+	uint32_t seq;			/* odd: a transaction is changing the extents; atomic */
 	uint32_t sync_credit;		/* > 0: fsynced lately, small appends ride in records */
 	bool times_dirty;		/* raw times are newer than any record (host) */
 	bool mapped_writable;		/* mmap stores may bypass us: nothing rides */

@@ -586,6 +586,207 @@ static void at_a_full_log_only_those_wait_who_need_a_record(void **state)
 	finish(&c);
 }
 
+/* ---- Without the lock ---- */
+
+static int count_entry(void *ctx, const char *name, size_t len, uint64_t ino, unsigned int type,
+		       uint64_t cookie)
+{
+	(void)name;
+	(void)len;
+	(void)ino;
+	(void)type;
+	(void)cookie;
+	++*(unsigned int *)ctx;
+	return 0;
+}
+
+static void *look_around(void *arg)
+{
+	struct other *o = arg;
+	unsigned int type, entries = 0;
+	struct vmem_map map;
+	uint64_t ino, cookie = 0;
+	uint8_t buf[64];
+
+	if (vmem_lookup(&o->c->root, N("file"), &ino, &type) || ino != o->vi->ino ||
+	    vmem_lookup(&o->c->root, N("none"), &ino, &type) != -ENOENT ||
+	    vmem_readdir(&o->c->root, &cookie, count_entry, &entries) || entries != 3 ||
+	    vmem_map(o->vi, 2, 1, &map) || !map.pblk || vmem_map(o->vi, 1, 1, &map) || map.pblk ||
+	    vmem_map_write(o->vi, 2, 1, &map) || vmem_seek(o->vi, 0, true) != BLOCK ||
+	    read_at(o->vi, 0, buf, sizeof(buf)) != sizeof(buf))
+		return o;
+	vmem_mark_dirty(o->vi, 0, BLOCK);
+	if (o->c->domain == VMEM_DOMAIN_HOST && !read_and_overwrite(o))
+		return o;
+	return NULL;
+}
+
+/* While somebody changes the file system, however long that takes. */
+static void what_needs_no_record_needs_no_lock(void **state)
+{
+	struct timespec limit;
+	struct vmem_inode vi;
+	struct vmem_map map;
+	pthread_t thread;
+	struct other o;
+	void *failed;
+	struct ctx c;
+
+	up_threaded(&c, domain_of(state), 16 * MiB);
+	make(&c.root, "file", S_FILE, &vi);
+	write_pattern(&vi, 0, BLOCK, 1);
+	write_pattern(&vi, 2 * BLOCK, BLOCK, 1);
+	assert_int_equal(vmem_map_write(&vi, 0, 1, &map), 0);
+	o = (struct other){ .c = &c, .vi = &vi };
+	vmem_lock(c.fs, c.fs->lock);
+	clock_gettime(CLOCK_REALTIME, &limit);
+	limit.tv_sec += 120;
+	assert_int_equal(pthread_create(&thread, NULL, look_around, &o), 0);
+	assert_int_equal(pthread_timedjoin_np(thread, &failed, &limit), 0);
+	assert_null(failed);
+	vmem_unlock(c.fs, c.fs->lock);
+	put(&vi);
+	finish(&c);
+}
+
+static void a_page_that_is_dropped_stays_until_its_readers_leave(void **state)
+{
+	struct vmem_inode vi;
+	const uint8_t *page;
+	uint32_t *reader;
+	uint8_t before;
+	uint64_t off;
+	struct ctx c;
+
+	(void)state;
+	up_threaded(&c, VMEM_DOMAIN_GUEST, 16 * MiB);
+	make(&c.root, "file", S_FILE, &vi);
+	off = vmem_inode_off(c.fs, vi.ino);
+	reader = vmem_overlay_enter(c.fs);
+	page = vmem_meta(c.fs, off);
+	assert_ptr_not_equal(page, c.fs->store->base + off);
+	before = *page;
+	vmem_lock(c.fs, c.fs->lock);
+	vmem_overlay_drop(c.fs, false);
+	assert_ptr_equal(vmem_meta(c.fs, off), c.fs->store->base + off);
+	vmem_overlay_reap(c.fs);
+	assert_non_null(c.fs->limbo);
+	assert_int_equal(*page, before);
+	vmem_overlay_leave(reader);
+	vmem_overlay_reap(c.fs);
+	assert_null(c.fs->limbo);
+	vmem_unlock(c.fs, c.fs->lock);
+	put(&vi);
+	finish(&c);
+}
+
+/* What a long store finds. */
+static struct {
+	struct vmem_fs *fs;
+	void (*recorded)(struct vmem_store *store, uint64_t off, size_t len);
+	unsigned int nr, locked;
+} long_stores;
+
+static void look_at_store(struct vmem_store *store, uint64_t off, size_t len)
+{
+	if (long_stores.recorded)
+		long_stores.recorded(store, off, len);
+	if (len < MiB)
+		return;
+	long_stores.nr++;
+	if (vmem_trylock_shared(long_stores.fs))
+		vmem_unlock_shared(long_stores.fs);
+	else
+		long_stores.locked++;
+}
+
+static void a_large_hole_is_zeroed_without_the_lock(void **state)
+{
+	struct vmem_inode vi;
+	struct vmem_map map;
+	struct ctx c;
+
+	up_threaded(&c, domain_of(state), 32 * MiB);
+	make(&c.root, "file", S_FILE, &vi);
+	assert_int_equal(vmem_truncate(&vi, 4 * MiB), 0);
+	long_stores.fs = c.fs;
+	long_stores.recorded = c.sim->store.recorded;
+	long_stores.nr = 0;
+	long_stores.locked = 0;
+	c.sim->store.recorded = look_at_store;
+	assert_int_equal(vmem_map_write(&vi, 512, 512, &map), 0);
+	c.sim->store.recorded = long_stores.recorded;
+	assert_int_equal(map.nr, 512);
+	assert_int_equal(long_stores.nr, 1);
+	assert_int_equal(long_stores.locked, 0);
+	assert_int_equal(c.fs->reserved, 0);
+	put(&vi);
+	finish(&c);
+}
+
+#define SCATTERED 600u		/* blocks: more than a node's entries, each an extent of its own */
+
+struct mapper {
+	struct ctx *c;
+	struct vmem_inode *vi;
+	atomic_int *stop;
+	uint64_t pblk[SCATTERED];
+	const char *error;
+};
+
+/* A fault, again and again: where a block was it stays. */
+static void *map_again(void *arg)
+{
+	struct mapper *m = arg;
+	unsigned int i;
+
+	for (i = 0; !atomic_load(m->stop); i = (i + 7) % SCATTERED) {
+		struct vmem_map map;
+
+		CHECK(m, !vmem_map(m->vi, 4 * i, 1, &map));
+		CHECK(m, map.pblk == m->pblk[i]);
+		CHECK(m, !vmem_map(m->vi, 4 * i + 2, 8, &map));
+		CHECK(m, map.lblk == 4 * i + 2 && map.nr >= 1 && (map.nr <= 2 || i + 1 == SCATTERED));
+	}
+	return NULL;
+}
+
+/* Other blocks of the file appear, and its tree is split and split again. */
+static void blocks_are_found_while_the_tree_of_their_file_grows(void **state)
+{
+	static struct mapper m;
+	struct vmem_inode vi;
+	atomic_int stop = 0;
+	struct vmem_map map;
+	pthread_t thread;
+	unsigned int i;
+	struct ctx c;
+
+	up_threaded(&c, domain_of(state), 32 * MiB);
+	make(&c.root, "file", S_FILE, &vi);
+	assert_int_equal(vmem_truncate(&vi, 4 * SCATTERED * BLOCK), 0);
+	m = (struct mapper){ .c = &c, .vi = &vi, .stop = &stop };
+	for (i = 0; i < SCATTERED; i++) {
+		assert_int_equal(vmem_map_write(&vi, 4 * i, 1, &map), 0);
+		m.pblk[i] = map.pblk;
+	}
+	assert_int_equal(vmem_sync(c.fs), 0);
+	assert_int_equal(pthread_create(&thread, NULL, map_again, &m), 0);
+	for (i = 0; i < SCATTERED; i++) {
+		unsigned int at = 4 * (i * 77 % SCATTERED) + 2;
+
+		assert_int_equal(vmem_map_write(&vi, at, 1, &map), 0);
+		if (i % 150 == 149)
+			assert_int_equal(vmem_checkpoint(c.fs), 0);
+	}
+	atomic_store(&stop, 1);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	if (m.error)
+		fail_msg("not true: %s", m.error);
+	put(&vi);
+	finish(&c);
+}
+
 static size_t copy_bytes(void *ctx, void *addr, size_t len)
 {
 	memcpy(addr, ctx, len);
@@ -679,6 +880,10 @@ int main(void)
 		cmocka_unit_test(what_returns_during_a_commit_survives_a_kill),
 		cmocka_unit_test(an_overwrite_during_a_commit_is_durable_when_its_fsync_returns),
 		cmocka_unit_test(a_failed_commit_is_an_error_to_every_waiter),
+		EACH_DOMAIN(what_needs_no_record_needs_no_lock),
+		cmocka_unit_test(a_page_that_is_dropped_stays_until_its_readers_leave),
+		EACH_DOMAIN(a_large_hole_is_zeroed_without_the_lock),
+		EACH_DOMAIN(blocks_are_found_while_the_tree_of_their_file_grows),
 		EACH_DOMAIN(threads_on_their_own_files_do_not_disturb_each_other),
 		EACH_DOMAIN(it_grows_beside_threads_that_use_it),
 		EACH_DOMAIN(lookups_see_a_name_throughout),

@@ -63,6 +63,11 @@ const struct known_pair known_pairs[] = {
 	/* A later call moves what is mapped. */
 	{ "pieces", "truncate-poor many 100", "map many 10 80; write many 10 20", STORE_PLAIN, false },
 	{ "pieces", "truncate-poor many 100; map many 10 80", "write many 0 10; write foo e 9000; map many 0 9", STORE_PLAIN, false },
+	/* The last block is looked for while all entries of its leaf move. */
+	{ "pieces", "seek many 1224704", "map many 0 8", STORE_PLAIN, false },
+	{ "pieces", "load many 1224704 50", "write many 0 9000", STORE_PLAIN, false },
+	/* A record changes what a checkpoint is taking home. */
+	{ "standard", "creat A/y; checkpoint", "creat x; fsync x", STORE_PLAIN, false },
 	/* What was stored through a mapping cannot be found. */
 	{ "pieces", "map many 4096 80; spoil many", "fsync many", STORE_PLAIN, false },
 	/* A time is touched while a record is made. */

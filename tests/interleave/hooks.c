@@ -34,6 +34,12 @@ void vmem_interleave(void)
 {
 	sched_hook(HOOK_FLAG);
 }
+
+/* What a transaction may be changing is looked at without the lock. */
+void vmem_interleave_peek(void)
+{
+	sched_hook(HOOK_PEEK);
+}
 #endif
 
 /* ---- Memory, clock, randomness ---- */

@@ -17,7 +17,7 @@
 
 const char *const hook_name[NR_HOOKS] = {
 	"lock", "unlock", "lock shared", "unlock shared", "copy", "now", "random", "alloc", "provision",
-	"discard", "flush", "commit", "kick", "store through a mapping", "store", "flag",
+	"discard", "flush", "commit", "kick", "store through a mapping", "store", "flag", "peek",
 };
 
 struct sched sched;

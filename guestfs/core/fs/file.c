@@ -18,12 +18,15 @@ int vmem_map(struct vmem_inode *vi, uint64_t lblk, uint64_t max, struct vmem_map
 
 	if (vmem_get16(vi->raw.format) != VMEM_FMT_EXTENTS || lblk > VMEM_MAX_LBLK)
 		return -EINVAL;
-	vmem_lock_shared(fs);
-	err = vmem_ext_lookup(fs, &vi->raw, vi->ino, lblk, map);
-	vmem_unlock_shared(fs);
-	if (!err)
-		map->nr = VMEM_MIN(map->nr, max);
-	return err;
+	if (!vmem_peek_map(vi, lblk, map)) {
+		vmem_lock_shared(fs);
+		err = vmem_ext_lookup(fs, &vi->raw, vi->ino, lblk, map);
+		vmem_unlock_shared(fs);
+		if (err)
+			return err;
+	}
+	map->nr = VMEM_MIN(map->nr, max);
+	return 0;
 }
 
 int64_t vmem_seek(struct vmem_inode *vi, uint64_t off, bool hole)
@@ -92,36 +95,101 @@ int64_t vmem_read(struct vmem_inode *vi, uint64_t off, size_t len, vmem_copy cop
 
 /* ---- Stores through mappings ---- */
 
+#define FILL_LOCKED 1u		/* blocks that are zeroed while the lock is held */
+
 struct fill {
 	struct vmem_inode *vi;
 	uint64_t lblk, max;
 	struct vmem_map map;
+	struct vmem_run run;		/* reserved for it; zeros already */
 };
 
-static int do_fill(struct vmem_txn *t, void *arg)
+/* Reserve blocks for the hole at f->lblk, as many as f->max; none where there is no hole. */
+static int reserve_fill(struct vmem_txn *t, struct fill *f, const struct vmem_dinode *n)
 {
-	struct fill *f = arg;
-	struct vmem_inode *vi = f->vi;
-	struct vmem_dinode *n = txn_inode(t, vi);
-	struct vmem_run run;
-	uint64_t goal, off;
-	int err = vmem_ext_lookup(t->fs, n, vi->ino, f->lblk, &f->map);
+	int err = vmem_ext_lookup(t->fs, n, f->vi->ino, f->lblk, &f->map);
+	uint64_t goal;
 
 	if (err || (f->map.pblk && !VMEM_BROKEN(FILL_BLIND)))
 		return err;
 	goal = f->map.next_to;
 	if (!goal)
-		goal = vmem_inode_off(t->fs, vi->ino) >> VMEM_BLOCK_SHIFT;
-	err = vmem_reserve(t->fs, goal, VMEM_MIN(f->map.nr, f->max), false, &run);
-	if (err)
-		return err;
-	off = run.start << VMEM_BLOCK_SHIFT;
-	vmem_put_zero(t->fs->store, off, (size_t)(run.len << VMEM_BLOCK_SHIFT));
-	txn_take(t, run, false);
-	txn_link(t, off, run.len << VMEM_BLOCK_SHIFT);
+		goal = vmem_inode_off(t->fs, f->vi->ino) >> VMEM_BLOCK_SHIFT;
+	return vmem_reserve(t->fs, goal, VMEM_MIN(f->map.nr, f->max), false, &f->run);
+}
+
+static int do_reserve_fill(struct vmem_txn *t, void *arg)
+{
+	struct fill *f = arg;
+
+	return reserve_fill(t, f, &f->vi->raw);
+}
+
+static void zero_fill(struct fill *f)
+{
+	vmem_put_zero(f->vi->fs->store, f->run.start << VMEM_BLOCK_SHIFT,
+		      (size_t)(f->run.len << VMEM_BLOCK_SHIFT));
+}
+
+/* The first nr of the blocks that are ready become the file's. */
+static int link_fill(struct vmem_txn *t, struct fill *f, struct vmem_dinode *n, uint64_t nr, bool outside)
+{
+	struct vmem_run run = { f->run.start, nr };
+
+	txn_take(t, run, outside);
+	txn_link(t, run.start << VMEM_BLOCK_SHIFT, nr << VMEM_BLOCK_SHIFT);
 	f->map.pblk = run.start;
-	f->map.nr = run.len;
-	return txn_ext_insert(t, n, vi->ino, f->lblk, run.start, run.len);
+	f->map.nr = nr;
+	return txn_ext_insert(t, n, f->vi->ino, f->lblk, run.start, nr);
+}
+
+/* A block or so: all by one record. */
+static int do_fill(struct vmem_txn *t, void *arg)
+{
+	struct fill *f = arg;
+	struct vmem_dinode *n = txn_inode(t, f->vi);
+	int err;
+
+	f->run.len = 0;
+	err = reserve_fill(t, f, n);
+	if (err || !f->run.len)
+		return err;
+	zero_fill(f);
+	return link_fill(t, f, n, f->run.len, false);
+}
+
+/* Blocks that were reserved and zeroed before; f->run keeps what another fault has made needless. */
+static int do_link_fill(struct vmem_txn *t, void *arg)
+{
+	struct fill *f = arg;
+	struct vmem_dinode *n = txn_inode(t, f->vi);
+	int err = vmem_ext_lookup(t->fs, n, f->vi->ino, f->lblk, &f->map);
+
+	if (err || (f->map.pblk && !VMEM_BROKEN(FILL_BLIND)))
+		return err;
+	return link_fill(t, f, n, VMEM_MIN(f->map.nr, f->run.len), true);
+}
+
+/* Up to 2 MiB: the lock is not held while it is zeroed. */
+static int fill_unlocked(struct fill *f)
+{
+	struct vmem_fs *fs = f->vi->fs;
+	int err = vmem_run(fs, do_reserve_fill, f);
+	uint64_t used;
+
+	if (err || !f->run.len)
+		return err;
+	zero_fill(f);
+	err = vmem_run(fs, do_link_fill, f);
+	used = !err && f->map.pblk == f->run.start ? f->map.nr : 0;
+	if (used < f->run.len) {
+		struct vmem_run rest = { f->run.start + used, f->run.len - used };
+
+		vmem_lock(fs, fs->lock);
+		vmem_unreserve(fs, rest);
+		vmem_unlock(fs, fs->lock);
+	}
+	return err;
 }
 
 /*
@@ -156,7 +224,7 @@ int vmem_map_write(struct vmem_inode *vi, uint64_t lblk, uint64_t max, struct vm
 	if (err)
 		return err;
 	f.max = VMEM_MIN(max, VMEM_CHUNK_BLOCKS);
-	err = vmem_run(vi->fs, do_fill, &f);
+	err = f.max > FILL_LOCKED ? fill_unlocked(&f) : vmem_run(vi->fs, do_fill, &f);
 	if (err)
 		return err;
 	*map = f.map;

@@ -301,9 +301,9 @@ static void take_over(struct growth *g)
 
 	vmem_alloc_extend(fs, g->ags, g->nr_ags);
 	g->ags = NULL;
-	fs->nr_blocks = g->to;
-	fs->nr_inodes = vmem_get64(g->sb.nr_inodes);
-	fs->backup = g->to - 1;
+	__atomic_store_n(&fs->nr_blocks, g->to, __ATOMIC_RELAXED);
+	__atomic_store_n(&fs->nr_inodes, vmem_get64(g->sb.nr_inodes), __ATOMIC_RELAXED);
+	__atomic_store_n(&fs->backup, g->to - 1, __ATOMIC_RELAXED);
 	if (g->chunks)
 		vmem_room_extend(fs, g->chunks, g->from);
 	g->chunks = NULL;

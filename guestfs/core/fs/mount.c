@@ -105,7 +105,7 @@ static void fs_free(struct vmem_fs *fs)
 					 fs->ckpt_set };
 	size_t i;
 
-	if (fs->buckets)
+	if (fs->buckets && fs->stripes)
 		vmem_overlay_drop(fs, true);
 	vmem_alloc_unload(fs);
 	vmem_room_unload(fs);
@@ -115,6 +115,7 @@ static void fs_free(struct vmem_fs *fs)
 	for (i = 0; i < sizeof(sets) / sizeof(sets[0]); i++)
 		vmem_free(fs, sets[i], sizeof(*sets[i]));
 	vmem_free(fs, fs->buckets, VMEM_OVERLAY_BUCKETS * sizeof(fs->buckets[0]));
+	vmem_free(fs, fs->stripes, VMEM_STRIPES * sizeof(fs->stripes[0]));
 	vmem_free(fs, fs->logged, VMEM_LOGGED_MAX * sizeof(fs->logged[0]));
 	vmem_free(fs, fs->txn.buf, VMEM_TXN_BYTES);
 	vmem_free(fs, fs->txn.undo, 2 * VMEM_TXN_BYTES);
@@ -138,13 +139,14 @@ static bool alloc_parts(struct vmem_fs *fs)
 	for (i = 0; env->lock_new && i < sizeof(locks) / sizeof(locks[0]); i++)
 		ok &= (*locks[i] = env->lock_new(env)) != NULL;
 	fs->buckets = vmem_alloc(fs, VMEM_OVERLAY_BUCKETS * sizeof(fs->buckets[0]));
+	fs->stripes = vmem_alloc(fs, VMEM_STRIPES * sizeof(fs->stripes[0]));
 	fs->logged = vmem_alloc(fs, VMEM_LOGGED_MAX * sizeof(fs->logged[0]));
 	fs->txn.buf = vmem_alloc(fs, VMEM_TXN_BYTES);
 	fs->txn.undo = vmem_alloc(fs, 2 * VMEM_TXN_BYTES);
 	fs->txn.fs = fs;
 	fs->scratch = vmem_alloc(fs, 2 * VMEM_BLOCK_SIZE);
 	fs->home_buf = vmem_alloc(fs, VMEM_HOME_BATCH * VMEM_BLOCK_SIZE);
-	return ok && fs->buckets && fs->logged && fs->txn.buf && fs->txn.undo && fs->scratch &&
+	return ok && fs->buckets && fs->stripes && fs->logged && fs->txn.buf && fs->txn.undo && fs->scratch &&
 	       fs->home_buf;
 }
 

@@ -37,18 +37,42 @@ static int check_entry(struct vmem_fs *fs, uint64_t ino, unsigned int type)
 	return 0;
 }
 
+/*
+ * The same without the lock.  The entry stays, and so do the inode's type and a link; what
+ * else of it changes meanwhile does not matter.  False: to be looked at again with the lock.
+ */
+static VMEM_RACY bool entry_agrees(struct vmem_fs *fs, uint64_t ino, unsigned int type)
+{
+	const struct vmem_dinode *n;
+	vmem_le16 mode;
+
+	if (ino >= __atomic_load_n(&fs->nr_inodes, __ATOMIC_RELAXED) || !vmem_peek_inode_used(fs, ino))
+		return false;
+	n = (const void *)vmem_meta(fs, vmem_inode_off(fs, ino));
+	mode.raw = __atomic_load_n(&n->mode.raw, __ATOMIC_RELAXED);
+	return type_of(vmem_get16(mode)) == type && __atomic_load_n(&n->nlink.raw, __ATOMIC_RELAXED);
+}
+
 int vmem_lookup(struct vmem_inode *dir, struct vmem_name name, uint64_t *ino, unsigned int *type)
 {
+	struct vmem_fs *fs = dir->fs;
 	unsigned int found;
+	uint32_t *reader;
+	bool agrees;
 	int err;
 
 	if (!vmem_is_dir(&dir->raw))
 		return -ENOTDIR;
-	vmem_lock_shared(dir->fs);
+	reader = vmem_overlay_enter(fs);
+	VMEM_PEEKING();
 	err = vmem_dir_find(dir, name, ino, &found);
-	if (!err)
-		err = check_entry(dir->fs, *ino, found);
-	vmem_unlock_shared(dir->fs);
+	agrees = !err && entry_agrees(fs, *ino, found);
+	vmem_overlay_leave(reader);
+	if (!err && !agrees) {
+		vmem_lock_shared(fs);
+		err = check_entry(fs, *ino, found);
+		vmem_unlock_shared(fs);
+	}
 	if (type)
 		*type = found;
 	return err;

@@ -25,6 +25,8 @@ static void tail_moved(struct vmem_fs *fs, uint64_t tail, uint64_t period)
 	fs->hooks->floor_moved(fs);
 	if (fs->nr_opages > fs->overlay_max / 2)
 		vmem_overlay_drop(fs, false);
+	else if (fs->limbo)
+		vmem_overlay_reap(fs);
 }
 
 static int checkpoint_immediate(struct vmem_fs *fs)

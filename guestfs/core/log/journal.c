@@ -115,8 +115,10 @@ static void finish_inodes(struct vmem_txn *t)
 		struct vmem_inode *vi = t->inodes[i].vi;
 
 		__atomic_store_n(&vi->lsn, fs->head, __ATOMIC_RELEASE);
-		if (!t->inodes[i].shared)
+		if (!t->inodes[i].shared) {
+			vmem_txn_begin_change(vi);
 			take_inode(vi, &t->inodes[i].n, t->inodes[i].times);
+		}
 		finish_times(vi, &t->inodes[i].n);
 		if (t->inodes[i].shared)
 			vmem_dirty_done(vi, t->inodes[i].dirty_seq);
@@ -176,6 +178,7 @@ static int run_once(struct vmem_fs *fs, vmem_op op, void *arg)
 		txn_abort(t);
 	else
 		err = txn_commit(t);
+	vmem_txn_end_changes(t);
 	if (err == -EOVERFLOW && VMEM_BROKEN(FULL_RECORD))
 		return vmem_corrupt(fs, 0, 0, "a tree is out of order");
 	return err;

@@ -10,7 +10,8 @@
  *
  * Its locks, in the order they are taken: ckpt_lock (a checkpoint runs), commit_lock (a
  * group is being closed), lock (exclusive: the running transaction; shared: readers of
- * metadata, whose pointers from vmem_meta() are good as long), dirty_lock (dirty ranges
+ * metadata, whose pointers from vmem_meta() are good as long, or from
+ * vmem_overlay_enter() to vmem_overlay_leave(), without it), dirty_lock (dirty ranges
  * and touched times of inodes).
  */
 #ifndef VMEM_LOG_H
@@ -19,6 +20,7 @@
 #include "medium/medium.h"
 
 #define VMEM_OVERLAY_BUCKETS	4096u
+#define VMEM_STRIPES		32u	/* of the count of those who read without the lock */
 #define VMEM_HOME_BATCH		8u	/* pages that a checkpoint copies before it lets go of the lock */
 #define VMEM_HOME_LOOK		256u	/* and that it looks at */
 #define VMEM_OVERLAY_MIN	64u	/* pages: more than one record can change */
@@ -36,6 +38,12 @@ struct vmem_opage {
 	bool dirty;			/* newer than home (domain host, recovery) */
 	uint8_t *data;
 	uint8_t *frozen;		/* as it was when the epoch before ended: to go home */
+};
+
+/* How many read pages of the overlay without the lock; a cache line, so that few share it. */
+struct vmem_stripe {
+	uint32_t readers;		/* atomic */
+	uint32_t unused[15];
 };
 
 const uint8_t *vmem_meta(struct vmem_fs *fs, uint64_t off);
@@ -56,6 +64,17 @@ int vmem_overlay_provision(struct vmem_fs *fs);
 void vmem_overlay_end_epoch(struct vmem_fs *fs);
 /* Copy due pages home, note their ranges.  Takes the lock for moments. */
 void vmem_overlay_writeback(struct vmem_fs *fs, struct vmem_rangeset *ranges);
+/*
+ * Who is in between may use vmem_meta() without the lock: pages that are dropped stay
+ * until he leaves.  Does not wait, and nobody waits for him.
+ */
+uint32_t *vmem_overlay_enter(struct vmem_fs *fs);
+static inline void vmem_overlay_leave(uint32_t *reader)
+{
+	__atomic_fetch_sub(reader, 1, __ATOMIC_RELEASE);
+}
+/* Free pages that were dropped, if nobody can look at them any more.  Lock held. */
+void vmem_overlay_reap(struct vmem_fs *fs);
 void vmem_overlay_drop(struct vmem_fs *fs, bool dirty_too);
 
 /* ---- roots.c: where the log begins, and the state of the mount ---- */
@@ -113,6 +132,11 @@ struct vmem_dinode *txn_inode(struct vmem_txn *t, struct vmem_inode *vi);
  * into the record, and of *vi only lsn and times_dirty change.  dirty_lock is held.
  */
 void txn_inode_times(struct vmem_txn *t, struct vmem_inode *vi);
+/*
+ * The nodes of its tree are about to change: readers without the lock find out.  What
+ * changes in the inode itself does so when the record is appended.
+ */
+void txn_change_tree(struct vmem_txn *t, const struct vmem_dinode *n);
 /* Little room left: stop and go on in another transaction. */
 bool txn_full(const struct vmem_txn *t);
 void vmem_inode_touch_raw(struct vmem_fs *fs, struct vmem_dinode *n, bool mtime);

@@ -7,6 +7,10 @@
 
 /* ---- txn.c ---- */
 
+/* From here to vmem_txn_end_changes(): what readers without the lock look at changes. */
+void vmem_txn_begin_change(struct vmem_inode *vi);
+/* The inodes of the transaction are as they stay, after its record or an abort. */
+void vmem_txn_end_changes(struct vmem_txn *t);
 /* Put the overlay back as it was, newest change first. */
 void vmem_txn_undo(struct vmem_txn *t);
 /* Checksum the changed inodes and turn them into deltas. */

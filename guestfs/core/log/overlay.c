@@ -27,11 +27,22 @@ static unsigned int bucket_of(uint64_t block)
 
 struct vmem_opage *vmem_overlay_find(struct vmem_fs *fs, uint64_t block)
 {
-	struct vmem_opage *op = fs->buckets[bucket_of(block)];
+	struct vmem_opage *op = __atomic_load_n(&fs->buckets[bucket_of(block)], __ATOMIC_ACQUIRE);
 
 	while (op && op->block != block)
-		op = op->next;
+		op = __atomic_load_n(&op->next, __ATOMIC_ACQUIRE);
 	return op;
+}
+
+/* By where the stack is: threads differ in that, in every home of the core. */
+uint32_t *vmem_overlay_enter(struct vmem_fs *fs)
+{
+	uintptr_t stack = (uintptr_t)__builtin_frame_address(0);
+	uint32_t *reader = &fs->stripes[(stack >> 14 ^ stack >> 23) % VMEM_STRIPES].readers;
+
+	/* Before what he reads: vmem_overlay_reap() sees him, or he does not see what it frees. */
+	__atomic_fetch_add(reader, 1, __ATOMIC_SEQ_CST);
+	return reader;
 }
 
 const uint8_t *vmem_meta(struct vmem_fs *fs, uint64_t off)
@@ -65,7 +76,7 @@ struct vmem_opage *vmem_overlay_get(struct vmem_fs *fs, uint64_t block, bool zer
 		memcpy(op->data, fs->store->base + (block << VMEM_BLOCK_SHIFT), VMEM_BLOCK_SIZE);
 	bucket = &fs->buckets[bucket_of(block)];
 	op->next = *bucket;
-	*bucket = op;
+	__atomic_store_n(bucket, op, __ATOMIC_RELEASE);
 	op->all = fs->opages;
 	fs->opages = op;
 	fs->nr_opages++;
@@ -201,30 +212,57 @@ void vmem_overlay_writeback(struct vmem_fs *fs, struct vmem_rangeset *ranges)
 	vmem_unlock(fs, fs->lock);
 }
 
+static void unlink_page(struct vmem_fs *fs, const struct vmem_opage *op)
+{
+	struct vmem_opage **at = &fs->buckets[bucket_of(op->block)];
+
+	while (*at != op)
+		at = &(*at)->next;
+	/* Who stands on the page goes on from it as before. */
+	__atomic_store_n(at, op->next, __ATOMIC_RELEASE);
+}
+
+/*
+ * A reader who could find a page in its bucket is counted since before it was taken out.
+ * So each stripe must have been seen empty once since then; not all at one time.
+ */
+void vmem_overlay_reap(struct vmem_fs *fs)
+{
+	struct vmem_opage *op;
+	unsigned int i;
+
+	for (i = 0; i < VMEM_STRIPES; i++)
+		if (!__atomic_load_n(&fs->stripes[i].readers, __ATOMIC_SEQ_CST))
+			fs->idle |= 1u << i;
+	if (fs->idle != UINT32_MAX)
+		return;
+	while ((op = fs->limbo) != NULL) {
+		fs->limbo = op->all;
+		vmem_free(fs, op->frozen, VMEM_BLOCK_SIZE);
+		vmem_free(fs, op->data, VMEM_BLOCK_SIZE);
+		vmem_free(fs, op, sizeof(*op));
+	}
+}
+
 void vmem_overlay_drop(struct vmem_fs *fs, bool dirty_too)
 {
-	struct vmem_opage *op = fs->opages, *next, **all = &fs->opages;
+	struct vmem_opage **all = &fs->opages, *op;
 
-	memset(fs->buckets, 0, VMEM_OVERLAY_BUCKETS * sizeof(fs->buckets[0]));
-	fs->nr_opages = 0;
-	for (; op; op = next) {
-		struct vmem_opage **bucket = &fs->buckets[bucket_of(op->block)];
-
-		next = op->all;
-		if (dirty_too || !op->dirty) {
-			vmem_free(fs, op->frozen, VMEM_BLOCK_SIZE);
-			vmem_free(fs, op->data, VMEM_BLOCK_SIZE);
-			vmem_free(fs, op, sizeof(*op));
+	while ((op = *all) != NULL) {
+		if (op->dirty && !dirty_too) {
+			all = &op->all;
 			continue;
 		}
-		op->next = *bucket;
-		*bucket = op;
-		*all = op;
-		all = &op->all;
-		fs->nr_opages++;
+		*all = op->all;
+		unlink_page(fs, op);
+		op->all = fs->limbo;
+		fs->limbo = op;
+		fs->nr_opages--;
 	}
-	*all = NULL;
 	if (dirty_too)
 		fs->nr_dirty = 0;
+	fs->idle = 0;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	vmem_overlay_reap(fs);
 }
 

@@ -187,6 +187,45 @@ struct vmem_dinode *txn_inode(struct vmem_txn *t, struct vmem_inode *vi)
 	return &t->inodes[i].n;
 }
 
+/* The sequence word of the inode becomes odd, before what is stored next, ... */
+static void raise_seq(struct vmem_inode *vi)
+{
+	if (!(vi->seq & 1) && !VMEM_BROKEN(SEQ_KEPT)) {
+		__atomic_store_n(&vi->seq, vi->seq + 1, __ATOMIC_RELAXED);
+		__atomic_thread_fence(__ATOMIC_RELEASE);
+	}
+}
+
+/* ... and even, behind what was stored before. */
+static void lower_seq(struct vmem_inode *vi)
+{
+	if (vi->seq & 1)
+		__atomic_store_n(&vi->seq, vi->seq + 1, __ATOMIC_RELEASE);
+}
+
+void txn_change_tree(struct vmem_txn *t, const struct vmem_dinode *n)
+{
+	unsigned int i;
+
+	for (i = 0; i < t->nr_inodes; i++)
+		if (&t->inodes[i].n == n)
+			raise_seq(t->inodes[i].vi);
+}
+
+void vmem_txn_begin_change(struct vmem_inode *vi)
+{
+	raise_seq(vi);
+}
+
+void vmem_txn_end_changes(struct vmem_txn *t)
+{
+	unsigned int i;
+
+	for (i = 0; i < t->nr_inodes; i++)
+		if (!t->inodes[i].shared)
+			lower_seq(t->inodes[i].vi);
+}
+
 void txn_inode_times(struct vmem_txn *t, struct vmem_inode *vi)
 {
 	txn_inode(t, vi);

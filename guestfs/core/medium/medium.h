@@ -96,9 +96,12 @@ static inline int64_t vmem_now(struct vmem_fs *fs)
 #ifdef VMEM_INTERLEAVE
 /* The concurrency explorer: another thread may run just before. */
 void vmem_interleave(void);
+void vmem_interleave_peek(void);
+#define VMEM_PEEKING() vmem_interleave_peek()
 #define VMEM_PEEK(flag) (vmem_interleave(), __atomic_load_n(&(flag), __ATOMIC_RELAXED))
 #define VMEM_FLAG(flag, v) (vmem_interleave(), __atomic_store_n(&(flag), (v), __ATOMIC_RELAXED))
 #else
+#define VMEM_PEEKING() ((void)0)	/* without the lock, at something that may be changing */
 #define VMEM_PEEK(flag) __atomic_load_n(&(flag), __ATOMIC_RELAXED)
 #define VMEM_FLAG(flag, v) __atomic_store_n(&(flag), (v), __ATOMIC_RELAXED)
 #endif
@@ -109,6 +112,19 @@ static inline uint64_t vmem_peek64(const vmem_le64 *word)
 	vmem_le64 v = { __atomic_load_n(&word->raw, __ATOMIC_RELAXED) };
 
 	return vmem_get64(v);
+}
+
+/* A function that reads what may be changing, and whose caller finds out. */
+#ifdef __SANITIZE_THREAD__
+#define VMEM_RACY __attribute__((__noinline__, __no_sanitize_thread__))
+#else
+#define VMEM_RACY inline __attribute__((__always_inline__))
+#endif
+
+/* It grows under the lock; what is a block once stays one. */
+static inline uint64_t vmem_nr_blocks(const struct vmem_fs *fs)
+{
+	return __atomic_load_n(&fs->nr_blocks, __ATOMIC_RELAXED);
 }
 
 /* ---- The kinds of inode ---- */

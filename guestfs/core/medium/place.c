@@ -22,14 +22,15 @@ uint64_t vmem_inode_off(const struct vmem_fs *fs, uint64_t ino)
 bool vmem_block_ok(const struct vmem_fs *fs, uint64_t start, uint64_t nr)
 {
 	uint32_t ag;
-	uint64_t meta, first;
+	uint64_t meta, first, nr_blocks = vmem_nr_blocks(fs);
+	uint64_t backup = __atomic_load_n(&fs->backup, __ATOMIC_RELAXED);
 
-	if (!start || start >= fs->nr_blocks || nr > fs->nr_blocks - start)
+	if (!start || start >= nr_blocks || nr > nr_blocks - start)
 		return false;
 	ag = (uint32_t)(start / fs->ag_blocks);
-	if (start + nr > (uint64_t)ag * fs->ag_blocks + vmem_ag_size(fs, ag))
+	if (start + nr > (uint64_t)(ag + 1) * fs->ag_blocks)
 		return false;
 	meta = vmem_ag_meta(fs, ag);
 	first = meta + 2 + fs->itable_blocks;
-	return start >= first && (start > fs->backup || start + nr <= fs->backup);
+	return start >= first && (start > backup || start + nr <= backup);
 }

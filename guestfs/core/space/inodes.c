@@ -18,6 +18,22 @@ bool vmem_inode_used(struct vmem_fs *fs, uint64_t ino)
 
 /* ---- Allocating and freeing ---- */
 
+static VMEM_RACY bool peek_used(const uint8_t *map, const struct vmem_ag_desc *d, uint32_t i)
+{
+	vmem_le32 init = { __atomic_load_n(&d->itable_init.raw, __ATOMIC_RELAXED) };
+
+	return i / VMEM_INODES_PER_BLOCK < vmem_get32(init) &&
+	       (__atomic_load_n(&map[i >> 3], __ATOMIC_RELAXED) >> (i & 7) & 1);
+}
+
+bool vmem_peek_inode_used(struct vmem_fs *fs, uint64_t ino)
+{
+	uint32_t ag = (uint32_t)(ino / fs->inodes_per_ag), i = (uint32_t)(ino % fs->inodes_per_ag);
+
+	return peek_used(vmem_meta(fs, inode_bitmap(fs, ag) << VMEM_BLOCK_SHIFT),
+			 (const void *)vmem_meta(fs, vmem_desc_off(fs, ag)), i);
+}
+
 /* A directory goes to the group with the most room, other inodes to their directory's. */
 static uint32_t pick_ag(struct vmem_fs *fs, uint64_t near_ino, bool dir)
 {

@@ -73,6 +73,8 @@ void vmem_hold_free(struct vmem_fs *fs, struct vmem_run run, bool hold);
 /* ---- inodes.c ---- */
 
 bool vmem_inode_used(struct vmem_fs *fs, uint64_t ino);
+/* The same without the lock, for an inode that stays as it is in this. */
+bool vmem_peek_inode_used(struct vmem_fs *fs, uint64_t ino);
 int txn_alloc_inode(struct vmem_txn *t, uint64_t near_ino, bool dir, uint64_t *ino);
 void txn_free_inode(struct vmem_txn *t, uint64_t ino, bool dir);
 void txn_set_orphan(struct vmem_txn *t, uint64_t ino, bool set);

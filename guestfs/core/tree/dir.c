@@ -690,16 +690,16 @@ int txn_dir_free(struct vmem_txn *t, struct vmem_inode *dir, bool *done)
 static int copy_leaf(struct vmem_inode *dir, uint64_t from, uint8_t *leaf, uint64_t *next)
 {
 	struct vmem_fs *fs = dir->fs;
+	uint32_t *reader = vmem_overlay_enter(fs);
 	struct dir_path p;
 	int err;
 
-	vmem_lock_shared(fs);
 	err = find_leaf(fs, &dir->raw, dir->ino, from, &p);
 	if (!err) {
 		memcpy(leaf, p.leaf, VMEM_BLOCK_SIZE);
 		*next = p.next;
 	}
-	vmem_unlock_shared(fs);
+	vmem_overlay_leave(reader);
 	return err;
 }
 

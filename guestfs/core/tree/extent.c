@@ -344,6 +344,7 @@ int txn_ext_insert(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,
 
 	if (err)
 		return err;
+	txn_change_tree(t, n);
 	n->blocks = vmem_le64_of(vmem_get64(n->blocks) + nr);
 	if (extend(t, n, &p.step[p.depth], lblk, pblk, nr))
 		return t->err;
@@ -378,6 +379,7 @@ int txn_ext_replace_last(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino
 
 	if (err)
 		return err;
+	txn_change_tree(t, n);
 	leaf = &p.step[p.depth];
 	e = get_entry(t->fs, n, leaf, leaf->pos);
 	err = check_extent(t->fs, ino, &e);
@@ -457,6 +459,7 @@ int txn_ext_truncate(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,
 {
 	bool more = true;
 
+	txn_change_tree(t, n);
 	while (more && !txn_full(t)) {
 		int err = cut_last(t, n, ino, from, &more);
 

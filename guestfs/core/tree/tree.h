@@ -3,7 +3,8 @@
  * tree.h - the trees of an inode: extents of a file, names of a directory
  *
  * Who may call it: fs.  It has no lock of its own: functions called txn_ run in a
- * transaction, the others need `lock` of the log, at least shared.
+ * transaction, the others need `lock` of the log, at least shared; but vmem_peek_map()
+ * and the readers of a directory, which nobody changes meanwhile.
  */
 #ifndef VMEM_TREE_H
 #define VMEM_TREE_H
@@ -32,6 +33,11 @@ int txn_ext_replace_last(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino
 /* Unmap from the end down to block `from`; *done when nothing is left. */
 int txn_ext_truncate(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,
 		     uint64_t from, bool *done);
+
+/* ---- peek.c ---- */
+
+/* As vmem_ext_lookup(), without the lock.  False: it takes the lock to find out, or to say why not. */
+bool vmem_peek_map(struct vmem_inode *vi, uint64_t lblk, struct vmem_map *map);
 
 /* ---- dir.c ---- */
 
