@@ -529,6 +529,54 @@ static void a_full_host_is_not_asked_for_ever(void **state)
 	thin_finish(&c);
 }
 
+/* While somebody waits: the host has room again, and another has filled the first block. */
+struct filler {
+	struct ctx *c;
+	struct vmem_inode *vi;
+	struct vmem_map map;
+};
+
+static void fill_meanwhile(void *arg)
+{
+	struct filler *f = arg;
+
+	f->c->sim->on_flush = NULL;
+	host.limit = host.sim->size / BLOCK;
+	assert_int_equal(vmem_map_write(f->vi, 0, 1, &f->map), 0);
+}
+
+static void who_waited_for_room_to_fill_a_hole_may_find_it_filled(void **state)
+{
+	struct vmem_inode vi;
+	struct vmem_map map;
+	struct filler f;
+	uint64_t trimmed;
+	struct ctx c;
+
+	(void)state;
+	thin_up(&c, VMEM_DOMAIN_HOST, 16 * MiB);
+	/* More pieces than it is asked for: the last one that was refused is not the last there is. */
+	fragment(&c, "f", 400);
+	write_file(&c, "gone", 10 * BLOCK, 1);
+	make(&c.root, "file", S_FILE, &vi);
+	assert_int_equal(vmem_truncate(&vi, CHUNK), 0);
+	assert_int_equal(vmem_sync(c.fs), 0);
+	assert_int_equal(vmem_trim(c.fs, 0, UINT64_MAX, 0, &trimmed), 0);
+	host.limit = host.nr;
+	unlink_name(&c.root, "gone");
+	assert_true(c.fs->pending_blocks > 0);
+	f = (struct filler){ .c = &c, .vi = &vi };
+	c.sim->on_flush = fill_meanwhile;
+	c.sim->on_flush_arg = &f;
+	assert_int_equal(vmem_map_write(&vi, 0, CHUNK / BLOCK, &map), 0);
+	assert_null(c.sim->on_flush);
+	assert_int_equal(map.pblk, f.map.pblk);
+	assert_int_equal(map.nr, 1);
+	assert_int_equal(c.fs->reserved, 0);
+	put(&vi);
+	thin_finish(&c);
+}
+
 static void a_host_that_breaks_while_it_is_asked_is_an_io_error(void **state)
 {
 	struct vmem_inode vi;
@@ -597,6 +645,7 @@ int main(void)
 		EACH_DOMAIN(trimming_gives_all_free_blocks_back),
 		EACH_DOMAIN(however_scattered_all_that_is_free_is_given_back),
 		EACH_DOMAIN(a_full_host_is_not_asked_for_ever),
+		cmocka_unit_test(who_waited_for_room_to_fill_a_hole_may_find_it_filled),
 		EACH_DOMAIN(a_host_that_breaks_while_it_is_asked_is_an_io_error),
 		EACH_DOMAIN(what_cannot_be_trimmed_is_refused),
 	};

@@ -672,8 +672,16 @@ static void a_page_that_is_dropped_stays_until_its_readers_leave(void **state)
 	vmem_overlay_reap(c.fs);
 	assert_non_null(c.fs->limbo);
 	assert_int_equal(*page, before);
+	vmem_unlock(c.fs, c.fs->lock);
+	/* What comes after them waits in the overlay: else there could be any number. */
+	assert_int_equal(vmem_setattr(&vi, VMEM_SET_MODE, &(struct vmem_attr){ .mode = 0600 }), 0);
+	vmem_lock(c.fs, c.fs->lock);
+	vmem_overlay_drop(c.fs, false);
+	assert_ptr_not_equal(vmem_meta(c.fs, off), c.fs->store->base + off);
+	assert_int_equal(*page, before);
 	vmem_overlay_leave(reader);
-	vmem_overlay_reap(c.fs);
+	vmem_overlay_drop(c.fs, false);
+	assert_ptr_equal(vmem_meta(c.fs, off), c.fs->store->base + off);
 	assert_null(c.fs->limbo);
 	vmem_unlock(c.fs, c.fs->lock);
 	put(&vi);
@@ -787,6 +795,41 @@ static void blocks_are_found_while_the_tree_of_their_file_grows(void **state)
 	finish(&c);
 }
 
+static void expect_the_same_by_both_ways(struct vmem_inode *vi, uint64_t nr)
+{
+	uint64_t lblk;
+
+	for (lblk = 0; lblk < nr; lblk++) {
+		struct vmem_map seen, map;
+
+		assert_true(vmem_peek_map(vi, lblk, &seen));
+		assert_int_equal(vmem_ext_lookup(vi->fs, &vi->raw, vi->ino, lblk, &map), 0);
+		assert_memory_equal(&seen, &map, sizeof(map));
+	}
+}
+
+static void without_the_lock_the_same_extents_are_found(void **state)
+{
+	static const unsigned int extents[] = { 0, 1, VMEM_INLINE_EXTENTS, VMEM_INLINE_EXTENTS + 1, SCATTERED };
+	struct vmem_inode vi;
+	unsigned int i, k;
+	char name[16];
+	struct ctx c;
+
+	(void)state;
+	up(&c, VMEM_DOMAIN_GUEST, 32 * MiB, 0);
+	for (i = 0; i < sizeof(extents) / sizeof(extents[0]); i++) {
+		snprintf(name, sizeof(name), "f%u", i);
+		make(&c.root, name, S_FILE, &vi);
+		/* A hole in front, and one behind each. */
+		for (k = 0; k < extents[i]; k++)
+			write_pattern(&vi, (4 * k + 1) * BLOCK, (1 + k % 3) * BLOCK, k);
+		expect_the_same_by_both_ways(&vi, 4 * extents[i] + 8);
+		put(&vi);
+	}
+	finish(&c);
+}
+
 static size_t copy_bytes(void *ctx, void *addr, size_t len)
 {
 	memcpy(addr, ctx, len);
@@ -883,6 +926,7 @@ int main(void)
 		EACH_DOMAIN(what_needs_no_record_needs_no_lock),
 		cmocka_unit_test(a_page_that_is_dropped_stays_until_its_readers_leave),
 		EACH_DOMAIN(a_large_hole_is_zeroed_without_the_lock),
+		cmocka_unit_test(without_the_lock_the_same_extents_are_found),
 		EACH_DOMAIN(blocks_are_found_while_the_tree_of_their_file_grows),
 		EACH_DOMAIN(threads_on_their_own_files_do_not_disturb_each_other),
 		EACH_DOMAIN(it_grows_beside_threads_that_use_it),

@@ -110,6 +110,7 @@ static int reserve_fill(struct vmem_txn *t, struct fill *f, const struct vmem_di
 	int err = vmem_ext_lookup(t->fs, n, f->vi->ino, f->lblk, &f->map);
 	uint64_t goal;
 
+	f->run.len = 0;
 	if (err || (f->map.pblk && !VMEM_BROKEN(FILL_BLIND)))
 		return err;
 	goal = f->map.next_to;
@@ -148,10 +149,8 @@ static int do_fill(struct vmem_txn *t, void *arg)
 {
 	struct fill *f = arg;
 	struct vmem_dinode *n = txn_inode(t, f->vi);
-	int err;
+	int err = reserve_fill(t, f, n);
 
-	f->run.len = 0;
-	err = reserve_fill(t, f, n);
 	if (err || !f->run.len)
 		return err;
 	zero_fill(f);

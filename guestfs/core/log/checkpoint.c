@@ -25,7 +25,7 @@ static void tail_moved(struct vmem_fs *fs, uint64_t tail, uint64_t period)
 	fs->hooks->floor_moved(fs);
 	if (fs->nr_opages > fs->overlay_max / 2)
 		vmem_overlay_drop(fs, false);
-	else if (fs->limbo)
+	else
 		vmem_overlay_reap(fs);
 }
 

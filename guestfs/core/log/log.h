@@ -75,6 +75,10 @@ static inline void vmem_overlay_leave(uint32_t *reader)
 }
 /* Free pages that were dropped, if nobody can look at them any more.  Lock held. */
 void vmem_overlay_reap(struct vmem_fs *fs);
+/*
+ * Take pages that are home out of the overlay, or with dirty_too all of them.  Not while
+ * readers hold those of the last time, unless dirty_too.  Lock held.
+ */
 void vmem_overlay_drop(struct vmem_fs *fs, bool dirty_too);
 
 /* ---- roots.c: where the log begins, and the state of the mount ---- */

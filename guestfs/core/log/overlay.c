@@ -25,12 +25,13 @@ static unsigned int bucket_of(uint64_t block)
 	return (unsigned int)((block * 0x9e3779b97f4a7c15ull) >> 52) & (VMEM_OVERLAY_BUCKETS - 1);
 }
 
+/* Behind vmem_overlay_enter() in one order that all agree on, so more than "acquire". */
 struct vmem_opage *vmem_overlay_find(struct vmem_fs *fs, uint64_t block)
 {
-	struct vmem_opage *op = __atomic_load_n(&fs->buckets[bucket_of(block)], __ATOMIC_ACQUIRE);
+	struct vmem_opage *op = __atomic_load_n(&fs->buckets[bucket_of(block)], __ATOMIC_SEQ_CST);
 
 	while (op && op->block != block)
-		op = __atomic_load_n(&op->next, __ATOMIC_ACQUIRE);
+		op = __atomic_load_n(&op->next, __ATOMIC_SEQ_CST);
 	return op;
 }
 
@@ -231,6 +232,9 @@ void vmem_overlay_reap(struct vmem_fs *fs)
 	struct vmem_opage *op;
 	unsigned int i;
 
+	_Static_assert(VMEM_STRIPES == 32, "fs->idle has a bit for each");
+	if (!fs->limbo)
+		return;
 	for (i = 0; i < VMEM_STRIPES; i++)
 		if (!__atomic_load_n(&fs->stripes[i].readers, __ATOMIC_SEQ_CST))
 			fs->idle |= 1u << i;
@@ -248,6 +252,10 @@ void vmem_overlay_drop(struct vmem_fs *fs, bool dirty_too)
 {
 	struct vmem_opage **all = &fs->opages, *op;
 
+	vmem_overlay_reap(fs);
+	/* Readers come and go: a block that changes all the time has one page that waits, not any number. */
+	if (fs->limbo && !dirty_too)
+		return;
 	while ((op = *all) != NULL) {
 		if (op->dirty && !dirty_too) {
 			all = &op->all;

@@ -20,15 +20,18 @@ struct view {
 	unsigned int count;
 };
 
-/* Copy words that a transaction may be changing. */
+/* Copy words that a transaction may be changing; into fields of any size. */
 static VMEM_RACY void peek_words(void *to, const void *from, unsigned int nr)
 {
 	const uint64_t *p = from;
-	uint64_t *q = to;
+	uint8_t *q = to;
 	unsigned int i;
 
-	for (i = 0; i < nr; i++)
-		q[i] = __atomic_load_n(&p[i], __ATOMIC_RELAXED);
+	for (i = 0; i < nr; i++) {
+		uint64_t word = __atomic_load_n(&p[i], __ATOMIC_RELAXED);
+
+		memcpy(q + i * sizeof(word), &word, sizeof(word));
+	}
 }
 
 static VMEM_RACY unsigned int peek16(const vmem_le16 *v)
@@ -52,7 +55,7 @@ static bool peek_node(struct vmem_fs *fs, uint64_t ino, uint64_t block, unsigned
 	const uint8_t *node;
 	struct vmem_node head;
 
-	if (!block || block >= vmem_nr_blocks(fs))
+	if (!vmem_block_ok(fs, block, 1))
 		return false;
 	node = vmem_meta(fs, block << VMEM_BLOCK_SHIFT);
 	peek_words(&head, node, sizeof(head) / 8);
