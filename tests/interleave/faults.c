@@ -35,6 +35,8 @@ static const struct {
 	{ VMEM_FAULT_IGET_EARLY, MODE_HOST, STORE_PLAIN, false, false, "standard", "creat x", "handle 9" },
 	{ VMEM_FAULT_HOME_NEWER, MODE_HOST, STORE_PLAIN, false, true, "standard", "creat A/y; checkpoint", "creat x" },
 	{ VMEM_FAULT_SEQ_KEPT, MODE_GUEST, STORE_PLAIN, false, false, "pieces", "seek many 1224704", "map many 0 8" },
+	{ VMEM_FAULT_SEQ_BLIND, MODE_GUEST, STORE_PLAIN, false, false, "pieces", "seek many 1224704", "map many 0 8" },
+	{ VMEM_FAULT_PAGE_EARLY, MODE_HOST, STORE_PLAIN, false, false, "pieces", "map many 0 8; seek many 1224704", "checkpoint" },
 	{ VMEM_FAULT_TAIL_LATE, MODE_HOST, STORE_PLAIN, false, false, "standard", "checkpoint", "creat x; fsync x" },
 	{ VMEM_FAULT_FILL_BLIND, MODE_GUEST, STORE_PLAIN, false, false, "standard", "map holes 8192 4", "map holes 8196 4" },
 	{ VMEM_FAULT_WRITE_BLIND, MODE_GUEST, STORE_PLAIN, false, false, "standard", "write holes 4096 40000",

@@ -66,6 +66,7 @@ const struct known_pair known_pairs[] = {
 	/* The last block is looked for while all entries of its leaf move. */
 	{ "pieces", "seek many 1224704", "map many 0 8", STORE_PLAIN, false },
 	{ "pieces", "load many 1224704 50", "write many 0 9000", STORE_PLAIN, false },
+	{ "pieces", "map many 0 8; seek many 1224704", "checkpoint", STORE_PLAIN, false },
 	/* A record changes what a checkpoint is taking home. */
 	{ "standard", "creat A/y; checkpoint", "creat x; fsync x", STORE_PLAIN, false },
 	/* What was stored through a mapping cannot be found. */

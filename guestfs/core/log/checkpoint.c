@@ -23,7 +23,7 @@ static void tail_moved(struct vmem_fs *fs, uint64_t tail, uint64_t period)
 	fs->stats.checkpoints++;
 	vmem_forget_old_logged(fs);
 	fs->hooks->floor_moved(fs);
-	if (fs->nr_opages > fs->overlay_max / 2)
+	if (fs->nr_opages > fs->overlay_max / 2 || VMEM_BROKEN(PAGE_EARLY))
 		vmem_overlay_drop(fs, false);
 	else
 		vmem_overlay_reap(fs);

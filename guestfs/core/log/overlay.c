@@ -238,7 +238,7 @@ void vmem_overlay_reap(struct vmem_fs *fs)
 	for (i = 0; i < VMEM_STRIPES; i++)
 		if (!__atomic_load_n(&fs->stripes[i].readers, __ATOMIC_SEQ_CST))
 			fs->idle |= 1u << i;
-	if (fs->idle != UINT32_MAX)
+	if (fs->idle != UINT32_MAX && !VMEM_BROKEN(PAGE_EARLY))
 		return;
 	while ((op = fs->limbo) != NULL) {
 		fs->limbo = op->all;

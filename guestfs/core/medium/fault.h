@@ -63,6 +63,8 @@
 	F(IGET_EARLY,	"an inode is read while the record that makes it is not there yet") \
 	F(HOME_NEWER,	"a checkpoint takes home what a later record has changed") \
 	F(SEQ_KEPT,	"who reads the extents of a file without the lock is not told that they change") \
+	F(SEQ_BLIND,	"who reads the extents of a file without the lock does not look whether they changed") \
+	F(PAGE_EARLY,	"pages of the overlay are freed while somebody reads them") \
 	F(TAIL_LATE,	"a checkpoint gives up records that were made while it flushed") \
 	F(FILL_BLIND,	"a fault does not look again whether another has filled its hole") \
 	F(WRITE_BLIND,	"a write does not look again whether a fault has filled its hole") \
