@@ -53,8 +53,6 @@ static int walk_name(struct step *s, struct vmemos_walk *w, struct vmem_name nam
 	struct vmemos_inode *inode;
 	int err;
 
-	if (name.len > VMEM_NAME_MAX)
-		return -ENAMETOOLONG;
 	if (last && slash && s->follow >= VMEMOS_WALK_CREATE)
 		return -EISDIR;
 	err = lookup(s->dir, name, &inode);

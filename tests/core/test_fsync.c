@@ -421,6 +421,31 @@ static void an_overwrite_after_a_logged_append_is_not_undone_by_replay(void **st
 	finish(&c);
 }
 
+static void an_append_that_rides_after_a_revoke_is_replayed(void **state)
+{
+	struct vmem_inode vi;
+	struct ctx c;
+
+	(void)state;
+	fresh(&c);
+	durable_file(&c, &vi, 100);
+	write_pattern(&vi, 100, 200, 1);	/* rides */
+	assert_int_equal(vmem_fsync(&vi, false), 0);
+	write_pattern(&vi, 50, 200, 2);		/* revokes it */
+	assert_int_equal(vmem_fsync(&vi, true), 0);
+	write_pattern(&vi, 300, 100, 3);	/* rides again */
+	sim_forget_flushes(c.sim);
+	assert_int_equal(vmem_fsync(&vi, false), 0);
+	assert_int_equal(flushes_of(&c), 1);
+	assert_false(sim_request_has(c.sim, 0, where(&vi, 300)));
+	fail_and_mount(&c, SIM_HOST);
+	open_name(&c.root, "file", &vi);
+	expect_pattern(&vi, 50, 200, 2);
+	expect_pattern(&vi, 300, 100, 3);
+	put(&vi);
+	finish(&c);
+}
+
 static void page_cache_backing_sees_no_cache_line_operation(void **state)
 {
 	struct vmem_inode vi;
@@ -459,6 +484,7 @@ int main(void)
 		cmocka_unit_test(what_was_durable_survives_a_failed_flush_and_the_host),
 		cmocka_unit_test(overwriting_after_many_scattered_logged_writes_succeeds),
 		cmocka_unit_test(an_overwrite_after_a_logged_append_is_not_undone_by_replay),
+		cmocka_unit_test(an_append_that_rides_after_a_revoke_is_replayed),
 		cmocka_unit_test(page_cache_backing_sees_no_cache_line_operation),
 	};
 

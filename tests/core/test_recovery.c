@@ -2,6 +2,7 @@
 /* test_recovery.c - the log: checkpoint, replay, backing generation */
 #include "fixture.h"
 #include "fs/fs.h"
+#include "log/log_internal.h"
 
 /* ---- Replay ---- */
 
@@ -82,6 +83,33 @@ static void a_torn_newest_record_is_as_if_it_never_was(void **state)
 	make(&c.root, "two", S_FILE, &vi);
 	c.sim->now[vmem_ring_off(c.fs, before) + 100] ^= 1;
 	fail_and_mount(&c, SIM_GUEST);
+	assert_true(exists(&c.root, "one"));
+	assert_false(exists(&c.root, "two"));
+	finish(&c);
+}
+
+/*
+ * Two failures of the host may leave a record of the first history where one of the
+ * second was: whole, and of the right number.
+ */
+static void a_record_of_another_history_is_none_of_its_group(void **state)
+{
+	struct vmem_inode vi;
+	struct vmem_rec *rec;
+	struct ctx c;
+	uint64_t lsn;
+
+	(void)state;
+	up(&c, VMEM_DOMAIN_HOST, 4 * MiB, 0);
+	make(&c.root, "one", S_FILE, &vi);
+	assert_int_equal(vmem_sync(c.fs), 0);
+	lsn = c.fs->head;
+	make(&c.root, "two", S_FILE, &vi);
+	assert_int_equal(vmem_sync(c.fs), 0);
+	rec = (void *)(c.sim->now + vmem_ring_off(c.fs, lsn));
+	rec->time = vmem_le64_of(vmem_get64(rec->time) + 1);
+	vmem_seal_record(c.fs, rec, lsn, vmem_get32(rec->len), vmem_get16(rec->type));
+	fail_and_mount(&c, SIM_HOST);
 	assert_true(exists(&c.root, "one"));
 	assert_false(exists(&c.root, "two"));
 	finish(&c);
@@ -267,6 +295,7 @@ static void the_log_wraps_many_times(void **state)
 		if (i % 50 == 0)
 			assert_int_equal(vmem_fsync(&vi, false), 0);
 		put(&vi);
+		assert_true(c.fs->head - c.fs->tail <= c.fs->log_size);
 		if (i % 1000 == 999) {
 			assert_int_equal(vmem_sync(c.fs), 0);
 			vmem_get_stats(c.fs, &stats);
@@ -381,6 +410,7 @@ int main(void)
 		EACH_DOMAIN(every_returned_operation_survives_the_guest),
 		cmocka_unit_test(after_the_host_failed_the_last_fsync_is_the_state),
 		cmocka_unit_test(a_torn_newest_record_is_as_if_it_never_was),
+		cmocka_unit_test(a_record_of_another_history_is_none_of_its_group),
 		EACH_DOMAIN(recovery_may_be_cut_anywhere_and_start_again),
 		EACH_DOMAIN(recovering_twice_equals_recovering_once),
 		cmocka_unit_test(the_guest_domain_demands_a_check_after_the_host_failed),

@@ -98,6 +98,26 @@ static void symlinks_are_followed(void)
 	OK(vmemos_rmdir(root, "d"));
 }
 
+/* Each leads to the one before; Linux follows 40 of them. */
+static void so_many_symlinks_are_followed(void)
+{
+	char name[] = "l?", target[] = "//";
+	char last;
+
+	for (last = 'A'; last <= 'A' + 40; last++) {
+		name[1] = last;
+		OK(vmemos_symlink(target, root, name));
+		memcpy(target, name, sizeof(name));
+	}
+	name[1] = 'A' + 39;
+	OK(stat_of(name));
+	EXPECT(stat_of(target), -ELOOP);
+	for (last = 'A'; last <= 'A' + 40; last++) {
+		name[1] = last;
+		OK(vmemos_unlink(root, name));
+	}
+}
+
 static void long_names(void)
 {
 	struct vmemos_file *f;
@@ -107,6 +127,9 @@ static void long_names(void)
 	path[256] = 0;
 	EXPECT(stat_of(path), -ENAMETOOLONG);
 	EXPECT(vmemos_mkdir(root, path, 0755), -ENAMETOOLONG);
+	/* A file of that name would be no directory: Linux says this first. */
+	memcpy(path + 256, "/", 2);
+	EXPECT(vmemos_open(root, path, VMEMOS_O_CREAT | VMEMOS_O_RDWR, 0600, &f), -EISDIR);
 	path[255] = 0;
 	OK(vmemos_mkdir(root, path, 0755));
 	OK(vmemos_rmdir(root, path));
@@ -307,6 +330,7 @@ int vmemos_main(struct vmemos_platform *p, int argc, char **argv)
 	static const struct property list[] = {
 		{ "dots and slashes lead where Linux leads", dots_and_slashes, false },
 		{ "symbolic links are followed, up to a limit", symlinks_are_followed, false },
+		{ "40 of them, as on Linux", so_many_symlinks_are_followed, false },
 		{ "names and paths have limits", long_names, false },
 		{ "the flags of open do what they say", flags_of_open, false },
 		{ "names are made, linked and removed", names_come_and_go, false },
