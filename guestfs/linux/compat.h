@@ -156,6 +156,41 @@ typedef struct user_namespace vmemfs_idmap;
 #define vmemfs_fill_stat(idmap, mask, inode, stat) generic_fillattr(idmap, inode, stat)
 #endif
 
+/*
+ * Access control lists have calls of their own since 6.2, and set_acl() is given a dentry;
+ * before, they come as extended attributes, by handlers of the kernel's.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
+#define VMEMFS_ACL_HANDLERS
+#define VMEMFS_GET_ACL(name)	.get_inode_acl = name
+#define VMEMFS_DECLARE_SET_ACL(name) \
+	int name(vmemfs_idmap *idmap, struct dentry *dentry, struct posix_acl *acl, int type)
+#define VMEMFS_DEFINE_SET_ACL(name, set)					\
+	VMEMFS_DECLARE_SET_ACL(name)						\
+	{									\
+		return set(idmap, d_inode(dentry), acl, type);			\
+	}
+#define vmemfs_get_inode_acl(inode, type)	get_inode_acl(inode, type)
+#else
+#define VMEMFS_ACL_HANDLERS	&posix_acl_access_xattr_handler, &posix_acl_default_xattr_handler,
+#define VMEMFS_GET_ACL(name)	.get_acl = name
+#define VMEMFS_DECLARE_SET_ACL(name) \
+	int name(vmemfs_idmap *idmap, struct inode *inode, struct posix_acl *acl, int type)
+#define VMEMFS_DEFINE_SET_ACL(name, set)					\
+	VMEMFS_DECLARE_SET_ACL(name)						\
+	{									\
+		return set(idmap, inode, acl, type);				\
+	}
+#define vmemfs_get_inode_acl(inode, type)	get_acl(inode, type)
+#endif
+
+/* The list of handlers of extended attributes is constant since 6.7. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+typedef const struct xattr_handler *const vmemfs_xattr_handler_ptr;
+#else
+typedef const struct xattr_handler *vmemfs_xattr_handler_ptr;
+#endif
+
 /* Times are behind accessors since 6.7. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
 #define vmemfs_get_atime(inode)		inode_get_atime(inode)

@@ -77,6 +77,140 @@ static void ask_xattr(void)
 	ASK("remove the ACL", removexattr("d", "system.posix_acl_default"));
 }
 
+static void ask_xattr_limits(void)
+{
+	static char value[70000], name[300] = "user.";
+	char buf[100];
+
+	memset(name + 5, 'n', 255);
+	ASK("setxattr of the longest name", setxattr("f", name, "v", 1, 0));
+	ASK("removexattr of it", removexattr("f", name));
+	memset(name + 5, 'n', 256);
+	ASK("setxattr of a longer name", setxattr("f", name, "v", 1, 0));
+	ASK("setxattr of no name", setxattr("f", "user.", "v", 1, 0));
+	ASK("setxattr of an empty value", setxattr("f", "user.empty", "", 0, 0));
+	ASK("getxattr of an empty value", getxattr("f", "user.empty", buf, sizeof(buf)));
+	ASK("setxattr CREATE of one that is there", setxattr("f", "user.a", "w", 1, XATTR_CREATE));
+	ASK("setxattr REPLACE of one that is not", setxattr("f", "user.b", "w", 1, XATTR_REPLACE));
+	ASK("setxattr CREATE and REPLACE", setxattr("f", "user.a", "w", 1, XATTR_CREATE | XATTR_REPLACE));
+	ASK("setxattr of 2000 bytes", setxattr("f", "user.a", value, 2000, XATTR_REPLACE));
+	ASK("getxattr, the size", getxattr("f", "user.a", NULL, 0));
+	ASK("getxattr into too little", getxattr("f", "user.a", buf, sizeof(buf)));
+	ASK("listxattr, the size", listxattr("f", NULL, 0));
+	ASK("listxattr into too little", listxattr("f", buf, 5));
+	ASK("setxattr of 30000 bytes", setxattr("f", "user.a", value, 30000, 0));
+	ASK("setxattr of 65536 bytes", setxattr("f", "user.a", value, 65536, 0));
+	ASK("setxattr of 65537 bytes", setxattr("f", "user.a", value, 65537, 0));
+	ASK("removexattr", removexattr("f", "user.a"));
+	ASK("getxattr of what was removed", getxattr("f", "user.a", buf, sizeof(buf)));
+	ASK("setxattr user. of a directory", setxattr("d", "user.a", "v", 1, 0));
+	ASK("setxattr trusted. of a symlink", lsetxattr("s", "trusted.a", "v", 1, 0));
+	ASK("getxattr of a symlink", lgetxattr("s", "trusted.a", buf, sizeof(buf)));
+}
+
+/* As linux/posix_acl_xattr.h has it: 5 entries, user 1000 among them. */
+static size_t make_acl(unsigned char *acl, unsigned int user, unsigned int group, unsigned int mask)
+{
+	const unsigned int tags[] = { 1, 2, 4, 16, 32 }, perms[] = { 6, user, group, mask, 0 };
+	unsigned int i;
+
+	memset(acl, 0, 44);
+	acl[0] = 2;
+	for (i = 0; i < 5; i++) {
+		unsigned char *e = acl + 4 + 8 * i;
+
+		e[0] = (unsigned char)tags[i];
+		e[2] = (unsigned char)perms[i];
+		memset(e + 4, 0xff, 4);
+		if (tags[i] == 2)
+			memcpy(e + 4, "\350\3\0\0", 4);
+	}
+	return 44;
+}
+
+/* The permissions of each entry of a list, or the name of errno. */
+static void say_acl(const char *name, const char *path, const char *kind)
+{
+	unsigned char acl[200];
+	ssize_t len = getxattr(path, kind, acl, sizeof(acl));
+	char text[100];
+	int n = 0;
+	ssize_t i;
+
+	if (len < 0) {
+		say(name, "%s", strerrorname_np(errno));
+		return;
+	}
+	for (i = 4; i + 8 <= len && n < 80; i += 8)
+		n += snprintf(text + n, sizeof(text) - (size_t)n, " %u:%u", acl[i], acl[i + 2]);
+	text[n] = 0;
+	say(name, "%s", text);
+}
+
+#define ACCESS	"system.posix_acl_access"
+#define DEFAULT	"system.posix_acl_default"
+
+static void ask_acls(void)
+{
+	unsigned char acl[44];
+	size_t len = make_acl(acl, 6, 4, 6);
+	int fd;
+
+	close(make_file("a", 5));
+	must(!mkdir("ad", 0755), "ad");
+	ASK("an access list", setxattr("a", ACCESS, acl, len, 0));
+	say_mode("its mask is the group's mode", "a");
+	say_acl("and is read back", "a", ACCESS);
+	ASK("chmod 0640 of it", chmod("a", 0640));
+	say_acl("changes the mask", "a", ACCESS);
+	ASK("a list that the mode says as well", setxattr("a", ACCESS,
+		"\2\0\0\0\1\0\6\0\377\377\377\377\4\0\4\0\377\377\377\377\40\0\4\0\377\377\377\377", 28, 0));
+	say_acl("is none", "a", ACCESS);
+	say_mode("but the mode", "a");
+	ASK("a damaged list", setxattr("a", ACCESS, acl, 20, 0));
+	ASK("a default list of a file", setxattr("a", DEFAULT, acl, len, 0));
+	ASK("a default list", setxattr("ad", DEFAULT, acl, len, 0));
+	close(open("ad/new", O_CREAT | O_WRONLY, 0666));
+	say_mode("a new file has its mode", "ad/new");
+	say_acl("and list", "ad/new", ACCESS);
+	must(!mkdir("ad/sub", 0777), "ad/sub");
+	say_mode("a new directory has its mode", "ad/sub");
+	say_acl("and list, too", "ad/sub", ACCESS);
+	say_acl("and passes it on", "ad/sub", DEFAULT);
+	must(!symlink("x", "ad/link"), "ad/link");
+	ASK("a new symlink has none", lgetxattr("ad/link", ACCESS, NULL, 0));
+	ASK("mkfifo there", mkfifo("ad/fifo", 0622));
+	say_acl("a new fifo has it", "ad/fifo", ACCESS);
+	fd = open("ad", O_TMPFILE | O_RDWR, 0666);
+	must(fd >= 0, "O_TMPFILE");
+	ASK("a file without a name has it", fgetxattr(fd, ACCESS, NULL, 0));
+	close(fd);
+	ASK("removexattr of the default list", removexattr("ad", DEFAULT));
+	ASK("removexattr of it again", removexattr("ad", DEFAULT));
+	ASK("removexattr of an access list", removexattr("ad/new", ACCESS));
+	say_mode("leaves the mode", "ad/new");
+}
+
+static void ask_capabilities(void)
+{
+	static const char cap[] = "\1\0\0\2\0\4\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+	char buf[100];
+	int fd;
+
+	close(make_file("c", 5));
+	ASK("a capability", setxattr("c", "security.capability", cap, 20, 0));
+	ASK("is read back", getxattr("c", "security.capability", buf, sizeof(buf)));
+	fd = open("c", O_WRONLY);
+	must(write(fd, "x", 1) == 1, "c");
+	close(fd);
+	ASK("a write takes it away", getxattr("c", "security.capability", buf, sizeof(buf)));
+	must(!setxattr("c", "security.capability", cap, 20, 0), "c");
+	ASK("chown", chown("c", 1000, 1000));
+	ASK("takes it away, too", getxattr("c", "security.capability", buf, sizeof(buf)));
+	must(!setxattr("c", "security.capability", cap, 20, 0) && !truncate("c", 2), "c");
+	ASK("so does truncate", getxattr("c", "security.capability", buf, sizeof(buf)));
+}
+
 static void ask_modes(void)
 {
 	ASK("chmod 7777", chmod("f", 07777));
@@ -103,6 +237,9 @@ void ask_attrs(void)
 {
 	ask_stat();
 	ask_xattr();
+	ask_xattr_limits();
+	ask_acls();
+	ask_capabilities();
 	ask_modes();
 }
 

@@ -134,6 +134,8 @@ static int set_attr(struct inode *inode, unsigned int ia_valid)
 		which |= VMEM_SET_MTIME;
 	if (ia_valid & ATTR_CTIME)
 		which |= VMEM_SET_CTIME;
+	if (which & VMEM_SET_MODE)
+		return vmemfs_chmod(inode, which, &attr);
 	return which ? vmem_setattr(vmemfs_core(inode), which, &attr) : 0;
 }
 
@@ -245,6 +247,15 @@ static dev_t core_rdev(struct inode *inode)
 	return new_decode_dev(attr.rdev);
 }
 
+/* No write has to look for capabilities, nobody for lists, until there are any. */
+static void note_attributes(struct inode *inode)
+{
+	if (!vmem_lacks_xattrs(vmemfs_core(inode)))
+		return;
+	inode_has_no_xattr(inode);
+	cache_no_acl(inode);
+}
+
 static int read_inode(struct inode *inode)
 {
 	struct vmem_inode *core = vmemfs_core(inode);
@@ -265,6 +276,7 @@ static int read_inode(struct inode *inode)
 	if (vmem_size(core) > inode->i_sb->s_maxbytes)
 		return vmemfs_corrupt(inode->i_sb, inode->i_ino, "size beyond the maximum");
 	vmemfs_sync_attr(inode);
+	note_attributes(inode);
 	return set_operations(inode, core_rdev(inode));
 }
 
@@ -314,21 +326,48 @@ struct inode *vmemfs_iget(struct super_block *sb, u64 ino)
 	return inode;
 }
 
-struct inode *vmemfs_new_inode(vmemfs_idmap *idmap, struct inode *dir, umode_t mode,
-			       dev_t rdev, struct vmem_attr *attr)
+struct inode *vmemfs_new_inode(vmemfs_idmap *idmap, struct inode *dir, const struct qstr *name,
+			       umode_t mode, dev_t rdev, struct vmemfs_new *new)
 {
 	struct inode *inode = new_inode(dir->i_sb);
+	int err;
 
 	if (!inode)
-		return NULL;
+		return ERR_PTR(-ENOMEM);
 	inode_init_owner(idmap, inode, dir, mode);
-	*attr = (struct vmem_attr) {
-		.mode = inode->i_mode,
-		.uid = i_uid_read(inode),
-		.gid = i_gid_read(inode),
-		.rdev = new_encode_dev(rdev),
-	};
-	return inode;
+	memset(new, 0, sizeof(*new));
+	err = vmemfs_inherit_acl(inode, dir, new);
+	if (!err)
+		err = vmemfs_add_label(inode, dir, name, new);
+	new->attr.mode = inode->i_mode;
+	new->attr.uid = i_uid_read(inode);
+	new->attr.gid = i_gid_read(inode);
+	new->attr.rdev = new_encode_dev(rdev);
+	if (!err)
+		return inode;
+	vmemfs_end_new(inode, new, err);
+	vmemfs_discard_new(inode);
+	return ERR_PTR(err);
+}
+
+void vmemfs_end_new(struct inode *inode, struct vmemfs_new *new, int err)
+{
+	unsigned int i;
+
+	if (!err) {
+		note_attributes(inode);
+		if (new->acl)
+			set_cached_acl(inode, ACL_TYPE_ACCESS, new->acl);
+		if (new->default_acl)
+			set_cached_acl(inode, ACL_TYPE_DEFAULT, new->default_acl);
+	}
+	posix_acl_release(new->acl);
+	posix_acl_release(new->default_acl);
+	for (i = 0; i < new->attr.nr_xattrs; i++) {
+		kfree(new->labels[i].name.name);
+		kfree(new->labels[i].value);
+	}
+	kfree(new->labels);
 }
 
 void vmemfs_discard_new(struct inode *inode)
@@ -396,6 +435,8 @@ const struct inode_operations vmemfs_file_inode_ops = {
 	.setattr = vmemfs_setattr,
 	.getattr = vmemfs_getattr,
 	.update_time = vmemfs_update_time,
+	.listxattr = vmemfs_listxattr,
+	VMEMFS_ACL_OPS
 	.fiemap = vmemfs_fiemap,
 	.fileattr_get = vmemfs_fileattr_get,
 	.fileattr_set = vmemfs_fileattr_set,
@@ -405,4 +446,6 @@ const struct inode_operations vmemfs_special_inode_ops = {
 	.setattr = vmemfs_setattr,
 	.getattr = vmemfs_getattr,
 	.update_time = vmemfs_update_time,
+	.listxattr = vmemfs_listxattr,
+	VMEMFS_ACL_OPS
 };

@@ -71,14 +71,15 @@ static int finish_new(struct inode *dir, struct dentry *dentry, struct inode *in
 static int make_node(vmemfs_idmap *idmap, struct inode *dir, struct dentry *dentry,
 		     umode_t mode, dev_t rdev)
 {
-	struct vmem_attr attr;
-	struct inode *inode = vmemfs_new_inode(idmap, dir, mode, rdev, &attr);
+	struct vmemfs_new new;
+	struct inode *inode = vmemfs_new_inode(idmap, dir, &dentry->d_name, mode, rdev, &new);
 	int err;
 
-	if (!inode)
-		return -ENOMEM;
-	err = vmem_create(vmemfs_core(dir), vmemfs_name(&dentry->d_name), &attr,
+	if (IS_ERR(inode))
+		return PTR_ERR(inode);
+	err = vmem_create(vmemfs_core(dir), vmemfs_name(&dentry->d_name), &new.attr,
 			  vmemfs_core(inode));
+	vmemfs_end_new(inode, &new, err);
 	return finish_new(dir, dentry, inode, err);
 }
 
@@ -103,27 +104,29 @@ static int vmemfs_mkdir(vmemfs_idmap *idmap, struct inode *dir, struct dentry *d
 static int vmemfs_symlink(vmemfs_idmap *idmap, struct inode *dir, struct dentry *dentry,
 			  const char *target)
 {
-	struct vmem_attr attr;
-	struct inode *inode = vmemfs_new_inode(idmap, dir, S_IFLNK | 0777, 0, &attr);
+	struct vmemfs_new new;
+	struct inode *inode = vmemfs_new_inode(idmap, dir, &dentry->d_name, S_IFLNK | 0777, 0, &new);
 	int err;
 
-	if (!inode)
-		return -ENOMEM;
+	if (IS_ERR(inode))
+		return PTR_ERR(inode);
 	err = vmem_symlink(vmemfs_core(dir), vmemfs_name(&dentry->d_name), target,
-			   strlen(target), &attr, vmemfs_core(inode));
+			   strlen(target), &new.attr, vmemfs_core(inode));
+	vmemfs_end_new(inode, &new, err);
 	return finish_new(dir, dentry, inode, err);
 }
 
 static int vmemfs_tmpfile(vmemfs_idmap *idmap, struct inode *dir, struct file *file,
 			  umode_t mode)
 {
-	struct vmem_attr attr;
-	struct inode *inode = vmemfs_new_inode(idmap, dir, mode, 0, &attr);
+	struct vmemfs_new new;
+	struct inode *inode = vmemfs_new_inode(idmap, dir, NULL, mode, 0, &new);
 	int err;
 
-	if (!inode)
-		return -ENOMEM;
-	err = vmem_tmpfile(VMEMFS_SB(dir->i_sb)->fs, &attr, dir->i_ino, vmemfs_core(inode));
+	if (IS_ERR(inode))
+		return PTR_ERR(inode);
+	err = vmem_tmpfile(VMEMFS_SB(dir->i_sb)->fs, &new.attr, dir->i_ino, vmemfs_core(inode));
+	vmemfs_end_new(inode, &new, err);
 	if (err) {
 		vmemfs_discard_new(inode);
 		return finish_open_simple(file, err);
@@ -221,6 +224,8 @@ const struct inode_operations vmemfs_dir_inode_ops = {
 	.setattr = vmemfs_setattr,
 	.getattr = vmemfs_getattr,
 	.update_time = vmemfs_update_time,
+	.listxattr = vmemfs_listxattr,
+	VMEMFS_ACL_OPS
 	.fileattr_get = vmemfs_fileattr_get,
 	.fileattr_set = vmemfs_fileattr_set,
 };

@@ -56,6 +56,8 @@ struct vmemfs_options {
 	unsigned int commit_seconds;
 	bool commit_given;
 	bool discard, discard_given;
+	bool acl, acl_given;
+	bool user_xattr, user_xattr_given;
 };
 
 static int vmemfs_parse_param(struct fs_context *fc, struct fs_parameter *param)
@@ -89,9 +91,15 @@ static int vmemfs_parse_param(struct fs_context *fc, struct fs_parameter *param)
 			return invalf(fc, "after an error it is read-only: errors=remount-ro, or none");
 		return 0;
 	case OPT_ACL:
-		return result.negated ? 0 : invalf(fc, "there are no access control lists: noacl, or none");
+		if (!result.negated && !IS_ENABLED(CONFIG_FS_POSIX_ACL))
+			return invalf(fc, "this kernel has no access control lists: noacl, or none");
+		options->acl = !result.negated;
+		options->acl_given = true;
+		return 0;
 	case OPT_XATTR:
-		return result.negated ? 0 : invalf(fc, "there are no extended attributes: nouser_xattr, or none");
+		options->user_xattr = !result.negated;
+		options->user_xattr_given = true;
+		return 0;
 	default:
 		return opt;
 	}
@@ -154,8 +162,11 @@ static void set_limits(struct super_block *sb)
 	sb->s_magic = VMEMFS_MAGIC;
 	sb->s_op = &vmemfs_super_ops;
 	sb->s_export_op = &vmemfs_export_ops;
-	/* Without extended attributes, no write needs to look for file capabilities. */
+	sb->s_xattr = vmemfs_xattr_handlers;
+	/* A file that has no capabilities is noted as such: no write needs to look for them. */
 	sb->s_flags |= SB_NOSEC;
+	if (IS_ENABLED(CONFIG_FS_POSIX_ACL))
+		sb->s_flags |= SB_POSIXACL;
 }
 
 static int mount_core(struct vmemfs_sb *sbi, const struct vmemfs_options *options,
@@ -205,6 +216,16 @@ static void set_discard(struct vmemfs_sb *sbi, const struct vmemfs_options *opti
 	assign_bit(VMEMFS_SB_DISCARD, &sbi->flags, options->discard && sbi->store.discard);
 }
 
+static void set_attributes(struct vmemfs_sb *sbi, const struct vmemfs_options *options)
+{
+	if (options->acl_given && options->acl)
+		sbi->sb->s_flags |= SB_POSIXACL;
+	else if (options->acl_given)
+		sbi->sb->s_flags &= ~SB_POSIXACL;
+	if (options->user_xattr_given)
+		assign_bit(VMEMFS_SB_NO_USER_XATTR, &sbi->flags, !options->user_xattr);
+}
+
 static struct vmemfs_sb *new_sbi(struct super_block *sb, const struct vmemfs_options *options)
 {
 	struct vmemfs_sb *sbi = kzalloc(sizeof(*sbi), GFP_KERNEL);
@@ -241,6 +262,7 @@ static int vmemfs_fill_super(struct super_block *sb, struct fs_context *fc)
 		return -ENOMEM;
 	sb->s_fs_info = sbi;
 	set_limits(sb);
+	set_attributes(sbi, options);
 	err = vmemfs_store_open(sbi);
 	if (err)
 		goto out_free;
@@ -334,6 +356,7 @@ static int vmemfs_reconfigure(struct fs_context *fc)
 			return err;
 	}
 	set_discard(sbi, options);
+	set_attributes(sbi, options);
 	if (options->commit_given) {
 		sbi->commit_seconds = options->commit_seconds;
 		if (!read_only)
@@ -435,6 +458,10 @@ static int vmemfs_show_options(struct seq_file *m, struct dentry *root)
 		seq_printf(m, ",commit=%u", sbi->commit_seconds);
 	if (test_bit(VMEMFS_SB_DISCARD, &sbi->flags))
 		seq_puts(m, ",discard");
+	if (IS_ENABLED(CONFIG_FS_POSIX_ACL) && !(root->d_sb->s_flags & SB_POSIXACL))
+		seq_puts(m, ",noacl");
+	if (test_bit(VMEMFS_SB_NO_USER_XATTR, &sbi->flags))
+		seq_puts(m, ",nouser_xattr");
 	return 0;
 }
 

@@ -50,4 +50,5 @@ const struct inode_operations vmemfs_symlink_inode_ops = {
 	.setattr = vmemfs_setattr,
 	.getattr = vmemfs_getattr,
 	.update_time = vmemfs_update_time,
+	.listxattr = vmemfs_listxattr,
 };

@@ -9,7 +9,7 @@
  * the mapping's invalidate_lock shared and use [F] calls only.
  *
  * Reading order: module.c, super.c (mount), store.c (the medium), env.c (the
- * core's services), inode.c, namei.c, dir.c, symlink.c, file.c, dax.c (mmap), ahead.c.
+ * core's services), inode.c, namei.c, dir.c, symlink.c, xattr.c, acl.c, file.c, dax.c (mmap), ahead.c.
  */
 #ifndef VMEMFS_H
 #define VMEMFS_H
@@ -18,7 +18,9 @@
 #include <linux/fs_parser.h>
 #include <linux/kobject.h>
 #include <linux/mutex.h>
+#include <linux/posix_acl.h>
 #include <linux/workqueue.h>
+#include <linux/xattr.h>
 
 #include "compat.h"
 #include "vmem.h"
@@ -51,12 +53,21 @@ struct vmemfs_sb {
 	struct completion kobj_released;
 };
 
+/* What a new inode is to be, from its VFS inode to the core. */
+struct vmemfs_new {
+	struct vmem_attr attr;
+	struct posix_acl *acl, *default_acl;	/* inherited; NULL: none */
+	struct vmem_xattr *labels;		/* attr.xattrs; NULL: none */
+	unsigned int max_labels;
+};
+
 /* Bits of vmemfs_sb.flags. */
 #define VMEMFS_SB_WORKING	0	/* work items may be queued */
 #define VMEMFS_SB_KICKED	1	/* the core asked for a checkpoint before that */
 #define VMEMFS_SB_HOST_FULL	2	/* the last request for room was refused */
 #define VMEMFS_SB_DISCARD	3	/* mount option discard */
 #define VMEMFS_SB_GAVE_UP	4	/* the unmount waits for nobody any more */
+#define VMEMFS_SB_NO_USER_XATTR	5	/* mount option nouser_xattr */
 
 struct vmemfs_inode {
 	struct vmem_inode core;		/* core.fs is NULL until the core has filled it */
@@ -134,9 +145,13 @@ void vmemfs_sysfs_remove(struct vmemfs_sb *sbi);
 
 /* A referenced inode, or an ERR_PTR: -ESTALE when ino is free. */
 struct inode *vmemfs_iget(struct super_block *sb, u64 ino);
-/* A new VFS inode with owner and mode, which the core is to fill. */
-struct inode *vmemfs_new_inode(vmemfs_idmap *idmap, struct inode *dir, umode_t mode,
-			       dev_t rdev, struct vmem_attr *attr);
+/*
+ * A new VFS inode with owner and mode, which the core is to fill, by new->attr; name may be
+ * NULL.  Or an ERR_PTR.  vmemfs_end_new() when the core has (err = 0), or has not.
+ */
+struct inode *vmemfs_new_inode(vmemfs_idmap *idmap, struct inode *dir, const struct qstr *name,
+			       umode_t mode, dev_t rdev, struct vmemfs_new *new);
+void vmemfs_end_new(struct inode *inode, struct vmemfs_new *new, int err);
 /*
  * After the core has made it: number, operations and hash.  Takes the reference and
  * returns one: of that inode, which is I_NEW, or of the one to use in its place, which
@@ -174,6 +189,39 @@ VMEMFS_DECLARE_UPDATE_TIME(vmemfs_update_time);
 void vmemfs_touch_mapped(struct file *file);
 extern const struct inode_operations vmemfs_file_inode_ops;
 extern const struct inode_operations vmemfs_special_inode_ops;
+
+/* ---- xattr.c, acl.c ---- */
+
+extern vmemfs_xattr_handler_ptr vmemfs_xattr_handlers[];
+ssize_t vmemfs_listxattr(struct dentry *dentry, char *buffer, size_t size);
+/* The label that the security modules want a new inode to have. */
+int vmemfs_add_label(struct inode *inode, struct inode *dir, const struct qstr *name,
+		     struct vmemfs_new *new);
+/* One more for a new inode; takes name and value, which kfree() frees, also after an error. */
+int vmemfs_add_new(struct vmemfs_new *new, unsigned int index, char *name, void *value, size_t size);
+/* Set or remove (value NULL) one, and what else `which` says (VMEM_SET_*). */
+int vmemfs_set_one(struct inode *inode, unsigned int index, const char *name, const void *value,
+		   size_t size, int flags, unsigned int which, const struct vmem_attr *attr);
+
+#ifdef CONFIG_FS_POSIX_ACL
+struct posix_acl *vmemfs_get_acl(struct inode *inode, int type, bool rcu);
+VMEMFS_DECLARE_SET_ACL(vmemfs_set_acl);
+/* What a new inode inherits from its directory; its mode becomes what goes with that. */
+int vmemfs_inherit_acl(struct inode *inode, struct inode *dir, struct vmemfs_new *new);
+/* The core sets what `which` says, and, with the mode, the list that goes with it. */
+int vmemfs_chmod(struct inode *inode, unsigned int which, const struct vmem_attr *attr);
+#define VMEMFS_ACL_OPS	VMEMFS_GET_ACL(vmemfs_get_acl), .set_acl = vmemfs_set_acl,
+#else
+static inline int vmemfs_inherit_acl(struct inode *inode, struct inode *dir, struct vmemfs_new *new)
+{
+	return 0;
+}
+static inline int vmemfs_chmod(struct inode *inode, unsigned int which, const struct vmem_attr *attr)
+{
+	return vmem_setattr(vmemfs_core(inode), which, attr);
+}
+#define VMEMFS_ACL_OPS
+#endif
 
 /* ---- namei.c, dir.c, symlink.c, export.c ---- */
 
