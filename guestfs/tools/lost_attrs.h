@@ -2,8 +2,8 @@
 /*
  * lost_attrs.h - what of a host file cannot be kept
  *
- * The format has no extended attributes, and times end in 2262: what is left
- * out is counted, and told at the end in one line for each kind.
+ * The format has five kinds of extended attributes, and times end in 2262: what is
+ * left out is counted, and told at the end in one line for each kind.
  */
 #ifndef VMEM_LOST_ATTRS_H
 #define VMEM_LOST_ATTRS_H
@@ -13,11 +13,7 @@
 #include <sys/stat.h>
 
 enum lost_kind {
-	LOST_CAPABILITIES,	/* security.capability */
-	LOST_ACL,		/* POSIX access control lists */
-	LOST_LABELS,		/* security.*: SELinux, Smack, IMA */
-	LOST_USER,		/* user.* */
-	LOST_OTHER,		/* trusted.*, system.* */
+	LOST_OTHER,		/* system.*, but for POSIX access control lists, and what there may be */
 	LOST_TIMES,		/* before 1677 or after 2262 */
 	NR_LOST
 };
@@ -31,14 +27,6 @@ struct lost_attrs {
 
 /* A file of that kind; path is how to name it to people. */
 void lost_note(struct lost_attrs *lost, enum lost_kind kind, const char *path);
-
-/*
- * Note what extended attributes the file `name` of the working directory has.
- * Where an access control list is among them, the group's permissions in
- * st->st_mode, which stat(2) gives as the mask of the list, become those that
- * the list gives to the group.  0, or an errno.
- */
-int lost_xattrs(struct lost_attrs *lost, const char *name, const char *path, struct stat *st);
 
 /* Nanoseconds since 1970, the nearest that there is; *fits becomes false if it is another time. */
 int64_t lost_time(struct timespec ts, bool *fits);

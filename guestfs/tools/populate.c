@@ -15,6 +15,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "host_xattrs.h"
 #include "lost_attrs.h"
 #include "populate.h"
 #include "toolenv.h"
@@ -159,14 +160,16 @@ static int set_attr(const struct filler *f, struct vmem_inode *vi, const struct 
 	return vmem_setattr(vi, which | VMEM_SET_ATIME | VMEM_SET_MTIME | VMEM_SET_CTIME, &attr);
 }
 
-/* What of it will not be there. */
-static int note_lost(struct filler *f, struct source *src)
+/* Its extended attributes, to be freed, and a note of what will not be there. */
+static int read_xattrs(struct filler *f, const struct source *src, struct host_xattrs *set)
 {
 	struct vmem_attr attr;
-	int err = lost_xattrs(&f->lost, src->name, src->path, &src->st);
+	int err = host_xattrs_read(src->name, set);
 
 	if (err)
-		return fail(src, "cannot list its extended attributes", err);
+		return fail(src, "cannot read its extended attributes", err);
+	if (set->others)
+		lost_note(&f->lost, LOST_OTHER, src->path);
 	if (!times_of(f, &src->st, &attr))
 		lost_note(&f->lost, LOST_TIMES, src->path);
 	return 0;
@@ -446,16 +449,20 @@ static int link_again(struct filler *f, struct vmem_name name, const struct sour
 static int make_inode(struct filler *f, struct source *src, struct vmem_inode *vi)
 {
 	struct vmem_name name = { src->name, strlen(src->name) };
+	struct host_xattrs set;
 	struct vmem_attr attr;
 	int err;
 
-	if (note_lost(f, src))
+	if (read_xattrs(f, src, &set))
 		return -1;
 	attr_of(&src->st, &attr);
+	attr.xattrs = set.x;
+	attr.nr_xattrs = set.nr;
 	if (S_ISLNK(src->st.st_mode))
 		err = make_symlink(f, name, src, &attr, vi);
 	else
 		err = vmem_create(&f->level->vi, name, &attr, vi);
+	host_xattrs_free(&set);
 	if (err)
 		return fail(src, "cannot be made in the image", -err);
 	tool_progress("files copied", ++f->made, 0);
@@ -594,13 +601,18 @@ static int begin(struct filler *f)
 }
 
 /* Of the directory itself. */
-static int note_root(struct filler *f)
+static int copy_root_xattrs(struct filler *f)
 {
 	struct source root = { .name = ".", .path = f->path, .st = f->level->st };
-	int err = note_lost(f, &root);
+	struct host_xattrs set;
+	int err = read_xattrs(f, &root, &set);
 
-	f->level->st = root.st;
-	return err;
+	if (err)
+		return err;
+	if (set.nr)
+		err = vmem_setxattr(&f->level->vi, set.x, set.nr, 0, NULL);
+	host_xattrs_free(&set);
+	return err ? fail(&root, "cannot keep its extended attributes", -err) : 0;
 }
 
 int64_t populate(struct vmem_fs *fs, const struct populate_params *params)
@@ -614,7 +626,7 @@ int64_t populate(struct vmem_fs *fs, const struct populate_params *params)
 	}
 	err = begin(&f);
 	if (!err)
-		err = note_root(&f);
+		err = copy_root_xattrs(&f);
 	if (!err)
 		err = copy_tree(&f);
 	while (f.level)
