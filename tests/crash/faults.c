@@ -30,6 +30,8 @@ static const struct {
 	{ VMEM_FAULT_FSYNC_DATA, "two", MODE_HOST }, { VMEM_FAULT_HANDLE_LOCAL, "one", MODE_HOST },
 	{ VMEM_FAULT_GROW_SUPER_FIRST, "grow", MODE_PMEM }, { VMEM_FAULT_GROW_EARLY, "grow", MODE_HOST },
 	{ VMEM_FAULT_GROW_DONE_EARLY, "grow", MODE_PMEM },
+	{ VMEM_FAULT_FEATURE_LATE, "known", MODE_GUEST }, { VMEM_FAULT_VALUE_UNLINKED, "known", MODE_HOST },
+	{ VMEM_FAULT_ACL_AND_MODE, "known", MODE_GUEST },
 };
 
 unsigned int nr_faults(void)

@@ -18,6 +18,9 @@ const struct setup setups[] = {
 	{ "extents", STANDARD
 	  "write foo 12288 10; write foo 20480 10; write foo 28672 10; write foo 36864 10;"
 	  "write foo 45056 10; write foo 53248 10; write foo 61440 10; write foo 69632 10", "", 2, false },
+	/* Attributes of each kind, so that the feature bit is set already. */
+	{ "labelled", STANDARD
+	  "setxattr foo 30; setxattr foo 9000; acl A/bar 0640; setxattr A/bar 700; acl A 0750", "", 2, false },
 	{ "wrap", STANDARD "spin 900", "", 2, false },
 	{ "full", STANDARD "creat big; fill big 1", "", 2, false },
 	/* Several handles, of files with a name and without. */
@@ -58,6 +61,15 @@ const struct known known[] = {
 	{ "standard", "fsync A/bar; write A/bar e 50; fsync A/bar; write A/bar 100 20; fsync A/bar" },
 	/* The second page of the mapping finds no block, the first was stored to. */
 	{ "full", "write A/bar e+20000 3; map A/bar 4090 12" },
+	/* The first attribute of all: the superblock changes. */
+	{ "standard", "setxattr foo 30; fsync foo" },
+	{ "empty", "creat-labelled foo; sync" },
+	/* A value in blocks counts with its record only. */
+	{ "labelled", "setxattr foo 5000; fsync foo; setxattr foo 20000; fsync foo; unlink foo; setxattr A/bar 9000; sync" },
+	{ "labelled", "acl foo 0600; acl A/bar 0604; fsync A/bar; unsetxattr A/bar 1" },
+	/* Extents and attributes share an inode. */
+	{ "labelled", "write foo 12288 10; write foo 20480 10; write foo 28672 10; acl foo 0640; truncate foo 0; sync" },
+	{ "full", "setxattr A/bar 30; setxattr A/bar 9000; unsetxattr A/bar 1; creat-labelled x" },
 	/* One of the records with a long name crosses a page. */
 	{ "standard", "creat L0; creat L1; creat L2; creat L3; creat L4; creat L5; creat L6; creat L7" },
 };
@@ -139,6 +151,11 @@ unsigned int vocabulary(struct op *op)
 		"truncate %s e+7", "truncate %s 30000", "map %s 10 80", "map %s 4090 12", "junk %s",
 		"chmod %s 0600", "fsync %s", "fdatasync %s", "close %s", "open #1 %s",
 	};
+	static const char *const labelled[] = { "foo", "A/bar", "A" };
+	static const char *const attributes[] = {
+		"setxattr %s 30", "setxattr %s 700", "setxattr %s 9000", "unsetxattr %s 1", "unsetxattr %s 9000",
+		"acl %s 0640",
+	};
 	unsigned int nr = 0;
 	size_t i;
 
@@ -161,6 +178,10 @@ unsigned int vocabulary(struct op *op)
 	nr = add_pairs(op, nr, "exchange", dirs, 3, dirs, ARRAY(dirs));
 	for (i = 0; i < ARRAY(data); i++)
 		nr = add_each(op, nr, data[i], here, 2);
+	for (i = 0; i < ARRAY(attributes); i++)
+		nr = add_each(op, nr, attributes[i], labelled, ARRAY(labelled));
+	nr = add(op, nr, "creat-labelled bar");
+	nr = add(op, nr, "creat-labelled A/foo");
 	nr = add(op, nr, "write bar e 300");
 	nr = add(op, nr, "unlink L3");
 	nr = add(op, nr, "rename L3 L4");
@@ -259,13 +280,13 @@ void random_op(const struct world *w, uint64_t *rng, struct op *op)
 		OP_CHMOD, OP_LINK, OP_RENAME, OP_RENAME, OP_NOREPLACE, OP_EXCHANGE, OP_WRITE, OP_WRITE, OP_WRITE,
 		OP_WRITE, OP_WRITE, OP_WRITE, OP_TRUNCATE, OP_TRUNCATE, OP_MAP, OP_JUNK, OP_FSYNC,
 		OP_FSYNC, OP_FSYNC, OP_FDATASYNC, OP_SYNC, OP_CHECKPOINT, OP_OPEN, OP_TMPFILE,
-		OP_CLOSE, OP_CLOSE,
+		OP_CLOSE, OP_CLOSE, OP_SETXATTR, OP_SETXATTR, OP_UNSETXATTR, OP_ACL, OP_LABELLED,
 	};
 	bool make, second;
 
 	memset(op, 0, sizeof(*op));
 	op->kind = often[pick(rng, ARRAY(often))];
-	make = op->kind == OP_CREAT || op->kind == OP_MKDIR || op->kind == OP_SYMLINK;
+	make = op->kind == OP_CREAT || op->kind == OP_LABELLED || op->kind == OP_MKDIR || op->kind == OP_SYMLINK;
 	second = op->kind == OP_OPEN || op->kind == OP_EXCHANGE || (op->kind == OP_RENAME && pick(rng, 2));
 	some_path(w, rng, !make, op->a);
 	some_path(w, rng, second, op->b);

@@ -161,6 +161,15 @@ uint8_t model_pattern(unsigned int write, uint64_t off)
 	return (uint8_t)(1 + mix(write * 1000003ull + off / 8 + 1) % 251 + off % 4);
 }
 
+uint64_t model_value(unsigned int write, uint8_t *bytes, uint32_t size)
+{
+	uint32_t i;
+
+	for (i = 0; i < size; i++)
+		bytes[i] = model_pattern(write, i);
+	return bytes_hash(bytes, size) | 1;
+}
+
 static uint64_t data_hash(struct data *d)
 {
 	if (!d->hash)
@@ -171,7 +180,7 @@ static uint64_t data_hash(struct data *d)
 void model_hash(const struct world *w, struct state *s)
 {
 	uint64_t hash = 1;
-	unsigned int i;
+	unsigned int i, k;
 
 	for (i = 0; i < s->nr; i++)
 		hash = mix(hash + bytes_hash(s->e[i].path, PATH_LEN) + s->e[i].node);
@@ -181,6 +190,9 @@ void model_hash(const struct world *w, struct state *s)
 		if (n->kind != K_NONE)
 			hash = mix(hash + i * 1000003ull + mix(w->ino[i] * 77 + n->mode) * (n->kind + 1u) +
 				   (n->data ? data_hash(n->data) : 0));
+		for (k = 0; n->kind != K_NONE && k < NR_X; k++)
+			if (n->x[k])
+				hash = mix(hash + i * 1009ull + k + n->x[k]);
 	}
 	s->hash = hash;
 }

@@ -3,17 +3,103 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "pages.h"
 #include "world_internal.h"
+
+/* ---- Extended attributes ---- */
+
+/* As the kernel shows a list of five entries, one of them from mode. */
+static void make_acl(uint8_t *list, uint32_t mode)
+{
+	unsigned int i;
+
+	memset(list, 0, 44);
+	list[0] = 2;
+	for (i = 0; i < 5; i++) {
+		list[4 + 8 * i] = (uint8_t)(1u << i);
+		list[6 + 8 * i] = (uint8_t)(mode >> (3 * (i % 3)) & 7);
+	}
+}
+
+int do_xattr(struct world *w, const struct op *op)
+{
+	static uint8_t value[VMEM_XATTR_MAX_VALUE];
+	unsigned int node = model_node(w, model_now(w), op->a), slot = op->len > 1000 ? X_LARGE : X_SMALL;
+	struct vmem_xattr x = { .value = value, .size = op->len };
+	struct vmem_inode *vi;
+	uint64_t hash = 0;
+	int err;
+
+	if (node == NOWHERE || !node || !op->len || op->len > sizeof(value) ||
+	    (op->kind == OP_UNSETXATTR && !model_now(w)->node[node].x[slot]))
+		return INVALID;
+	x.name = x_name(slot, &x.index);
+	if (op->kind == OP_SETXATTR)
+		hash = model_value(w->next_write++, value, op->len);
+	else
+		x.value = NULL;
+	vi = world_inode(w, node);
+	err = vi ? vmem_setxattr(vi, &x, 1, 0, NULL) : -EIO;
+	if (err)
+		return err;
+	model_touched(w, node);
+	model_now(w)->node[node].x[slot] = hash;
+	return 0;
+}
+
+int do_acl(struct world *w, const struct op *op)
+{
+	unsigned int node = model_node(w, model_now(w), op->a);
+	struct vmem_attr attr = { .mode = (uint16_t)(op->len & 0777) };
+	struct vmem_xattr x = { .size = 44 };
+	struct vmem_inode *vi;
+	uint8_t list[44];
+	int err;
+
+	if (node == NOWHERE || !node || model_now(w)->node[node].kind == K_LINK)
+		return INVALID;
+	make_acl(list, op->len);
+	x.name = x_name(X_ACL, &x.index);
+	x.value = list;
+	vi = world_inode(w, node);
+	err = vi ? vmem_setxattr(vi, &x, 1, VMEM_SET_MODE, &attr) : -EIO;
+	if (err)
+		return err;
+	model_touched(w, node);
+	model_now(w)->node[node].mode = attr.mode & 07777;
+	model_now(w)->node[node].x[X_ACL] = bytes_hash(list, sizeof(list)) | 1;
+	return 0;
+}
+
+/* What a file is labelled with at birth. */
+static void add_labels(struct world *w, struct node *n, struct vmem_attr *attr)
+{
+	static struct vmem_xattr x[2];
+	static uint8_t small[40], list[44];
+
+	n->x[X_SMALL] = model_value(w->next_write++, small, sizeof(small));
+	make_acl(list, attr->mode);
+	n->x[X_ACL] = bytes_hash(list, sizeof(list)) | 1;
+	x[0] = (struct vmem_xattr){ .value = small, .size = sizeof(small) };
+	x[0].name = x_name(X_SMALL, &x[0].index);
+	x[1] = (struct vmem_xattr){ .value = list, .size = sizeof(list) };
+	x[1].name = x_name(X_ACL, &x[1].index);
+	attr->xattrs = x;
+	attr->nr_xattrs = 2;
+}
+
+/* ---- Names ---- */
 
 int do_make(struct world *w, const struct op *op)
 {
 	static const uint16_t modes[] = { [OP_CREAT] = 0100644, [OP_MKDIR] = 0040755,
-					  [OP_SYMLINK] = 0120777 };
+					  [OP_SYMLINK] = 0120777, [OP_LABELLED] = 0100640 };
 	struct state *s = model_now(w);
 	unsigned int dir = model_parent(w, s, op->a), node = w->next_node;
 	struct vmem_attr attr = { .mode = modes[op->kind] };
 	struct vmem_inode *parent, *vi;
 	char buf[256], target[4096];
+	struct node labelled = { .kind = K_NONE };
 	struct data *d = NULL;
 	struct vmem_name name;
 	int err;
@@ -34,8 +120,10 @@ int do_make(struct world *w, const struct op *op)
 		memcpy(target, d->bytes, op->len);
 		err = vmem_symlink(parent, name, target, op->len, &attr, vi);
 	} else {
-		if (op->kind == OP_CREAT)
+		if (op->kind != OP_MKDIR)
 			d = model_data(w, NULL, 0);
+		if (op->kind == OP_LABELLED)
+			add_labels(w, &labelled, &attr);
 		err = vmem_create(parent, name, &attr, vi);
 	}
 	if (err) {
@@ -45,7 +133,8 @@ int do_make(struct world *w, const struct op *op)
 	w->vi[node] = vi;
 	w->ino[node] = vi->ino;
 	w->next_node++;
-	s->node[node].kind = op->kind == OP_CREAT ? K_FILE : op->kind == OP_MKDIR ? K_DIR : K_LINK;
+	s->node[node].kind = op->kind == OP_SYMLINK ? K_LINK : op->kind == OP_MKDIR ? K_DIR : K_FILE;
+	memcpy(s->node[node].x, labelled.x, sizeof(labelled.x));
 	s->node[node].mode = attr.mode & 07777;
 	s->node[node].data = d;
 	model_add(s, op->a, node);
@@ -238,7 +327,7 @@ int do_open(struct world *w, const struct op *op)
 	w->vi[node] = vi;
 	w->ino[node] = vi->ino;
 	w->next_node++;
-	model_now(w)->node[node] = (struct node){ K_FILE, 0600, model_data(w, NULL, 0) };
+	model_now(w)->node[node] = (struct node){ .kind = K_FILE, .mode = 0600, .data = model_data(w, NULL, 0) };
 	w->opens[node]++;
 	w->handle[slot] = node;
 	model_touched(w, node);

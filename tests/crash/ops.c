@@ -11,6 +11,8 @@ static const struct {
 } ops[NR_OPS] = {
 	[OP_CREAT] = { "creat", "a" }, [OP_MKDIR] = { "mkdir", "a" },
 	[OP_UNLINK] = { "unlink", "a" }, [OP_RMDIR] = { "rmdir", "a" },
+	[OP_SETXATTR] = { "setxattr", "an" }, [OP_UNSETXATTR] = { "unsetxattr", "an" },
+	[OP_ACL] = { "acl", "an" }, [OP_LABELLED] = { "creat-labelled", "a" },
 	[OP_SYMLINK] = { "symlink", "an" }, [OP_CHMOD] = { "chmod", "an" },
 	[OP_LINK] = { "link", "ab" }, [OP_RENAME] = { "rename", "ab" },
 	[OP_NOREPLACE] = { "rename-new", "ab" },
@@ -97,7 +99,7 @@ void op_print(const struct op *op, char *buf, size_t size)
 		else if (*arg == 'b')
 			n += (size_t)snprintf(buf + n, size - n, " %s", op->b);
 		else if (*arg == 'n')
-			n += (size_t)snprintf(buf + n, size - n, op->kind == OP_CHMOD ? " %#o" : " %u", op->len);
+			n += (size_t)snprintf(buf + n, size - n, op->kind == OP_CHMOD || op->kind == OP_ACL ? " %#o" : " %u", op->len);
 		else if (op->from_end && !op->off)
 			n += (size_t)snprintf(buf + n, size - n, " e");
 		else

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "pages.h"
 #include "world.h"
 
 #define BYTES_MAX (8u << 20)
@@ -91,6 +92,41 @@ static bool read_contents(struct tree *t, struct seen *s, struct vmem_inode *vi)
 	return n == (int64_t)s->size || fail(t, "cannot be read", s->path, n);
 }
 
+struct vmem_name x_name(unsigned int x, unsigned int *index)
+{
+	*index = x == X_ACL ? VMEM_XATTR_ACL_ACCESS : VMEM_XATTR_USER;
+	return x == X_ACL ? (struct vmem_name){ NULL, 0 } :
+			    (struct vmem_name){ x == X_SMALL ? "small" : "large", 5 };
+}
+
+static int count_xattr(void *ctx, unsigned int index, struct vmem_name name)
+{
+	(void)index;
+	(void)name;
+	++*(unsigned int *)ctx;
+	return 0;
+}
+
+static bool read_xattrs(struct tree *t, struct seen *s, struct vmem_inode *vi)
+{
+	static uint8_t value[VMEM_XATTR_MAX_VALUE];
+	unsigned int k, index, nr = 0, listed = 0;
+	int err = vmem_listxattr(vi, count_xattr, &listed);
+
+	if (err)
+		return fail(t, "attributes cannot be listed", s->path, err);
+	for (k = 0; k < NR_X; k++) {
+		struct vmem_name name = x_name(k, &index);
+		int64_t len = vmem_getxattr(vi, index, name, value, sizeof(value));
+
+		if (len < 0 && len != -ENODATA)
+			return fail(t, "an attribute cannot be read", s->path, len);
+		s->x[k] = len < 0 ? 0 : bytes_hash(value, (size_t)len) | 1;
+		nr += len >= 0;
+	}
+	return nr == listed || fail(t, "an attribute that nobody set", s->path, listed);
+}
+
 static bool read_node(struct tree *t, struct vmem_fs *fs, struct seen *s)
 {
 	static const uint16_t type[] = { [K_FILE] = 8, [K_DIR] = 4, [K_LINK] = 10 };
@@ -109,6 +145,8 @@ static bool read_node(struct tree *t, struct vmem_fs *fs, struct seen *s)
 		ok = fail(t, "the entry's type is not the inode's", s->path, a.mode);
 	else if (s->kind != K_DIR)
 		ok = read_contents(t, s, &vi);
+	if (ok)
+		ok = read_xattrs(t, s, &vi);
 	err = vmem_iput(&vi);
 	return err ? fail(t, "iput", s->path, err) : ok;
 }
@@ -185,6 +223,7 @@ bool tree_equal(struct tree *t, const struct tree *u)
 
 		if (strcmp(a->path, b->path) || a->ino != b->ino || a->size != b->size ||
 		    a->nlink != b->nlink || a->mode != b->mode || a->kind != b->kind ||
+		    memcmp(a->x, b->x, sizeof(a->x)) ||
 		    memcmp(t->bytes + a->data, u->bytes + b->data, a->kind == K_DIR ? 0 : a->size))
 			return fail(t, "differs", a->path, 0);
 	}
@@ -301,6 +340,8 @@ static bool names_match(struct tree *t, const struct world *w, const struct stat
 			return fail(t, "has a wrong link count", x->path, x->nlink);
 		if (x->mode != n->mode)
 			return fail(t, "has a wrong mode", x->path, x->mode);
+		if (memcmp(x->x, n->x, sizeof(x->x)))
+			return fail(t, "has wrong attributes", x->path, i);
 		if (n->data && x->size != n->data->size)
 			return fail(t, "has a wrong size", x->path, (long long)x->size);
 	}

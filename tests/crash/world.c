@@ -42,6 +42,7 @@ int world_evict(struct world *w, unsigned int node)
 		return 0;
 	model_now(w)->node[node].kind = K_NONE;
 	model_now(w)->node[node].data = NULL;
+	memset(model_now(w)->node[node].x, 0, sizeof(model_now(w)->node[node].x));
 	return world_forget(w, node);
 }
 
@@ -94,7 +95,9 @@ static int do_spin(struct world *w, const struct op *op)
 static int run(struct world *w, const struct op *op)
 {
 	switch (op->kind) {
-	case OP_CREAT: case OP_MKDIR: case OP_SYMLINK: return do_make(w, op);
+	case OP_CREAT: case OP_MKDIR: case OP_SYMLINK: case OP_LABELLED: return do_make(w, op);
+	case OP_SETXATTR: case OP_UNSETXATTR: return do_xattr(w, op);
+	case OP_ACL: return do_acl(w, op);
 	case OP_UNLINK: case OP_RMDIR: return do_remove(w, op);
 	case OP_CHMOD: return do_chmod(w, op);
 	case OP_LINK: return do_link(w, op);

@@ -8,6 +8,9 @@
  *
  *	creat P | mkdir P | unlink P | rmdir P | symlink P LEN | chmod P MODE
  *	link P Q | rename P Q | exchange P Q
+ *	setxattr P LEN | unsetxattr P LEN	an attribute for values up to 1000 bytes, another for larger
+ *	acl P MODE			an access list, and the mode that goes with it
+ *	creat-labelled P		with an attribute and an access list from the beginning
  *	rename-new P Q			unless Q exists
  *	write P OFF LEN | truncate P OFF	OFF: bytes, or from the end: e, e+10, e-10
  *	map P OFF LEN			store through a shared mapping
@@ -43,10 +46,13 @@ struct data {
 	uint8_t bytes[];
 };
 
+enum { X_SMALL, X_LARGE, X_ACL, NR_X };
+
 struct node {
 	enum kind kind;
 	uint16_t mode;
 	struct data *data;
+	uint64_t x[NR_X];	/* hashes of the values of extended attributes; 0: there is none */
 };
 
 struct entry {
@@ -66,7 +72,7 @@ struct state {
 enum op_kind {
 	OP_CREAT, OP_MKDIR, OP_UNLINK, OP_RMDIR, OP_SYMLINK, OP_CHMOD, OP_LINK, OP_RENAME,
 	OP_NOREPLACE, OP_EXCHANGE, OP_WRITE, OP_TRUNCATE, OP_MAP, OP_JUNK, OP_FSYNC, OP_FDATASYNC, OP_SYNC,
-	OP_CHECKPOINT, OP_OPEN, OP_TMPFILE, OP_CLOSE, OP_FILL, OP_SPIN, OP_BRIM, OP_GROW, OP_UMOUNT, NR_OPS
+	OP_CHECKPOINT, OP_SETXATTR, OP_UNSETXATTR, OP_ACL, OP_LABELLED, OP_OPEN, OP_TMPFILE, OP_CLOSE, OP_FILL, OP_SPIN, OP_BRIM, OP_GROW, OP_UMOUNT, NR_OPS
 };
 
 struct op {
@@ -118,6 +124,7 @@ struct seen {
 	uint16_t mode;
 	enum kind kind;
 	size_t data;
+	uint64_t x[NR_X];
 };
 
 struct tree {
@@ -147,6 +154,8 @@ bool tree_read(struct tree *t, struct vmem_fs *fs);
 bool tree_equal(struct tree *t, const struct tree *u);
 /* Is it a state that may be there?  Else why. */
 bool tree_allowed(struct tree *t, const struct world *w, const struct allowed *a);
+/* The name of an attribute, of X_ACL none, and what of format.h it begins with. */
+struct vmem_name x_name(unsigned int x, unsigned int *index);
 void real_name(const char *name, size_t len, char *buf, struct vmem_name *out);
 
 #endif

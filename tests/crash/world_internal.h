@@ -34,6 +34,9 @@ struct data *model_data(struct world *w, const struct data *old, uint32_t size);
 /* The byte that the write number `write` puts at off. */
 uint8_t model_pattern(unsigned int write, uint64_t off);
 
+/* Bytes of the value that the write number `write` gives an attribute, and their hash. */
+uint64_t model_value(unsigned int write, uint8_t *bytes, uint32_t size);
+
 void model_hash(const struct world *w, struct state *s);
 
 /* ---- world.c: inodes in memory, as a VFS would keep them ---- */
@@ -50,6 +53,8 @@ int do_remove(struct world *w, const struct op *op);
 int do_link(struct world *w, const struct op *op);
 int do_rename(struct world *w, const struct op *op);
 int do_chmod(struct world *w, const struct op *op);
+int do_xattr(struct world *w, const struct op *op);
+int do_acl(struct world *w, const struct op *op);
 int do_open(struct world *w, const struct op *op);
 int do_close(struct world *w, const struct op *op);
 int do_write(struct world *w, const struct op *op);

@@ -321,7 +321,8 @@ static void store_pieces(struct vmem_txn *t, uint64_t ino, const struct vmem_xat
 			  run.start + i, len);
 		vmem_put(fs->store, (run.start + i) << VMEM_BLOCK_SHIFT, buf, VMEM_NODE_HEAD + len);
 	}
-	txn_link(t, run.start << VMEM_BLOCK_SHIFT, run.len << VMEM_BLOCK_SHIFT);
+	if (!VMEM_BROKEN(VALUE_UNLINKED))
+		txn_link(t, run.start << VMEM_BLOCK_SHIFT, run.len << VMEM_BLOCK_SHIFT);
 }
 
 /* Store the value into blocks; ref becomes what leads to them, of *len bytes. */
@@ -548,8 +549,14 @@ int vmem_setxattr(struct vmem_inode *vi, const struct vmem_xattr *x, unsigned in
 			err = vmem_enable_xattrs(vi->fs);
 	if (!err)
 		err = vmem_xattr_buf_new(vi->fs, &c.buf);
-	if (!err)
+	if (!err && VMEM_BROKEN(ACL_AND_MODE) && which) {
+		c.which = 0;
 		err = vmem_try(vi->fs, do_change, &c);
+		if (!err)
+			err = vmem_setattr(vi, which, attr);
+	} else if (!err) {
+		err = vmem_try(vi->fs, do_change, &c);
+	}
 	vmem_xattr_buf_free(vi->fs, c.buf);
 	return err == -EOVERFLOW ? -ENOSPC : err;
 }

@@ -46,7 +46,10 @@
 	F(HOLE,		"what went back to the host counts as provisioned") \
 	F(GROW_SUPER_FIRST, "growing: the superblock is overwritten before a root says what it was") \
 	F(GROW_EARLY,	"growing: the root switches before the new groups are durable") \
-	F(GROW_DONE_EARLY, "growing: the root forgets it before the superblock is durable")
+	F(GROW_DONE_EARLY, "growing: the root forgets it before the superblock is durable") \
+	F(FEATURE_LATE,	"an attribute is stored although no superblock says that there are any") \
+	F(VALUE_UNLINKED, "the blocks of a large attribute are not flushed with the record that links them") \
+	F(ACL_AND_MODE,	"an access list and the mode that goes with it are two records")
 
 /* Those of two threads, which the concurrency explorer must catch. */
 #define VMEM_RACE_LIST(F) \
