@@ -389,6 +389,54 @@ static void do_setattr(struct world *w)
 		MUST(w, vmem_setattr(open_node(w, node), VMEM_SET_MODE, &attr));
 }
 
+/* ---- One extended attribute ---- */
+
+#define XATTR VMEM_XATTR_USER, N("random")
+
+static uint64_t value_hash(const uint8_t *value, int64_t len)
+{
+	uint64_t hash = 1 + (uint64_t)len;
+	int64_t i;
+
+	for (i = 0; i < len; i++)
+		hash = (hash ^ value[i]) * 0x9e3779b97f4a7c15ull;
+	return hash | 1;
+}
+
+static void do_xattr(struct world *w)
+{
+	static uint8_t value[20000];
+	unsigned int node = pick_node(w, pick(w, 3) ? MODEL_FILE : MODEL_DIR), i;
+	struct vmem_xattr x = { XATTR, value, 0, 0 };
+	struct vmem_inode *vi;
+	struct model_state *s;
+
+	if (node == MODEL_NODES || !node)
+		return;
+	vi = open_node(w, node);
+	if (model_now(&w->m)->node[node].xattr && !pick(w, 3))
+		x.value = NULL;
+	else
+		x.size = 1 + pick(w, pick(w, 2) ? 100 : pick(w, 2) ? 1100 : sizeof(value));
+	trace(w, "%s attribute of %u, %zu bytes", x.value ? "set" : "remove", node, x.size);
+	for (i = 0; i < x.size; i++)
+		value[i] = (uint8_t)(w->step * 31 + i * 7 + i / 256);
+	s = model_step(&w->m);
+	s->node[node].xattr = x.value ? value_hash(value, (int64_t)x.size) : 0;
+	MUST(w, vmem_setxattr(vi, &x, 1, 0, NULL));
+}
+
+static uint64_t see_xattr(struct world *w, struct vmem_inode *vi)
+{
+	static uint8_t value[VMEM_XATTR_MAX_VALUE];
+	int64_t len = vmem_getxattr(vi, XATTR, value, sizeof(value));
+
+	if (len == -ENODATA)
+		return 0;
+	MUST(w, len);
+	return value_hash(value, len);
+}
+
 static void do_fsync(struct world *w)
 {
 	unsigned int node = pick_node(w, pick(w, 6) ? MODEL_FILE : MODEL_DIR);
@@ -412,7 +460,7 @@ static void do_sync(struct world *w)
 /* ---- What is there ---- */
 
 struct seen {
-	uint64_t dir, ino, size;
+	uint64_t dir, ino, size, xattr;
 	uint32_t nlink;
 	unsigned int type;
 	char name[256];
@@ -464,6 +512,7 @@ static void walk_dir(struct tree *t, uint64_t ino)
 		vmem_getattr(&vi, &a);
 		s->size = a.size;
 		s->nlink = a.nlink;
+		s->xattr = see_xattr(t->w, &vi);
 		MUST(t->w, vmem_iput(&vi));
 		if (s->type == 4)
 			walk_dir(t, s->ino);
@@ -478,7 +527,7 @@ static bool name_matches(const struct model_state *s, const struct model_name *n
 
 	if (strcmp(x->name, n->name) || x->dir != s->node[n->dir].ino)
 		return false;
-	if (x->ino != node->ino || x->type != type[node->kind])
+	if (x->xattr != node->xattr || x->ino != node->ino || x->type != type[node->kind])
 		return false;
 	if (node->kind == MODEL_DIR)
 		return x->nlink == 2 + model_subdirs(s, n->node);
@@ -613,8 +662,10 @@ static void one_operation(struct world *w)
 
 	if (op < 16)
 		do_create(w);
-	else if (op < 46)
+	else if (op < 42)
 		do_write(w);
+	else if (op < 46)
+		do_xattr(w);
 	else if (op < 54)
 		do_truncate(w);
 	else if (op < 58)
