@@ -24,7 +24,11 @@ build: deps ## build the device, the modules and the tools into build/
 deps: ## install the Debian packages that are missing (needs root)
 	@tests/deps
 
-test-programs: build/tests/ackload unikernel-programs
+test-programs: build/tests/ackload unikernel-programs tools-san
+
+# Two suites use them, at the same time.
+tools-san:
+	@tests/step "tools       build/tools-san/" $(MAKE) -j$(JOBS) -C guestfs/tools SAN=1
 
 unikernel: build unikernel-programs ## build the unikernel platform, the loader, SQLite and LMDB into build/unikernel/
 
@@ -43,6 +47,10 @@ build/tests/ackload: tests/kill/ackload.c tests/kill/load.h
 
 bench: build ## measure against ext4, xfs and virtiofs on their devices (QUICK=1: 4 minutes)
 	@bench/run $(if $(QUICK),--quick)
+
+bench-fuse: build ## measure fuse.vmemfs beside fuse2fs, without a VM: 2 minutes
+	@tests/deps bench/fuse-packages.txt
+	@bench/fuse
 
 bench-flush: ## measure the flush engine against whole-file fsync, without a VM: 2 minutes
 	@qemu-device/bench/run
@@ -123,5 +131,5 @@ clean: ## remove what was built, keep what was downloaded
 distclean: ## remove build/
 	@rm -rf build
 
-.PHONY: help demo test build deps test-programs unikernel unikernel-programs unikernel-demo unikernel-kill bench bench-flush kill powercut crash small-limits crash-long interleave interleave-long fuzz coverage fuzz-long fuzz-device fuzz-device-long migrate libos libos-kill check-6.12 check-qemu10 check-debug-kernel lint clean distclean
+.PHONY: help demo test build deps test-programs tools-san unikernel unikernel-programs unikernel-demo unikernel-kill bench bench-fuse bench-flush kill powercut crash small-limits crash-long interleave interleave-long fuzz coverage fuzz-long fuzz-device fuzz-device-long migrate libos libos-kill check-6.12 check-qemu10 check-debug-kernel lint clean distclean
 .NOTPARALLEL:

@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
+#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,7 +28,28 @@
 #include "toolenv.h"
 
 static const char *tool_name = "vmemfs";
-static bool tool_verbose;
+static bool tool_verbose, tool_in_background;
+
+/* One line. */
+__attribute__((format(printf, 1, 0)))
+static void say(const char *fmt, va_list ap)
+{
+	if (tool_in_background) {
+		vsyslog(LOG_DAEMON | LOG_ERR, fmt, ap);
+		return;
+	}
+	flockfile(stderr);
+	fprintf(stderr, "%s: ", tool_name);
+	vfprintf(stderr, fmt, ap);
+	fputc('\n', stderr);
+	funlockfile(stderr);
+}
+
+void tool_use_syslog(void)
+{
+	openlog(tool_name, LOG_PID, LOG_DAEMON);
+	tool_in_background = true;
+}
 
 /* ---- struct vmem_env ----------------------------------------------------- */
 
@@ -80,11 +103,9 @@ static void env_log(const struct vmem_env *env, enum vmem_log_level level,
 	(void)env;
 	if (level == VMEM_LOG_INFO && !tool_verbose)
 		return;
-	fprintf(stderr, "%s: ", tool_name);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	say(fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
 }
 
 static struct vmem_env host_env = {
@@ -101,6 +122,68 @@ const struct vmem_env *tool_init(const char *name, bool verbose)
 	tool_verbose = verbose;
 	host_env.crc32c = vmem_best_crc32c();
 	return &host_env;
+}
+
+/* ---- Locks --------------------------------------------------------------- */
+
+/* A writer comes before readers that come later: none of the core's is taken twice. */
+static void *env_lock_new(const struct vmem_env *env)
+{
+	pthread_rwlock_t *lock = malloc(sizeof(*lock));
+	pthread_rwlockattr_t attr;
+
+	(void)env;
+	pthread_rwlockattr_init(&attr);
+	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	if (lock && pthread_rwlock_init(lock, &attr)) {
+		free(lock);
+		lock = NULL;
+	}
+	pthread_rwlockattr_destroy(&attr);
+	return lock;
+}
+
+static void env_lock_free(const struct vmem_env *env, void *lock)
+{
+	(void)env;
+	if (lock)
+		pthread_rwlock_destroy(lock);
+	free(lock);
+}
+
+static void env_lock(void *lock)
+{
+	pthread_rwlock_wrlock(lock);
+}
+
+static void env_lock_shared(void *lock)
+{
+	pthread_rwlock_rdlock(lock);
+}
+
+static bool env_trylock_shared(void *lock)
+{
+	return pthread_rwlock_tryrdlock(lock) == 0;
+}
+
+static void env_unlock(void *lock)
+{
+	pthread_rwlock_unlock(lock);
+}
+
+const struct vmem_env *tool_threaded_env(void)
+{
+	static struct vmem_env env;
+
+	env = host_env;
+	env.lock_new = env_lock_new;
+	env.lock_free = env_lock_free;
+	env.lock = env_lock;
+	env.unlock = env_unlock;
+	env.lock_shared = env_lock_shared;
+	env.unlock_shared = env_unlock;
+	env.trylock_shared = env_trylock_shared;
+	return &env;
 }
 
 static int64_t fixed_now;
@@ -146,11 +229,9 @@ void tool_error(const char *fmt, ...)
 	int err = errno;
 	va_list ap;
 
-	fprintf(stderr, "%s: ", tool_name);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	say(fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
 	errno = err;
 }
 
@@ -319,7 +400,7 @@ enum tool_mount tool_find_mount(dev_t dev, char **where)
  * Linux tells one open file of a failed write-back, perhaps one that a VM left: whoever
  * comes next must know.
  */
-static int lost(const struct tool_image *img)
+int tool_lost(const struct tool_image *img)
 {
 	int err = vmemstore_generation_change(img->fd);
 
@@ -338,7 +419,7 @@ static int store_flush(struct vmem_store *store, const struct vmem_range *ranges
 	for (i = 0; i < nr; i++)
 		if (ranges[i].length &&
 		    pmem_msync(store->base + ranges[i].offset, ranges[i].length))
-			return lost(store->ctx);
+			return tool_lost(store->ctx);
 	return 0;
 }
 
@@ -354,7 +435,7 @@ static void store_writeback(struct vmem_store *store, const void *addr, size_t l
 		pmem_flush(addr, len);
 	else if (pmem_msync(addr, len)) {
 		img->failed = true;
-		lost(img);
+		tool_lost(img);
 	}
 }
 
@@ -605,6 +686,48 @@ static int map_image(struct tool_image *img, const char *path, enum tool_access 
 	return 0;
 }
 
+static int allocate(const struct tool_image *img, int mode, uint64_t off, uint64_t len)
+{
+	int err;
+
+	do {
+		err = fallocate(img->fd, mode, (off_t)off, (off_t)len) ? -errno : 0;
+	} while (err == -EINTR);
+	return err;
+}
+
+static int store_provision(struct vmem_store *store, uint64_t off, uint64_t len)
+{
+	int err = allocate(store->ctx, 0, off, len);
+
+	return err && err != -ENOSPC && err != -EDQUOT ? -EIO : err ? -ENOSPC : 0;
+}
+
+static int store_discard(struct vmem_store *store, const struct vmem_range *ranges,
+			 unsigned int nr)
+{
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < nr && !err; i++)
+		err = allocate(store->ctx, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			       ranges[i].offset, ranges[i].length);
+	return err && err != -EOPNOTSUPP ? -EIO : err;
+}
+
+void tool_thin(struct tool_image *img, bool discard)
+{
+	struct stat st;
+
+	/* The first block is there: to ask for it tells whether one can ask. */
+	if (fstat(img->fd, &st) || !S_ISREG(st.st_mode) || allocate(img, 0, 0, VMEM_BLOCK_SIZE))
+		return;
+	if (discard || (uint64_t)st.st_blocks * 512 < (uint64_t)st.st_size)
+		img->store.provision = store_provision;
+	if (discard)
+		img->store.discard = store_discard;
+}
+
 static void set_functions(struct tool_image *img, enum tool_access access)
 {
 	struct vmem_store *store = &img->store;
@@ -716,6 +839,6 @@ int tool_sync(const struct tool_image *img, const char *path)
 	else if (fsync(img->fd) == 0)
 		return 0;
 	tool_error("cannot write back %s: %s", path, strerror(errno));
-	lost(img);
+	tool_lost(img);
 	return -1;
 }

@@ -2,7 +2,7 @@
 /*
  * toolenv.h - the surroundings of the core in a host process, and its store
  *
- * Shared by mkfs.vmemfs, fsck.vmemfs, dump.vmemfs and resize.vmemfs.  An image is a regular
+ * Shared by the programs of this folder and by libos-shim/host.  An image is a regular
  * file on the host or a block device (/dev/pmemN in a guest), mapped whole.
  */
 #ifndef VMEM_TOOLENV_H
@@ -21,6 +21,9 @@
 /* Set first: the prefix of messages, and whether VMEM_LOG_INFO lines are shown. */
 const struct vmem_env *tool_init(const char *name, bool verbose);
 
+/* For a process with threads: the same surroundings, and locks. */
+const struct vmem_env *tool_threaded_env(void);
+
 /*
  * The same surroundings with a clock that stands at now (ns since 1970) and,
  * unless key is NULL, "random" numbers that follow from it: who does the same
@@ -30,6 +33,9 @@ const struct vmem_env *tool_fixed_env(int64_t now, const uint8_t key[16]);
 
 /* One line to stderr, prefixed with the tool's name. */
 void tool_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* From now on lines go to syslog(3): of a program that goes on in the background. */
+void tool_use_syslog(void);
 
 /*
  * Progress on stderr: nothing in the first two seconds, then a line that is
@@ -92,6 +98,16 @@ int tool_open(struct tool_image *img, const char *path, enum tool_access access)
 /* The same, but a device that is mounted read-only is accepted. */
 int tool_open_mounted(struct tool_image *img, const char *path, enum tool_access access);
 void tool_close(struct tool_image *img);
+
+/*
+ * The image may have holes, and its disk no room for them: from now on the host is asked
+ * for room before a store, and with `discard` it gets back what became free.  Without
+ * effect where nothing can be asked.  Before the mount.
+ */
+void tool_thin(struct tool_image *img, bool discard);
+
+/* A write-back has failed: whoever uses the image next will know.  -EIO. */
+int tool_lost(const struct tool_image *img);
 
 /* As if this host's file system were any: its kind and its generation are not noted in the image. */
 void tool_forget_backing(struct tool_image *img);

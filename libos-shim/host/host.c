@@ -7,7 +7,6 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,36 +75,16 @@ static void host_console(struct vmemos_platform *p, const char *text, size_t len
 
 static void *host_lock_new(struct vmemos_platform *p)
 {
-	pthread_rwlock_t *lock = malloc(sizeof(*lock));
+	struct host *h = p->ctx;
 
-	(void)p;
-	if (lock && pthread_rwlock_init(lock, NULL)) {
-		free(lock);
-		lock = NULL;
-	}
-	return lock;
+	return h->env->lock_new(h->env);
 }
 
 static void host_lock_free(struct vmemos_platform *p, void *lock)
 {
-	(void)p;
-	pthread_rwlock_destroy(lock);
-	free(lock);
-}
+	struct host *h = p->ctx;
 
-static void host_lock(void *lock)
-{
-	pthread_rwlock_wrlock(lock);
-}
-
-static void host_unlock(void *lock)
-{
-	pthread_rwlock_unlock(lock);
-}
-
-static void host_lock_shared(void *lock)
-{
-	pthread_rwlock_rdlock(lock);
+	h->env->lock_free(h->env, lock);
 }
 
 /* ---- The store ---- */
@@ -151,7 +130,8 @@ int vmemos_host_open(struct vmemos_platform *p, const char *path)
 
 	if (!h)
 		return -ENOMEM;
-	h->env = tool_init(program_invocation_short_name, false);
+	tool_init(program_invocation_short_name, false);
+	h->env = tool_threaded_env();
 	if (tool_open(&h->image, path, TOOL_WRITE)) {
 		err = -errno;
 		free(h);
@@ -166,9 +146,9 @@ int vmemos_host_open(struct vmemos_platform *p, const char *path)
 		.writeback = store->writeback ? host_writeback : NULL,
 		.drain = store->drain ? host_drain : NULL,
 		.now = host_now, .random = host_random, .log = host_log, .console = host_console,
-		.lock_new = host_lock_new, .lock_free = host_lock_free, .lock = host_lock,
-		.unlock = host_unlock, .lock_shared = host_lock_shared,
-		.unlock_shared = host_unlock,
+		.lock_new = host_lock_new, .lock_free = host_lock_free, .lock = h->env->lock,
+		.unlock = h->env->unlock, .lock_shared = h->env->lock_shared,
+		.unlock_shared = h->env->unlock_shared,
 	};
 	memcpy(p->generation, store->generation, sizeof(p->generation));
 	if (!err)

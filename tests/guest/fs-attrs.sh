@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 # fs-attrs.sh - modes, owners, times
-. /tests/fs-lib.sh
+. "${TESTS_DIR:-/tests}/fs-lib.sh"
 
 modes() {
 	touch f
@@ -124,6 +124,7 @@ dax_attr() {
 }
 check "statx says that a file is DAX" dax_attr
 
+touch bt
 fsprobe times f >/tmp/f.times
 stat -c '%i %a %u %g %h %s %Y' f p su um sg/d tm bt >/tmp/attrs.before
 fsprobe btime bt >/tmp/btime.before

@@ -6,7 +6,7 @@
 # Random bytes of a small file system are changed; then it is mounted, walked,
 # written to and unmounted.  What comes of it does not matter, except that the
 # kernel lives, and answers.  $HOSTILE_SEED (default 1) starts the sequence.
-. /tests/fs-lib.sh
+. "${TESTS_DIR:-/tests}/fs-lib.sh"
 rounds=${HOSTILE_ROUNDS:-60}
 seed=${HOSTILE_SEED:-1}
 saved=16	# MiB: all that the tree below uses

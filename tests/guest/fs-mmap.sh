@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 # fs-mmap.sh - files as memory
-. /tests/fs-lib.sh
+. "${TESTS_DIR:-/tests}/fs-lib.sh"
 
 for property in \
 	"read:a mapping shows the file" \

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 # fs-mount.sh - mount options, remount, read-only, sync, counters
-. /tests/fs-lib.sh
+. "${TESTS_DIR:-/tests}/fs-lib.sh"
 
 shows_options() {
 	grep -q " $MNT vmemfs rw,.*durability=$DURABILITY" /proc/mounts

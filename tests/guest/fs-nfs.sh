@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 # fs-nfs.sh - vmemfs exported by the kernel's NFS server, to a client on the same machine
-. /tests/fs-lib.sh
+. "${TESTS_DIR:-/tests}/fs-lib.sh"
 . /tests/nfs-lib.sh
 
 options=commit=0,noatime

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 # fs-pins.sh - files that are held when they should go: by pipes, by a frozen mount
-. /tests/fs-lib.sh
+. "${TESTS_DIR:-/tests}/fs-lib.sh"
 
 unlinked() {
 	fsprobe pinned-unlink held filler 1

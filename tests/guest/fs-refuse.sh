@@ -18,7 +18,7 @@ else
 fi
 # shellcheck disable=SC2034
 mount_options=ro
-. /tests/fs-lib.sh
+. "${TESTS_DIR:-/tests}/fs-lib.sh"
 
 reads() {
 	same "$(cat file)" "on a read-only disk"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 # fs-stress.sh - many at once
-. /tests/fs-lib.sh
+. "${TESTS_DIR:-/tests}/fs-lib.sh"
 
 writers() {
 	fsprobe stress-files . 4 "${STRESS_SECONDS:-10}"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 # fs-sync.sh - what is durable on the host when a call returns: -o sync, -o dirsync, NFS
-. /tests/fs-lib.sh
+. "${TESTS_DIR:-/tests}/fs-lib.sh"
 
 # durable COMMAND...: it flushed, and left nothing to flush
 durable() {

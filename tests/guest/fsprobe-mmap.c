@@ -316,7 +316,7 @@ static void map_self(char **argv)
 
 static void map_direct_into(char **argv)
 {
-	int fd = make_file(argv[0], 65536), other = open_file("/tests/fsprobe", O_RDONLY);
+	int fd = make_file(argv[0], 65536), other = open_file("/proc/self/exe", O_RDONLY);
 	char *p = map_shared(fd, 65536), buf[PAGE];
 
 	if (read(other, p, 65536) != 65536)

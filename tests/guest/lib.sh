@@ -8,12 +8,17 @@
 
 tap_count=0
 tap_failed=0
+tap_skip=		# sentences, each on a line of its own, of what is not asked
 
 # check SENTENCE COMMAND...: the property holds when the command succeeds
 check() {
 	sentence=$1
 	shift
 	tap_count=$((tap_count + 1))
+	if [ -n "$tap_skip" ] && echo "$tap_skip" | grep -qxF -e "$sentence"; then
+		echo "ok $tap_count - $sentence # SKIP it has none"
+		return
+	fi
 	# A subshell of its own, and no condition: -e would be ignored in one.
 	(
 		set -e
