@@ -131,9 +131,9 @@ static int find(struct player *p, const char *path, struct vmem_inode **vi)
 
 /* ---- Names ---- */
 
-static int make_node(struct args *a, unsigned int mode)
+static int make_labelled(struct args *a, unsigned int mode, const struct vmem_xattr *x, unsigned int nr)
 {
-	struct vmem_attr attr = { .mode = (uint16_t)mode, .uid = 1, .gid = 2 };
+	struct vmem_attr attr = { .mode = (uint16_t)mode, .uid = 1, .gid = 2, .xattrs = x, .nr_xattrs = nr };
 	struct vmem_inode *dir;
 	struct vmem_name name;
 	struct held *h;
@@ -144,6 +144,22 @@ static int make_node(struct args *a, unsigned int mode)
 		err = vmem_create(dir, name, &attr, &h->vi);
 	h->used = !err;
 	return err;
+}
+
+static int make_node(struct args *a, unsigned int mode)
+{
+	return make_labelled(a, mode, NULL, 0);
+}
+
+static int op_labelled(struct args *a)
+{
+	static const uint8_t large[6000] = "large";
+	const struct vmem_xattr x[] = {
+		{ VMEM_XATTR_SECURITY, N("label"), "system_u:object_r:usr_t:s0", 26, 0 },
+		{ VMEM_XATTR_USER, N("large"), large, sizeof(large), 0 },
+	};
+
+	return make_labelled(a, S_FILE, x, 2);
 }
 
 static int op_creat(struct args *a)
@@ -299,6 +315,30 @@ static int op_chmod(struct args *a)
 	int err = find(a->p, a->path, &vi);
 
 	return err ? err : vmem_setattr(vi, VMEM_SET_MODE | VMEM_SET_UID | VMEM_SET_GID, &attr);
+}
+
+/* Its bytes depend on their number alone. */
+static int op_setxattr(struct args *a)
+{
+	static uint8_t value[VMEM_XATTR_MAX_VALUE];
+	struct vmem_xattr x = { VMEM_XATTR_USER, N("a"), value, a->n[0], 0 };
+	struct vmem_inode *vi;
+	int err = find(a->p, a->path, &vi);
+
+	memset(value, (int)(1 + a->n[0] % 250), a->n[0]);
+	return err ? err : vmem_setxattr(vi, &x, 1, 0, NULL);
+}
+
+/* Played again, it may be gone already. */
+static int op_unsetxattr(struct args *a)
+{
+	struct vmem_xattr x = { VMEM_XATTR_USER, N("a"), NULL, 0, 0 };
+	struct vmem_inode *vi;
+	int err = find(a->p, a->path, &vi);
+
+	if (!err)
+		err = vmem_setxattr(vi, &x, 1, 0, NULL);
+	return err == -ENODATA ? 0 : err;
 }
 
 static int op_spin(struct args *a)
@@ -740,6 +780,7 @@ static const struct {
 	{ "symlink", op_symlink }, { "tmpfile", op_tmpfile }, { "open", op_open },
 	{ "link", op_link }, { "unlink", op_unlink }, { "rmdir", op_rmdir },
 	{ "rename", op_rename }, { "exchange", op_exchange }, { "chmod", op_chmod },
+	{ "setxattr", op_setxattr }, { "unsetxattr", op_unsetxattr }, { "labelled", op_labelled },
 	{ "spin", op_spin }, { "touch", op_touch }, { "stat", op_stat }, { "write", op_write },
 	{ "append", op_append }, { "holes", op_holes }, { "fault", op_fault },
 	{ "race", op_race }, { "churn", op_churn }, { "fill", op_fill }, { "map", op_map }, { "layout", op_layout },

@@ -7,6 +7,8 @@
  *
  *	creat P | mkdir P | fifo P | symlink P LEN | tmpfile #N | open #N P
  *	link P Q | unlink P | rmdir P | rename P Q | exchange P Q
+ *	setxattr P LEN | unsetxattr P	of one attribute
+ *	labelled P		a file with two attributes from the beginning
  *	chmod P MODE | utime P | touch P | stat P
  *	write P OFF LEN | append P LEN | truncate P SIZE
  *	holes P N		every other block of the first 2N
@@ -58,6 +60,7 @@ struct entry {
 	unsigned int type;
 	struct vmem_attr attr;
 	uint8_t *bytes;		/* of a file or symlink */
+	uint32_t xattrs;	/* all names and values, in one number */
 };
 
 struct tree {

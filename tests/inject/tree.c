@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /* tree.c - trees of names and contents, compared */
+#include "medium/hash.h"
 #include "player.h"
 
 void tree_free(struct tree *t)
@@ -32,6 +33,8 @@ static const char *attr_differs(const struct entry *is, const struct entry *want
 		return say(is, "mode %o, should be %o", a->mode, b->mode);
 	if (a->uid != b->uid || a->gid != b->gid || a->rdev != b->rdev)
 		return say(is, "owner or device");
+	if (is->xattrs != want->xattrs)
+		return say(is, "extended attributes");
 	if (a->nlink != b->nlink)
 		return say(is, "%u links, should be %u", a->nlink, b->nlink);
 	return NULL;
@@ -142,11 +145,52 @@ static struct vmem_inode *get(struct player *p, uint64_t ino, struct vmem_inode 
 	return own;
 }
 
+struct xattrs {
+	struct vmem_inode *vi;
+	uint32_t crc;
+	struct {
+		unsigned int index;
+		char name[256];
+		size_t len;
+	} list[8];
+	unsigned int nr;
+};
+
+static int note_xattr(void *ctx, unsigned int index, struct vmem_name name)
+{
+	struct xattrs *x = ctx;
+
+	assert_true(x->nr < 8);
+	x->list[x->nr].index = index;
+	memcpy(x->list[x->nr].name, name.name, name.len);
+	x->list[x->nr++].len = name.len;
+	return 0;
+}
+
+static uint32_t digest_xattrs(struct vmem_inode *vi)
+{
+	static uint8_t value[VMEM_XATTR_MAX_VALUE];
+	struct xattrs x = { .vi = vi };
+	unsigned int i;
+
+	assert_int_equal(vmem_listxattr(vi, note_xattr, &x), 0);
+	for (i = 0; i < x.nr; i++) {
+		struct vmem_name name = { x.list[i].name, x.list[i].len };
+		int64_t len = vmem_getxattr(vi, x.list[i].index, name, value, sizeof(value));
+
+		assert_true(len >= 0);
+		x.crc = vmem_crc32c(x.crc + 1, name.name, name.len);
+		x.crc = vmem_crc32c(x.crc, value, (size_t)len);
+	}
+	return x.crc;
+}
+
 static void read_entry(struct player *p, struct entry *e)
 {
 	struct vmem_inode own, *vi = get(p, e->attr.size, &own);
 
 	vmem_getattr(vi, &e->attr);
+	e->xattrs = digest_xattrs(vi);
 	if (e->type == 8 || e->type == 10) {
 		e->bytes = calloc(1, e->attr.size + 1);
 		if (e->type == 10)
