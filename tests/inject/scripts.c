@@ -26,14 +26,6 @@ const struct script scripts[] = {
 			"fsync f; append f 20; fsync f; write f 12 4; put f; sync; hostcrash; read f; append f 5;"
 			"write h 0 60000; remount; write h 0 59000; put h; fsync h; hostcrash; read h; touch h; put h; fsync h; sync",
 	}, {
-		.name = "attributes", .size = 4 * MiB,
-		.before = "mkdir A; creat f; write f 0 20000; symlink s 20",
-		.text = "setxattr f 30; setxattr f 700; setxattr f 9000; setxattr f 60000; setxattr A 100; setxattr s 40;"
-			"chmod f 0640; holes f 8; setxattr f 20; labelled A/l; setxattr A/l 3000; unsetxattr f; fsync f; crash;"
-			"setxattr f 5000; fsync f; setxattr A 2000; labelled m; sync; hostcrash; setxattr f 10; unlink A/l;"
-			"setxattr A 30; unsetxattr A; sync; setxattr f 12000; open #0 f; unlink f; put #0; remount; setxattr m 40000;"
-			"unlink m; sync; hostcrash; setxattr s 9",
-	}, {
 		.name = "fragments", .size = 8 * MiB,
 		.before = "creat big; holes big 400; creat g; holes g 150",
 		.text = "write big 4096 4096; write big 12288 100; truncate big 400000; append big 10;"
@@ -74,6 +66,14 @@ const struct script scripts[] = {
 		.name = "thin growth", .size = 6 * MiB, .fs_size = 4 * MiB, .thin = true,
 		.before = "trim; creat f; write f 0 70000",
 		.text = "grow; append f 5000; fsync f; crash; append f 10; trim; sync",
+	}, {
+		.name = "attributes", .size = 4 * MiB,
+		.before = "mkdir A; creat f; write f 0 20000; symlink s 20",
+		.text = "setxattr f 30; setxattr f 700; setxattr f 9000; setxattr f 60000; setxattr A 100; setxattr s 40;"
+			"chmod f 0640; holes f 8; setxattr f 20; labelled A/l; setxattr A/l 3000; unsetxattr f; fsync f; crash;"
+			"setxattr f 5000; fsync f; setxattr A 2000; labelled m; sync; hostcrash; setxattr f 10; unlink A/l;"
+			"setxattr A 30; unsetxattr A; sync; setxattr f 12000; open #0 f; unlink f; put #0; remount; setxattr m 40000;"
+			"unlink m; sync; hostcrash; setxattr s 9",
 	},
 };
 const unsigned int nr_scripts = sizeof(scripts) / sizeof(scripts[0]);
