@@ -134,7 +134,7 @@ run_mode() {
 		--add "$tools/mkfs.vmemfs:/tests/mkfs.vmemfs" \
 		--add "$tools/resize.vmemfs:/tests/resize.vmemfs" \
 		--env "DURABILITY=$durability" --env "TESTS=$run_tests" \
-		--env "STRESS_SECONDS=$seconds" \
+		--env "STRESS_SECONDS=$seconds" --env "SLOW=${VM_SLOW:-1}" \
 		--share "$out/share-$mode" --log "$out/$mode.log" \
 		"$here/guest/fs-main.sh" $(image_arguments "$mode" "$image")
 	"$here/vm/run-vm" "$@" || status=$?

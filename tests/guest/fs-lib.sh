@@ -9,6 +9,7 @@
 DEV=${DEV:-/dev/pmem0}
 MNT=${MNT:-/mnt}
 DURABILITY=${DURABILITY:-host}
+SLOW=${SLOW:-1}			# how many times slower the kernel is: so many rounds less
 PATH=$PATH:/tests
 . /tests/lib.sh
 

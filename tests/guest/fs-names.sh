@@ -243,8 +243,8 @@ handles() {
 check "a file is opened by handle, and a handle of a removed file is stale" handles
 
 stale_handles() {
-	fsprobe stale-handles "$MNT" 400 0x12345678
-	fsprobe stale-handles "$MNT" 400 0
+	fsprobe stale-handles "$MNT" $((400 / SLOW)) 0x12345678
+	fsprobe stale-handles "$MNT" $((400 / SLOW)) 0
 	touch still-writable
 	rm still-writable
 }
@@ -262,7 +262,7 @@ check "a directory is opened by handle when nobody has looked up its name" direc
 cd "$MNT" || exit 1
 
 chmod_moving() {
-	fsprobe chmod-moving 20000
+	fsprobe chmod-moving $((20000 / SLOW))
 }
 check "chmod of a directory that is being renamed is not lost" chmod_moving
 
