@@ -34,6 +34,7 @@ const struct vmem_root *dump_newest_root(const struct dump *d);
 
 /* Each shows its part on stdout and returns an exit status. */
 int dump_superblock(const struct dump *d);
+int dump_udev(const struct dump *d);
 int dump_log(const struct dump *d);
 int dump_inode(const struct dump *d, uint64_t ino);
 int dump_tree(const struct dump *d);

@@ -9,9 +9,10 @@
 #include "medium/root.h"
 
 static const char usage_text[] =
-	"Usage: dump.vmemfs [-r] [-s] [-l] [-t] [-i INO] [-c INO] [-b BLOCK] FILE|/dev/pmemN\n"
+	"Usage: dump.vmemfs [-r] [-s] [-u] [-l] [-t] [-i INO] [-c INO] [-b BLOCK] FILE|/dev/pmemN\n"
 	"Show what lies in a vmemfs image; never changes it.  Default: -s.\n\n"
 	"  -s, --superblock      superblock and root slots\n"
+	"  -u, --udev            type, label and UUID, as udev wants them\n"
 	"  -l, --log             log records from the newest root's tail, with each change\n"
 	"  -t, --tree            all names, with inode, mode, links, owner and size\n"
 	"  -i, --inode INO       one inode, with its extents or directory entries\n"
@@ -166,7 +167,7 @@ int dump_hex(const struct dump *d, uint64_t block)
 
 struct options {
 	const char *path;
-	bool superblock, log, tree, recover;
+	bool superblock, udev, log, tree, recover;
 	int64_t inode, contents, block;		/* -1 = not asked for */
 };
 
@@ -190,6 +191,9 @@ static int take_option(void *ctx, int c, const char *arg)
 	case 's':
 		o->superblock = true;
 		break;
+	case 'u':
+		o->udev = true;
+		break;
 	case 'l':
 		o->log = true;
 		break;
@@ -212,13 +216,13 @@ static int take_option(void *ctx, int c, const char *arg)
 static int parse_options(struct options *o, int argc, char **argv)
 {
 	static const struct option words[] = {
-		{ "superblock", 0, NULL, 's' }, { "log", 0, NULL, 'l' },
+		{ "superblock", 0, NULL, 's' }, { "udev", 0, NULL, 'u' }, { "log", 0, NULL, 'l' },
 		{ "tree", 0, NULL, 't' }, { "recover", 0, NULL, 'r' },
 		{ "inode", 1, NULL, 'i' }, { "contents", 1, NULL, 'c' },
 		{ "block", 1, NULL, 'b' }, TOOL_WORDS
 	};
 	static const struct tool_options all = {
-		usage_text, "sltri:c:b:" TOOL_LETTERS, words, take_option,
+		usage_text, "sultri:c:b:" TOOL_LETTERS, words, take_option,
 	};
 	int err = tool_parse_options(&all, o, argc, argv);
 
@@ -227,7 +231,7 @@ static int parse_options(struct options *o, int argc, char **argv)
 	if (optind + 1 != argc)
 		return tool_usage(&all);
 	o->path = argv[optind];
-	if (!o->log && !o->tree && o->inode < 0 && o->contents < 0 && o->block < 0)
+	if (!o->udev && !o->log && !o->tree && o->inode < 0 && o->contents < 0 && o->block < 0)
 		o->superblock = true;
 	return 0;
 }
@@ -272,6 +276,8 @@ int main(int argc, char **argv)
 		return TOOL_EXIT_FAILED;
 	if (o.superblock)
 		status |= dump_superblock(&d);
+	if (o.udev)
+		status |= dump_udev(&d);
 	if (o.log)
 		status |= dump_log(&d);
 	if (o.tree)

@@ -13,7 +13,10 @@
 
 #include "vmem.h"
 
-#define TOOL_VERSION "1.0"
+/* From the file VERSION; what is never installed has none. */
+#ifndef TOOL_VERSION
+#define TOOL_VERSION "unknown"
+#endif
 
 #define TOOL_EXIT_FAILED	8	/* operational error, as e2fsck(8) */
 #define TOOL_EXIT_USAGE		16
