@@ -25,6 +25,7 @@ deps: ## install the Debian packages that are missing (needs root)
 	@tests/deps
 
 test-programs: build/tests/ackload unikernel-programs tools-san
+	@tests/step "library     build/libos/host/" $(MAKE) -j$(JOBS) -C libos-shim
 
 # Two suites use them, at the same time.
 tools-san:
@@ -109,6 +110,21 @@ mutants: build ## break the code in some 150 places: a test must notice each; re
 coverage: deps ## lines and branches of the core that the tests reach, and those they do not
 	@tests/coverage/run.sh
 
+deb: ## Debian packages for the Debian that this runs on, into build/deb/, seen by lintian
+	@tests/deps packaging/packages.txt
+	@packaging/build-deb
+
+install: deps ## build and install into $(DESTDIR)$(PREFIX), which is /usr/local
+	@$(MAKE) -C qemu-device
+	@$(MAKE) -j$(JOBS) -C guestfs/tools
+	@$(MAKE) -j$(JOBS) -C libos-shim
+	@$(MAKE) -j$(JOBS) -C libos-shim bare
+	@$(MAKE) -C libos-shim/platform
+	@$(MAKE) -C packaging install
+
+uninstall: ## remove what `make install` installs there
+	@$(MAKE) -C packaging uninstall
+
 check-6.12: build ## build the modules against the backports kernel, too
 	@+$(MAKE) -C guestfs/linux check-6.12
 
@@ -125,11 +141,11 @@ lint: ## sparse on the modules, shell and C checks
 
 clean: ## remove what was built, keep what was downloaded
 	@$(MAKE) -C qemu-device clean
-	@rm -rf build/kbuild build/modules build/modules-* build/tools build/tools-san \
+	@rm -rf build/kbuild build/modules build/modules-* build/tools build/tools-san build/tools-dynamic build/deb \
 		build/tests* build/libos build/log build/demo
 
 distclean: ## remove build/
 	@rm -rf build
 
-.PHONY: help demo test build deps test-programs tools-san unikernel unikernel-programs unikernel-demo unikernel-kill bench bench-fuse bench-flush kill powercut crash small-limits crash-long interleave interleave-long fuzz coverage fuzz-long fuzz-device fuzz-device-long migrate libos libos-kill check-6.12 check-qemu10 check-debug-kernel lint clean distclean
+.PHONY: help demo test build deps test-programs tools-san unikernel unikernel-programs unikernel-demo unikernel-kill bench bench-fuse bench-flush kill powercut crash small-limits crash-long interleave interleave-long fuzz coverage fuzz-long fuzz-device fuzz-device-long migrate libos libos-kill deb install uninstall check-6.12 check-qemu10 check-debug-kernel lint clean distclean
 .NOTPARALLEL:
