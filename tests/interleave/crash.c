@@ -238,7 +238,7 @@ static void state_from(struct world *w, unsigned int nr, const struct tree *t)
 		w->s[nr] = malloc(sizeof(*w->s[0]));
 	s = w->s[nr];
 	memset(s, 0, sizeof(*s));
-	s->node[0] = (struct node){ K_DIR, 0755, NULL };
+	s->node[0] = (struct node){ .kind = K_DIR, .mode = 0755 };
 	for (i = 0; i < t->nr; i++) {
 		const struct seen *x = &t->s[i];
 		unsigned int node = node_of(w, x->ino);
