@@ -4,8 +4,8 @@
  *
  * The kernel's FUSE is the VFS above the core here: it resolves paths, checks rights and
  * holds the locks of directories while names change.  This program translates its requests.
- * fuse_vmemfs.c mounts and ends, fuse_node.c has the inodes in memory, fuse_ops.c the
- * requests, fuse_flush.c what an fsync does to the image.
+ * fuse_vmemfs.c mounts and ends, fuse_node.c has the inodes in memory, fuse_ops.c and
+ * fuse_xattr.c the requests, fuse_flush.c what an fsync does to the image.
  */
 #ifndef VMEM_FUSE_H
 #define VMEM_FUSE_H
@@ -89,6 +89,14 @@ void flush_end(struct fuse_fs *fs);
 /* ---- fuse_ops.c ---- */
 
 extern const struct fuse_lowlevel_ops fuse_ops;
+
+/* ---- fuse_xattr.c ---- */
+
+void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size);
+void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size,
+		 int flags);
+void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name);
+void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size);
 
 /* A mapped image tells so of errors below: a copy fails then; elsewhere the program ends. */
 void on_bus_error(int sig);

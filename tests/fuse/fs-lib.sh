@@ -8,6 +8,7 @@
 
 . "$TESTS_DIR/../guest/lib.sh"
 DURABILITY=host
+SLOW=1
 # The kernel's FUSE does not pass it on, or keeps pages of its own that know nothing of it.
 tap_skip='a file made by O_TMPFILE can be given a name
 handles are refused, or open, while files of their numbers are made

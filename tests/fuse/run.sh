@@ -154,7 +154,7 @@ ask_both() {
 	# The other topics are requests that FUSE does not know; some questions follow an O_TMPFILE.
 	for name in ext4 fuse; do
 		awk '/^# / { on = / (names|times|data|attrs|rights)$/ } on' $name.all |
-			grep -vE '^(links of a temporary file|give it a name|and another|links then|name one that was opened O_EXCL|O_TMPFILE read-only): ' >$name.some
+			grep -vE '^(links of a temporary file|give it a name|and another|links then|name one that was opened O_EXCL|O_TMPFILE read-only|a file without a name has it): ' >$name.some
 	done
 }
 

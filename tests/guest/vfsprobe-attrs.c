@@ -182,9 +182,10 @@ static void ask_acls(void)
 	ASK("mkfifo there", mkfifo("ad/fifo", 0622));
 	say_acl("a new fifo has it", "ad/fifo", ACCESS);
 	fd = open("ad", O_TMPFILE | O_RDWR, 0666);
-	must(fd >= 0, "O_TMPFILE");
-	ASK("a file without a name has it", fgetxattr(fd, ACCESS, NULL, 0));
-	close(fd);
+	if (fd >= 0) {	/* over FUSE there are none */
+		ASK("a file without a name has it", fgetxattr(fd, ACCESS, NULL, 0));
+		close(fd);
+	}
 	ASK("removexattr of the default list", removexattr("ad", DEFAULT));
 	ASK("removexattr of it again", removexattr("ad", DEFAULT));
 	ASK("removexattr of an access list", removexattr("ad/new", ACCESS));
