@@ -69,6 +69,15 @@ static void make_big_dir(struct vmem_inode *dir, const char *name, unsigned int 
 	must(vmem_iput(&d), name);
 }
 
+static void label(struct vmem_inode *vi, unsigned int index, const char *name, size_t size)
+{
+	static uint8_t value[VMEM_XATTR_MAX_VALUE];
+	struct vmem_xattr x = { index, name_of(name), value, size, 0 };
+
+	memset(value, 'v', sizeof(value));
+	must(vmem_setxattr(vi, &x, 1, 0, NULL), name);
+}
+
 /* One of each kind, under names that the operations know. */
 static void populate(struct vmem_fs *fs, unsigned int holes, unsigned int entries)
 {
@@ -80,11 +89,19 @@ static void populate(struct vmem_fs *fs, unsigned int holes, unsigned int entrie
 	must(vmem_write(&vi, 0, 5 * BLOCK + 77, fill, &c), "f0");
 	make(&root, "d0", 0040755, &sub);
 	must(vmem_link(&sub, name_of("f1"), &vi), "f1");
+	/* In the inode; in a block; with values in blocks. */
+	label(&vi, VMEM_XATTR_SECURITY, "label", 30);
+	label(&vi, VMEM_XATTR_ACL_ACCESS, "", 44);
+	label(&sub, VMEM_XATTR_ACL_DEFAULT, "", 44);
+	label(&sub, VMEM_XATTR_USER, "a", 800);
 	must(vmem_iput(&vi), "f0");
 	make(&sub, "d1", 0040755, &vi);
 	must(vmem_iput(&vi), "d1");
 	make(&sub, "f2", 0100644, &vi);
 	must(vmem_write(&vi, 1ull << 40, 10, fill, &c), "f2");
+	label(&vi, VMEM_XATTR_USER, "a", 9000);
+	label(&vi, VMEM_XATTR_TRUSTED, "b", 500);
+	label(&vi, VMEM_XATTR_USER, "c", 3000);
 	must(vmem_iput(&vi), "f2");
 	must(vmem_iput(&sub), "d0");
 	make(&root, "p0", 0010644, &vi);
@@ -197,7 +214,8 @@ static void note_nodes(struct base *b)
 		uint32_t magic = vmem_get32(n->magic);
 
 		if (vmem_get64(n->self) == i && (magic == VMEM_DIR_LEAF_MAGIC ||
-		    magic == VMEM_DIR_INDEX_MAGIC || magic == VMEM_EXT_NODE_MAGIC))
+		    magic == VMEM_DIR_INDEX_MAGIC || magic == VMEM_EXT_NODE_MAGIC ||
+		    magic == VMEM_XATTR_SET_MAGIC || magic == VMEM_XATTR_VALUE_MAGIC))
 			b->node[b->nr_nodes++] = (uint32_t)i;
 	}
 	for (ino = 1; ino < nr_inodes && b->nr_inos < 64; ino++) {

@@ -41,12 +41,12 @@ bool has_damage(const struct fuzz_input *in)
 
 enum {
 	D_RAW, D_SUPER, D_ROOT, D_DESC, D_BITS, D_INODE_BIT, D_INODE, D_EXTENT, D_NODE, D_ENTRY,
-	D_DIRENT, D_COPY_NODE, D_COPY_INODE, D_RECORD, D_ADD_RECORD, D_PARENT, NR_DAMAGES
+	D_DIRENT, D_COPY_NODE, D_COPY_INODE, D_RECORD, D_ADD_RECORD, D_PARENT, D_XATTR, NR_DAMAGES
 };
 
 static const char *const damage_names[NR_DAMAGES] = {
 	"raw", "superblock", "root", "descriptor", "bits", "inode-bit", "inode", "extent", "node",
-	"entry", "dirent", "copy-node", "copy-inode", "record", "add-record", "parent",
+	"entry", "dirent", "copy-node", "copy-inode", "record", "add-record", "parent", "xattr",
 };
 
 void print_input(const struct fuzz_input *in)
@@ -95,7 +95,7 @@ static const struct field inode_fields[] = {
 	F(vmem_dinode, csum), F(vmem_dinode, mode), F(vmem_dinode, format),
 	F(vmem_dinode, nlink), F(vmem_dinode, flags), F(vmem_dinode, size),
 	F(vmem_dinode, blocks), F(vmem_dinode, generation), F(vmem_dinode, rdev),
-	F(vmem_dinode, parent), F(vmem_dinode, xattr), F(vmem_dinode, depth),
+	F(vmem_dinode, parent), F(vmem_dinode, xattr), F(vmem_dinode, xattr_units), F(vmem_dinode, depth),
 	F(vmem_dinode, nr_ext), F(vmem_dinode, u.dir.root), F(vmem_dinode, u.dir.height),
 	F(vmem_dinode, u.dir.nr_entries), F(vmem_dinode, u.ext[0].w0),
 	F(vmem_dinode, u.ext[0].w1), F(vmem_dinode, u.ext[1].w0), F(vmem_dinode, u.ext[1].w1),
@@ -105,6 +105,12 @@ static const struct field node_fields[] = {
 	F(vmem_node, magic), F(vmem_node, level), F(vmem_node, count), F(vmem_node, owner),
 	F(vmem_node, self), { 32, 8 }, { 40, 8 }, { 44, 2 }, { 46, 1 }, { 47, 1 },
 	{ 48, 8 }, { 56, 8 },
+};
+/* Of a set; their entries have no fixed places. */
+static const struct field xattr_fields[] = {
+	F(vmem_xattr_node, magic), F(vmem_xattr_node, piece), F(vmem_xattr_node, owner),
+	F(vmem_xattr_node, self), F(vmem_xattr_node, csum), F(vmem_xattr_node, len),
+	{ 32, 1 }, { 33, 1 }, { 34, 2 }, { 36, 1 }, { 37, 4 }, { 41, 8 }, { 45, 8 }, { 53, 8 },
 };
 static const struct field record_fields[] = {
 	F(vmem_rec, lsn), F(vmem_rec, csum), F(vmem_rec, len), F(vmem_rec, type),
@@ -307,6 +313,30 @@ static void change_dirent(const struct fuzz_record *r)
 	change(r, off + pos, fields[r->b % NR(fields)]);
 }
 
+static bool is_xattr_node(uint64_t block)
+{
+	uint32_t magic = vmem_get32(((const struct vmem_node *)(const void *)(world.base->image + block * BLOCK))->magic);
+
+	return magic == VMEM_XATTR_SET_MAGIC || magic == VMEM_XATTR_VALUE_MAGIC;
+}
+
+/* A block of extended attributes, or, where it has none, the set in an inode. */
+static void change_xattr(const struct fuzz_record *r)
+{
+	struct base *b = world.base;
+	unsigned int i;
+
+	for (i = 0; i < b->nr_nodes && !(r->e & 0x10); i++) {
+		uint64_t block = b->node[(r->a + i) % b->nr_nodes];
+
+		if (!is_xattr_node(block))
+			continue;
+		change(r, block * BLOCK, pick_field(r, xattr_fields, NR(xattr_fields), BLOCK));
+		return;
+	}
+	change(r, inode_off(some_ino(r)), (struct field){ (uint16_t)(256 - 8 - r->b % 96), (uint16_t)(1u << (r->c & 3)) });
+}
+
 /* A new record behind the newest: one change, described by this record. */
 static void add_record(const struct fuzz_record *r)
 {
@@ -386,6 +416,9 @@ static void apply_one(const struct fuzz_record *r)
 	case D_DIRENT:
 		change_dirent(r);
 		return;
+	case D_XATTR:
+		change_xattr(r);
+		return;
 	case D_COPY_NODE:
 		copy_node(r);
 		return;
@@ -451,6 +484,20 @@ static void fix_inodes(void)
 			ino |= 15;
 		else if (vmem_get16(n->mode))
 			n->csum = vmem_le32_of(vmem_inode_csum(vmem_crc32c, n, ino));
+	}
+}
+
+static void fix_xattrs(void)
+{
+	const struct base *b = world.base;
+	unsigned int i;
+
+	for (i = 0; i < b->nr_nodes; i++) {
+		struct vmem_xattr_node *n = (void *)(world.store.base + (uint64_t)b->node[i] * BLOCK);
+
+		if (b->touched[b->node[i]] && is_xattr_node(b->node[i]) &&
+		    vmem_get32(n->len) <= VMEM_XATTR_NODE_SPACE)
+			n->csum = vmem_le32_of(vmem_xattr_csum(vmem_crc32c, n, vmem_get32(n->len)));
 	}
 }
 
@@ -530,6 +577,8 @@ void apply_damage(const struct fuzz_input *in)
 		fix_roots();
 	if (!(in->head.keep & KEEP_INODES))
 		fix_inodes();
+	if (!(in->head.keep & KEEP_XATTRS))
+		fix_xattrs();
 	if (log && !(in->head.keep & KEEP_LOG))
 		fix_log();
 }

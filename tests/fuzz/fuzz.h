@@ -49,6 +49,7 @@ struct fuzz_header {
 #define KEEP_ROOT	0x02
 #define KEEP_INODES	0x04
 #define KEEP_LOG	0x08
+#define KEEP_XATTRS	0x10
 
 struct fuzz_record {
 	uint8_t kind, a, d, e;

@@ -73,6 +73,25 @@ static uint64_t hash_file(struct vmem_inode *vi, uint64_t h)
 	return lblk < end ? 1 : h;
 }
 
+static uint64_t hash_xattrs(struct vmem_inode *vi, uint64_t h)
+{
+	static const char *const names[] = { "a", "b", "c", "label" };
+	static uint64_t value[VMEM_XATTR_MAX_VALUE / 8];
+	unsigned int index, i;
+
+	for (index = VMEM_XATTR_USER; index <= VMEM_XATTR_ACL_DEFAULT; index++)
+		for (i = 0; i < (index < VMEM_XATTR_ACL_ACCESS ? 4 : 1); i++) {
+			struct vmem_name name = { names[i], index < VMEM_XATTR_ACL_ACCESS ? strlen(names[i]) : 0 };
+			int64_t len;
+
+			memset(value, 0, sizeof(value));
+			len = vmem_getxattr(vi, index, name, value, sizeof(value));
+			if (len > 0)
+				h = hash_words(h, value, ((size_t)len + 7) / 8 * 8);
+		}
+	return h;
+}
+
 static uint64_t digest_of(struct vmem_fs *fs, uint64_t ino)
 {
 	uint64_t h = 0x243f6a8885a308d3ull;
@@ -83,6 +102,7 @@ static uint64_t digest_of(struct vmem_fs *fs, uint64_t ino)
 	if (vmem_iget(fs, ino, &vi))
 		return 0;
 	vmem_getattr(&vi, &a);
+	h = hash_xattrs(&vi, h);
 	h = hash_words(h, &(uint64_t){ a.mode | (uint64_t)a.uid << 32 }, 8);
 	if ((a.mode & 0170000) == 0100000)
 		h = hash_file(&vi, hash_words(h, &a.size, 8));
@@ -141,7 +161,8 @@ static void note_blocks(struct known *k)
 			note_names(k, (const uint8_t *)n, vmem_get64(n->owner));
 		else if (magic == VMEM_EXT_NODE_MAGIC && !vmem_get16(n->level))
 			own_extents(k, (const void *)(n + 1), vmem_get16(n->count), vmem_get64(n->owner));
-		if (magic == VMEM_DIR_LEAF_MAGIC || magic == VMEM_DIR_INDEX_MAGIC || magic == VMEM_EXT_NODE_MAGIC)
+		if (magic == VMEM_DIR_LEAF_MAGIC || magic == VMEM_DIR_INDEX_MAGIC || magic == VMEM_EXT_NODE_MAGIC ||
+		    magic == VMEM_XATTR_SET_MAGIC || magic == VMEM_XATTR_VALUE_MAGIC)
 			own(k, i, 1, vmem_get64(n->owner));
 	}
 	for (ino = 1; ino < k->nr_inodes; ino++) {

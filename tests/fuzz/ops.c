@@ -268,11 +268,30 @@ static void op_map_write(struct user *u, const struct fuzz_record *r)
 	vmem_mark_dirty(vi, off / BLOCK * BLOCK, map.nr * BLOCK);
 }
 
+static void op_xattr(struct vmem_inode *vi, const struct fuzz_record *r)
+{
+	static uint8_t value[VMEM_XATTR_MAX_VALUE];
+	static const char *const names[] = { "a", "b", "label", "new" };
+	const char *name = names[r->d % 4];
+	struct vmem_xattr x = { 1 + r->b % 5, { name, r->b % 5 < 3 ? strlen(name) : 0 }, value, 0, r->d >> 6 };
+	struct vmem_attr attr = { .mode = r->c };
+
+	memset(value, r->e, sizeof(value));
+	x.size = r->v & 64 ? r->v >> 8 & 0xffff : r->v % 200;
+	if (r->v & 32)
+		x.value = NULL;
+	expect_errno(vmem_setxattr(vi, &x, 1, r->e & 4 ? VMEM_SET_MODE : 0, &attr));
+}
+
 static void op_attr(struct user *u, const struct fuzz_record *r)
 {
 	struct vmem_inode *vi = slot_of(u, r->a)->vi;
 	struct vmem_attr attr = { .mode = r->c, .uid = r->b, .mtime = (int64_t)r->v };
 
+	if (r->e & 2) {
+		op_xattr(vi, r);
+		return;
+	}
 	if (r->e & 1)
 		vmem_touch(vi, VMEM_SET_ATIME | VMEM_SET_MTIME, (int64_t)r->v);
 	else

@@ -120,6 +120,33 @@ static void walk_link(struct vmem_inode *vi)
 		broken("a symlink of %d bytes", n);
 }
 
+static int see_xattr(void *ctx, unsigned int index, struct vmem_name name)
+{
+	unsigned int *nr = ctx;
+
+	if (index < VMEM_XATTR_USER || index > VMEM_XATTR_ACL_DEFAULT || name.len > VMEM_NAME_MAX)
+		broken("an attribute of index %u with a name of %zu bytes", index, name.len);
+	return ++*nr > VMEM_BLOCK_SIZE / 4 ? 1 : 0;
+}
+
+static void walk_xattrs(struct vmem_inode *vi)
+{
+	static uint8_t value[VMEM_XATTR_MAX_VALUE];
+	static const char *const names[] = { "a", "b", "c", "label", "new" };
+	unsigned int nr = 0, i, index;
+	int err = vmem_listxattr(vi, see_xattr, &nr);
+
+	if (err > 0)
+		broken("%u attributes in one block", nr);
+	expect_errno(err);
+	for (index = VMEM_XATTR_USER; index <= VMEM_XATTR_ACL_DEFAULT; index++)
+		for (i = 0; i < 5; i++) {
+			struct vmem_name name = { names[i], index < VMEM_XATTR_ACL_ACCESS ? strlen(names[i]) : 0 };
+
+			expect_errno(vmem_getxattr(vi, index, name, value, i ? sizeof(value) : 0));
+		}
+}
+
 static void walk_inode(struct walk *w, uint64_t ino)
 {
 	struct slot *s = get_inode(&w->u, ino);
@@ -128,6 +155,7 @@ static void walk_inode(struct walk *w, uint64_t ino)
 	if (!s)
 		return;
 	vmem_getattr(s->vi, &attr);
+	walk_xattrs(s->vi);
 	if ((attr.mode & 0170000) == 0040000)
 		walk_dir(w, s->vi);
 	else if ((attr.mode & 0170000) == 0120000)

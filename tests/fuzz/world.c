@@ -147,7 +147,19 @@ void world_touch(uint64_t off, uint64_t len)
 		world.base->touched[b] = 1;
 }
 
-/* Every store of the core: none when it must not, never to a superblock. */
+/* The first extended attribute sets a bit of the superblock, by two words, then the backup is stored anew. */
+static bool sets_feature(uint64_t off, size_t len, uint64_t backup)
+{
+	const struct vmem_superblock *sb = (const void *)world.store.base;
+
+	if (off < BLOCK)
+		return len == 8 && (off == offsetof(struct vmem_superblock, csum) ||
+				    off == offsetof(struct vmem_superblock, incompat));
+	return off >= backup && off + len <= backup + BLOCK &&
+	       vmem_get64(sb->incompat) & VMEM_INCOMPAT_XATTR;
+}
+
+/* Every store of the core: none when it must not, to a superblock only that. */
 static void store_recorded(struct vmem_store *store, uint64_t off, size_t len)
 {
 	uint64_t backup = vmem_get64(world.base->sb.backup) * BLOCK;
@@ -160,7 +172,8 @@ static void store_recorded(struct vmem_store *store, uint64_t off, size_t len)
 		broken("store to %llu+%zu of a mount that must not change the medium",
 		       (unsigned long long)off, len);
 	if (!world.repairing && (off < BLOCK || (off < backup + BLOCK && off + len > backup &&
-			    vmem_get64(world.base->sb.nr_blocks) == world.base->nr_blocks)))
+			    vmem_get64(world.base->sb.nr_blocks) == world.base->nr_blocks)) &&
+	    !sets_feature(off, len, backup))
 		broken("store to %llu+%zu, which is a superblock", (unsigned long long)off, len);
 	world_touch(off, len);
 }
