@@ -53,7 +53,7 @@ WRAPPER
 rm -rf "$out"
 mkdir -p "$tree"
 make_compiler
-(cd "$top" && tar -cf - Makefile guestfs tests qemu-device docs) | tar -xf - -C "$tree"
+(cd "$top" && tar -cf - Makefile VERSION guestfs tests qemu-device docs) | tar -xf - -C "$tree"
 PATH=$out/bin:$PATH
 export PATH
 
