@@ -8,6 +8,7 @@
 
 #include "dump.h"
 #include "medium/fields.h"
+#include "xattr_names.h"
 
 #define MAX_DEPTH	1000u	/* directories below each other that -t follows */
 
@@ -208,11 +209,6 @@ static void print_value(const struct xattr_item *x)
 
 static void print_xattrs(const struct dump *d, const struct vmem_dinode *di)
 {
-	static const char *const prefix[] = {
-		[VMEM_XATTR_USER] = "user.", [VMEM_XATTR_TRUSTED] = "trusted.",
-		[VMEM_XATTR_SECURITY] = "security.", [VMEM_XATTR_ACL_ACCESS] = "system.posix_acl_access",
-		[VMEM_XATTR_ACL_DEFAULT] = "system.posix_acl_default",
-	};
 	const uint8_t *p = di->u.bytes + payload_size(di), *end = di->u.bytes + VMEM_PAYLOAD_SIZE;
 	uint64_t block = vmem_get64(di->xattr);
 	const struct vmem_xattr_node *node = block ? (const void *)dump_block(d, block) : NULL;
@@ -231,7 +227,7 @@ static void print_xattrs(const struct dump *d, const struct vmem_dinode *di)
 		printf("  attributes  in the inode, %u units\n", di->xattr_units);
 	}
 	for (; xattr_item_at(p, end, &x); p += x.total) {
-		printf("    %s", prefix[x.index]);
+		printf("    %s", xattr_prefix_at(x.index)->text);
 		print_name(x.name, x.name_len);
 		print_value(&x);
 		putchar('\n');

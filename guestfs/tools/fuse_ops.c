@@ -30,8 +30,7 @@ static void reply(fuse_req_t req, int err)
 	fuse_reply_err(req, -err);
 }
 
-/* The node of a request, or NULL: that is answered. */
-static struct node *asked(fuse_req_t req, fuse_ino_t ino)
+struct node *asked(fuse_req_t req, fuse_ino_t ino)
 {
 	struct node *node = node_of(fs_of(req), ino);
 

@@ -89,6 +89,8 @@ void flush_end(struct fuse_fs *fs);
 /* ---- fuse_ops.c ---- */
 
 extern const struct fuse_lowlevel_ops fuse_ops;
+/* The node of a request, or NULL: that is answered. */
+struct node *asked(fuse_req_t req, fuse_ino_t ino);
 
 /* ---- fuse_xattr.c ---- */
 

@@ -12,38 +12,18 @@
 #include <sys/xattr.h>
 
 #include "fuse_vmemfs.h"
+#include "xattr_names.h"
 
-static const struct {
-	const char *prefix;
-	unsigned int index;
-} kinds[] = {
-	{ "user.", VMEM_XATTR_USER },
-	{ "trusted.", VMEM_XATTR_TRUSTED },
-	{ "security.", VMEM_XATTR_SECURITY },
-};
-#define NR_KINDS (sizeof(kinds) / sizeof(kinds[0]))
-
-/* Its index, and in *rest the name without its prefix; 0: it is none of these. */
+/* Its index, and in *rest the name without its prefix; 0: it is not shown. */
 static unsigned int index_of(const char *name, struct vmem_name *rest)
 {
-	for (size_t i = 0; i < NR_KINDS; i++) {
-		size_t len = strlen(kinds[i].prefix);
+	const struct xattr_prefix *prefix = xattr_prefix_of(name);
 
-		if (strncmp(name, kinds[i].prefix, len))
-			continue;
-		*rest = (struct vmem_name){ .name = name + len, .len = strlen(name + len) };
-		return kinds[i].index;
-	}
-	return 0;
-}
-
-static struct node *node_asked(fuse_req_t req, fuse_ino_t ino)
-{
-	struct node *node = node_of(fuse_req_userdata(req), ino);
-
-	if (!node)
-		fuse_reply_err(req, ESTALE);
-	return node;
+	if (!prefix || prefix->whole)
+		return 0;
+	name += strlen(prefix->text);
+	*rest = (struct vmem_name){ .name = name, .len = strlen(name) };
+	return prefix->index;
 }
 
 /* size 0: only the length is asked for. */
@@ -61,7 +41,7 @@ void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 {
 	struct vmem_name rest;
 	unsigned int index = index_of(name, &rest);
-	struct node *node = node_asked(req, ino);
+	struct node *node = asked(req, ino);
 	void *value = NULL;
 
 	if (!node)
@@ -81,7 +61,7 @@ static void change(fuse_req_t req, fuse_ino_t ino, const char *name, const void 
 		   int flags)
 {
 	struct vmem_xattr x = { .value = value, .size = size, .flags = (unsigned int)flags };
-	struct node *node = node_asked(req, ino);
+	struct node *node = asked(req, ino);
 	int err;
 
 	if (!node)
@@ -121,18 +101,15 @@ struct list {
 static int add_one(void *ctx, unsigned int index, struct vmem_name name)
 {
 	struct list *list = ctx;
-	const char *prefix = NULL;
+	const struct xattr_prefix *prefix = xattr_prefix_at(index);
 	size_t head;
 
-	for (size_t i = 0; i < NR_KINDS; i++)
-		if (kinds[i].index == index)
-			prefix = kinds[i].prefix;
-	if (!prefix || (index == VMEM_XATTR_TRUSTED && !list->all))
+	if (!prefix || prefix->whole || (index == VMEM_XATTR_TRUSTED && !list->all))
 		return 0;
-	head = strlen(prefix);
+	head = strlen(prefix->text);
 	if (sizeof(list->names) - list->len < head + name.len + 1)
 		return -E2BIG;
-	memcpy(list->names + list->len, prefix, head);
+	memcpy(list->names + list->len, prefix->text, head);
 	memcpy(list->names + list->len + head, name.name, name.len);
 	list->len += head + name.len + 1;
 	list->names[list->len - 1] = 0;
@@ -141,7 +118,7 @@ static int add_one(void *ctx, unsigned int index, struct vmem_name name)
 
 void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 {
-	struct node *node = node_asked(req, ino);
+	struct node *node = asked(req, ino);
 	struct list list = { .all = fuse_req_ctx(req)->uid == 0 };
 	int err;
 

@@ -8,34 +8,9 @@
 #include <sys/xattr.h>
 
 #include "host_xattrs.h"
+#include "xattr_names.h"
 
-/* What the name begins with; whole: it is all of it.  NULL: no place for it. */
-static const struct prefix {
-	const char *text;
-	unsigned int index;
-	bool whole;
-} prefixes[] = {
-	{ "user.", VMEM_XATTR_USER, false },
-	{ "trusted.", VMEM_XATTR_TRUSTED, false },
-	{ "security.", VMEM_XATTR_SECURITY, false },
-	{ "system.posix_acl_access", VMEM_XATTR_ACL_ACCESS, true },
-	{ "system.posix_acl_default", VMEM_XATTR_ACL_DEFAULT, true },
-};
-
-static const struct prefix *prefix_of(const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
-		size_t len = strlen(prefixes[i].text);
-
-		if (!strncmp(name, prefixes[i].text, len) && !name[len] == prefixes[i].whole)
-			return &prefixes[i];
-	}
-	return NULL;
-}
-
-static int read_one(const char *file, const char *attr, const struct prefix *p, struct vmem_xattr *x)
+static int read_one(const char *file, const char *attr, const struct xattr_prefix *p, struct vmem_xattr *x)
 {
 	static char value[XATTR_SIZE_MAX];
 	ssize_t len = lgetxattr(file, attr, value, sizeof(value));
@@ -87,7 +62,7 @@ int host_xattrs_read(const char *name, struct host_xattrs *set)
 	if (!err && max && !set->x)
 		err = ENOMEM;
 	for (attr = set->names; !err && attr < set->names + len; attr += strlen(attr) + 1) {
-		const struct prefix *p = prefix_of(attr);
+		const struct xattr_prefix *p = xattr_prefix_of(attr);
 
 		if (!p)
 			set->others = true;
