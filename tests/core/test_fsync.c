@@ -49,6 +49,30 @@ static void fsync_of_an_unchanged_file_needs_no_flush(void **state)
 	finish(&c);
 }
 
+static void times_that_became_what_they_were_are_no_record(void **state)
+{
+	struct vmem_attr before;
+	struct vmem_inode vi;
+	struct ctx c;
+	uint64_t head;
+
+	(void)state;
+	fresh(&c);
+	durable_file(&c, &vi, 3 * BLOCK);
+	vmem_getattr(&vi, &before);
+	vmem_touch(&vi, VMEM_SET_ATIME, before.atime + 5);
+	vmem_touch(&vi, VMEM_SET_ATIME, before.atime);
+	assert_true(vi.times_dirty);
+	head = c.fs->head;
+	assert_int_equal(vmem_fsync(&vi, false), 0);
+	assert_int_equal(vmem_sync(c.fs), 0);
+	assert_true(c.fs->head == head);
+	assert_int_equal(flushes_of(&c), 0);
+	put(&vi);
+	assert_true(c.fs->head == head);
+	finish(&c);
+}
+
 static void fdatasync_of_an_overwrite_flushes_exactly_its_range(void **state)
 {
 	struct vmem_inode vi;
@@ -467,6 +491,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fsync_of_an_unchanged_file_needs_no_flush),
+		cmocka_unit_test(times_that_became_what_they_were_are_no_record),
 		cmocka_unit_test(fdatasync_of_an_overwrite_flushes_exactly_its_range),
 		cmocka_unit_test(two_overwrites_far_apart_are_two_ranges_of_one_flush),
 		cmocka_unit_test(fsync_of_an_overwrite_adds_only_the_log_for_its_times),
