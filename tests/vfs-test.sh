@@ -28,6 +28,7 @@ mkdir -p "$out"
 ${CC:-gcc} -std=gnu11 -O1 -Wall -Wextra -Werror -static -o "$out/vfsprobe" "$here"/guest/vfsprobe*.c
 ${CC:-gcc} -std=gnu11 -O1 -Wall -Wextra -Werror -m32 -nostdlib -static -ffreestanding -fno-pie -no-pie \
 	-fno-stack-protector -o "$out/vfs32" "$here/guest/vfs32.c"
+${CC:-gcc} -std=gnu11 -O1 -Wall -Wextra -Werror -static -o "$out/xattrs" "$here/guest/xattrs.c"
 
 # compare NAME: the answers of $out/share/NAME with those of ext4
 compare() {
@@ -45,7 +46,8 @@ truncate -s 128M "$out/ext4.img"
 status=0
 "$here/vm/run-vm" --modules "overlay vmemstore vmemfs" --with e2fsprogs --cpus 2 --timeout 900 \
 	--add "$here/guest/lib.sh:/tests/lib.sh" --add "$out/vfsprobe:/bin/vfsprobe" \
-	--add "$out/vfs32:/bin/vfs32" \
+	--add "$out/vfs32:/bin/vfs32" --add "$out/xattrs:/bin/xattrs" \
+	--add "$here/guest/overlay.sh:/tests/overlay.sh" \
 	--add "$tools/fsck.vmemfs:/bin/fsck.vmemfs" \
 	--share "$out/share" --log "$out/guest.log" ${VM_KERNEL:+--kernel "$VM_KERNEL"} \
 	"$here/guest/vfs.sh" -- -plugin "$top/build/vmemstore.so" \

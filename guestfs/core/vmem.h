@@ -531,6 +531,20 @@ int vmem_rename(struct vmem_inode *from_dir, struct vmem_name from, struct vmem_
 		struct vmem_inode *to_dir, struct vmem_name to, struct vmem_inode *victim,
 		unsigned int flags);
 
+/* A new character device, as by vmem_create(): *vi becomes it. */
+struct vmem_whiteout {
+	const struct vmem_attr *attr;
+	struct vmem_inode *vi;
+};
+
+/*
+ * As vmem_rename() without VMEM_RENAME_EXCHANGE, and by the same record `from` leads to
+ * the whiteout.  -EINVAL, too: that is no character device, or victim is vi.  [W] all four
+ */
+int vmem_rename_whiteout(struct vmem_inode *from_dir, struct vmem_name from, struct vmem_inode *vi,
+			 struct vmem_inode *to_dir, struct vmem_name to, struct vmem_inode *victim,
+			 unsigned int flags, const struct vmem_whiteout *white);
+
 /*
  * One call per entry; non-zero stops (that entry was not taken).  cookie is
  * the position of this entry: pass it to come back to it.

@@ -395,21 +395,52 @@ static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 	take_away(req, parent, name, vmem_rmdir);
 }
 
-static int move(struct fuse_fs *fs, struct node *from_dir, const char *from, struct node *to_dir,
-		const char *to, unsigned int flags)
+/* The flag RENAME_WHITEOUT of renameat2(2): overlayfs asks for it, on top of this. */
+#define LEAVES_WHITEOUT	(1u << 2)
+
+struct move {
+	struct node *from_dir, *to_dir;
+	const char *from, *to;
+	unsigned int flags;
+	struct vmem_attr attr;		/* of a whiteout */
+};
+
+static int move_locked(struct fuse_fs *fs, const struct move *m, struct node *node, struct node *victim)
+{
+	struct vmem_inode *from = &m->from_dir->core, *to = &m->to_dir->core;
+	struct vmem_inode *over = victim ? &victim->core : NULL;
+	struct vmem_whiteout white = { .attr = &m->attr };
+	struct node *left;
+	int err;
+
+	if (!(m->flags & LEAVES_WHITEOUT))
+		return vmem_rename(from, name_of(m->from), &node->core, to, name_of(m->to), over, m->flags);
+	left = node_new();
+	if (!left)
+		return -ENOMEM;
+	white.vi = &left->core;
+	err = vmem_rename_whiteout(from, name_of(m->from), &node->core, to, name_of(m->to), over,
+				   m->flags & ~LEAVES_WHITEOUT, &white);
+	if (err)
+		node_drop(left);
+	else
+		node_put(fs, node_made(fs, left), 1);
+	return err;
+}
+
+static int move(struct fuse_fs *fs, const struct move *m)
 {
 	struct node *node, *victim = NULL;
-	int err = look_up(fs, from_dir, from, &node);
+	int err = look_up(fs, m->from_dir, m->from, &node);
 
 	if (err)
 		return err;
-	err = look_up(fs, to_dir, to, &victim);
+	err = look_up(fs, m->to_dir, m->to, &victim);
 	if (!err || err == -ENOENT) {
-		struct node *locked[NODES_MAX] = { from_dir, to_dir, node, victim };
+		struct node *locked[NODES_MAX] = { m->from_dir, m->to_dir, node, victim };
 
 		nodes_lock(locked);
-		err = vmem_rename(&from_dir->core, name_of(from), &node->core, &to_dir->core,
-				  name_of(to), victim ? &victim->core : NULL, flags);
+		err = move_locked(fs, m, node, victim);
 		nodes_unlock(locked);
 	}
 	if (victim)
@@ -421,17 +452,21 @@ static int move(struct fuse_fs *fs, struct node *from_dir, const char *from, str
 static void op_rename(fuse_req_t req, fuse_ino_t from_parent, const char *from,
 		      fuse_ino_t to_parent, const char *to, unsigned int flags)
 {
-	struct node *from_dir = asked(req, from_parent), *to_dir;
+	const struct fuse_ctx *who = fuse_req_ctx(req);
+	struct move m = {
+		.from_dir = asked(req, from_parent), .from = from, .to = to, .flags = flags,
+		.attr = { .mode = S_IFCHR, .uid = who->uid, .gid = who->gid },
+	};
 
-	if (!from_dir)
+	if (!m.from_dir)
 		return;
-	to_dir = asked(req, to_parent);
-	if (!to_dir)
+	m.to_dir = asked(req, to_parent);
+	if (!m.to_dir)
 		return;
-	if (flags & ~(VMEM_RENAME_NOREPLACE | VMEM_RENAME_EXCHANGE))
+	if (flags & ~(VMEM_RENAME_NOREPLACE | VMEM_RENAME_EXCHANGE | LEAVES_WHITEOUT))
 		reply(req, -EINVAL);
 	else
-		reply(req, move(fs_of(req), from_dir, from, to_dir, to, flags));
+		reply(req, move(fs_of(req), &m));
 }
 
 static void op_readlink(fuse_req_t req, fuse_ino_t ino)

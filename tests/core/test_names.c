@@ -411,6 +411,85 @@ static void exchange_swaps_a_file_and_a_directory(void **state)
 	finish(&c);
 }
 
+static const struct vmem_attr white_attr = { .mode = 0020000 };
+
+static void expect_whiteout(struct vmem_inode *dir, const char *name)
+{
+	struct vmem_inode vi;
+	struct vmem_attr a;
+
+	open_name(dir, name, &vi);
+	vmem_getattr(&vi, &a);
+	assert_int_equal(a.mode, 0020000);
+	assert_int_equal(a.rdev, 0);
+	assert_int_equal(a.nlink, 1);
+	put(&vi);
+}
+
+/* Of a file to a new name and over a file, of a directory to another directory. */
+static void a_rename_leaves_a_whiteout(void **state)
+{
+	struct vmem_inode vi, victim, dir, sub, white;
+	const struct vmem_whiteout w = { &white_attr, &white };
+	struct vmem_stats before, after;
+	struct ctx c;
+
+	up(&c, domain_of(state), 16 * MiB, 0);
+	make(&c.root, "file", S_FILE, &vi);
+	make(&c.root, "victim", S_FILE, &victim);
+	make(&c.root, "dir", S_DIR, &dir);
+	make(&c.root, "sub", S_DIR, &sub);
+	vmem_get_stats(c.fs, &before);
+	assert_int_equal(vmem_rename_whiteout(&c.root, N("file"), &vi, &dir, N("moved"), NULL,
+					      VMEM_RENAME_NOREPLACE, &w), 0);
+	vmem_get_stats(c.fs, &after);
+	assert_int_equal(after.records, before.records + 1);
+	put(&white);
+	expect_whiteout(&c.root, "file");
+	assert_int_equal(vmem_rename_whiteout(&dir, N("moved"), &vi, &c.root, N("victim"), &victim, 0, &w), 0);
+	put(&white);
+	put(&victim);
+	expect_whiteout(&dir, "moved");
+	assert_int_equal(vmem_rename_whiteout(&c.root, N("sub"), &sub, &dir, N("sub"), NULL, 0, &w), 0);
+	put(&white);
+	expect_whiteout(&c.root, "sub");
+	assert_int_equal(links_of(&c.root), 3);
+	assert_int_equal(links_of(&dir), 3);
+	assert_int_equal(vmem_get32(sub.raw.parent), dir.ino);
+	put(&sub);
+	put(&dir);
+	put(&vi);
+	finish(&c);
+}
+
+static void a_whiteout_that_cannot_be_left_changes_nothing(void **state)
+{
+	const struct vmem_attr file = { .mode = S_FILE };
+	struct vmem_inode a, b, white;
+	const struct vmem_whiteout w = { &white_attr, &white }, wrong = { &file, &white };
+	struct ctx c;
+
+	(void)state;
+	up(&c, VMEM_DOMAIN_HOST, 16 * MiB, 0);
+	make(&c.root, "a", S_FILE, &a);
+	make(&c.root, "b", S_FILE, &b);
+	assert_int_equal(vmem_link(&c.root, N("second"), &a), 0);
+	assert_int_equal(vmem_rename_whiteout(&c.root, N("a"), &a, &c.root, N("c"), NULL, 0, &wrong), -EINVAL);
+	assert_int_equal(vmem_rename_whiteout(&c.root, N("a"), &a, &c.root, N("b"), &b,
+					      VMEM_RENAME_EXCHANGE, &w), -EINVAL);
+	assert_int_equal(vmem_rename_whiteout(&c.root, N("a"), &a, &c.root, N("second"), &a, 0, &w), -EINVAL);
+	assert_int_equal(vmem_rename_whiteout(&c.root, N("a"), &a, &c.root, N("b"), &b,
+					      VMEM_RENAME_NOREPLACE, &w), -EEXIST);
+	assert_int_equal(vmem_rename_whiteout(&c.root, N("x"), &a, &c.root, N("c"), NULL, 0, &w), -ENOENT);
+	assert_int_equal(vmem_rename_whiteout(&c.root, N("b"), &a, &c.root, N("c"), NULL, 0, &w), -ENOENT);
+	assert_true(exists(&c.root, "a"));
+	assert_false(exists(&c.root, "c"));
+	assert_int_equal(links_of(&a), 2);
+	put(&a);
+	put(&b);
+	finish(&c);
+}
+
 static void renaming_one_link_over_another_of_the_same_file_does_nothing(void **state)
 {
 	struct vmem_inode vi;
@@ -711,6 +790,8 @@ int main(void)
 		cmocka_unit_test(rename_replaces_an_empty_directory_only),
 		cmocka_unit_test(noreplace_refuses_an_existing_name),
 		EACH_DOMAIN(exchange_swaps_a_file_and_a_directory),
+		EACH_DOMAIN(a_rename_leaves_a_whiteout),
+		cmocka_unit_test(a_whiteout_that_cannot_be_left_changes_nothing),
 		cmocka_unit_test(renaming_one_link_over_another_of_the_same_file_does_nothing),
 		cmocka_unit_test(a_failed_rename_changes_nothing),
 		cmocka_unit_test(no_directory_moves_below_itself),

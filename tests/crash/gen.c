@@ -70,6 +70,9 @@ const struct known known[] = {
 	/* Extents and attributes share an inode. */
 	{ "labelled", "write foo 12288 10; write foo 20480 10; write foo 28672 10; acl foo 0640; truncate foo 0; sync" },
 	{ "full", "setxattr A/bar 30; setxattr A/bar 9000; unsetxattr A/bar 1; creat-labelled x" },
+	/* The name that a rename leaves always leads to something. */
+	{ "standard", "rename-white foo A/bar; fsync A; rename-white A B; sync" },
+	{ "full", "rename-white foo x; rename-white A/bar x; unlink foo" },
 	/* One of the records with a long name crosses a page. */
 	{ "standard", "creat L0; creat L1; creat L2; creat L3; creat L4; creat L5; creat L6; creat L7" },
 };
@@ -173,6 +176,8 @@ unsigned int vocabulary(struct op *op)
 	nr = add(op, nr, "rename-new foo A/bar");
 	nr = add(op, nr, "rename-new A B/C");
 	nr = add(op, nr, "rename-new A/C B");
+	nr = add_pairs(op, nr, "rename-white", here, 2, to, ARRAY(to));
+	nr = add_pairs(op, nr, "rename-white", dirs, 3, dirs, ARRAY(dirs));
 	nr = add_pairs(op, nr, "exchange", here, 2, to, ARRAY(to));
 	nr = add_pairs(op, nr, "exchange", here, 2, dirs, ARRAY(dirs));
 	nr = add_pairs(op, nr, "exchange", dirs, 3, dirs, ARRAY(dirs));
@@ -206,7 +211,7 @@ unsigned int metadata_vocabulary(struct op *op)
 	for (i = 0; i < nr; i++)
 		switch (op[i].kind) {
 		case OP_CREAT: case OP_MKDIR: case OP_UNLINK: case OP_RMDIR: case OP_LINK:
-		case OP_RENAME: case OP_NOREPLACE: case OP_EXCHANGE: case OP_SYMLINK:
+		case OP_RENAME: case OP_NOREPLACE: case OP_EXCHANGE: case OP_WHITEOUT: case OP_SYMLINK:
 			op[out++] = op[i];
 			break;
 		default:
@@ -218,7 +223,7 @@ unsigned int metadata_vocabulary(struct op *op)
 unsigned int persistence(const struct op *after, struct op *op, unsigned int max)
 {
 	const char *path = after->kind == OP_LINK || after->kind == OP_RENAME || after->kind == OP_NOREPLACE ||
-			   after->kind == OP_EXCHANGE ?
+			   after->kind == OP_EXCHANGE || after->kind == OP_WHITEOUT ?
 		after->b : after->a;
 	unsigned int nr = 0;
 
@@ -277,7 +282,7 @@ void random_op(const struct world *w, uint64_t *rng, struct op *op)
 {
 	static const enum op_kind often[] = {
 		OP_CREAT, OP_CREAT, OP_CREAT, OP_MKDIR, OP_UNLINK, OP_UNLINK, OP_RMDIR, OP_SYMLINK,
-		OP_CHMOD, OP_LINK, OP_RENAME, OP_RENAME, OP_NOREPLACE, OP_EXCHANGE, OP_WRITE, OP_WRITE, OP_WRITE,
+		OP_CHMOD, OP_LINK, OP_RENAME, OP_RENAME, OP_NOREPLACE, OP_EXCHANGE, OP_WHITEOUT, OP_WRITE, OP_WRITE, OP_WRITE,
 		OP_WRITE, OP_WRITE, OP_WRITE, OP_TRUNCATE, OP_TRUNCATE, OP_MAP, OP_JUNK, OP_FSYNC,
 		OP_FSYNC, OP_FSYNC, OP_FDATASYNC, OP_SYNC, OP_CHECKPOINT, OP_OPEN, OP_TMPFILE,
 		OP_CLOSE, OP_CLOSE, OP_SETXATTR, OP_SETXATTR, OP_UNSETXATTR, OP_ACL, OP_LABELLED,
@@ -287,7 +292,8 @@ void random_op(const struct world *w, uint64_t *rng, struct op *op)
 	memset(op, 0, sizeof(*op));
 	op->kind = often[pick(rng, ARRAY(often))];
 	make = op->kind == OP_CREAT || op->kind == OP_LABELLED || op->kind == OP_MKDIR || op->kind == OP_SYMLINK;
-	second = op->kind == OP_OPEN || op->kind == OP_EXCHANGE || (op->kind == OP_RENAME && pick(rng, 2));
+	second = op->kind == OP_OPEN || op->kind == OP_EXCHANGE ||
+		 ((op->kind == OP_RENAME || op->kind == OP_WHITEOUT) && pick(rng, 2));
 	some_path(w, rng, !make, op->a);
 	some_path(w, rng, second, op->b);
 	if (op->kind == OP_OPEN || op->kind == OP_TMPFILE)

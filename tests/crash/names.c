@@ -227,7 +227,48 @@ static int rename_entries(struct world *w, const struct op *op, unsigned int vic
 		       model_move(s, aside, op->b) ? 0 : INVALID;
 	if (victim != NOWHERE)
 		model_remove(s, op->b);
-	return model_move(s, op->a, op->b) ? 0 : INVALID;
+	if (!model_move(s, op->a, op->b))
+		return INVALID;
+	if (op->kind == OP_WHITEOUT)
+		model_add(s, op->a, w->next_node);
+	return 0;
+}
+
+/* The core has made the whiteout of the rename (err = 0), or not. */
+static int finish_whiteout(struct world *w, struct vmem_inode *vi, int err)
+{
+	unsigned int node = w->next_node;
+
+	if (err) {
+		free(vi);
+		return err;
+	}
+	w->vi[node] = vi;
+	w->ino[node] = vi->ino;
+	w->next_node++;
+	model_now(w)->node[node] = (struct node){ .kind = K_WHITE };
+	model_touched(w, node);
+	return 0;
+}
+
+static int rename_to(struct world *w, const struct op *op, struct vmem_inode *a, struct vmem_inode *vi,
+		     struct vmem_inode *b, struct vmem_inode *victim)
+{
+	struct vmem_attr attr = { .mode = 0020000 };
+	struct vmem_whiteout white = { .attr = &attr };
+	struct vmem_name from, to;
+	char buf[2][256];
+	int err;
+
+	real_name(last_part(op->a), strlen(last_part(op->a)), buf[0], &from);
+	real_name(last_part(op->b), strlen(last_part(op->b)), buf[1], &to);
+	if (op->kind != OP_WHITEOUT)
+		return vmem_rename(a, from, vi, b, to, victim,
+				   op->kind == OP_EXCHANGE ? VMEM_RENAME_EXCHANGE :
+				   op->kind == OP_NOREPLACE ? VMEM_RENAME_NOREPLACE : 0);
+	white.vi = calloc(1, sizeof(*white.vi));
+	err = vmem_rename_whiteout(a, from, vi, b, to, victim, 0, &white);
+	return finish_whiteout(w, white.vi, err);
 }
 
 int do_rename(struct world *w, const struct op *op)
@@ -236,12 +277,11 @@ int do_rename(struct world *w, const struct op *op)
 	unsigned int from = model_parent(w, s, op->a), to = model_parent(w, s, op->b);
 	unsigned int node = model_node(w, s, op->a), victim = model_node(w, s, op->b);
 	struct vmem_inode *a, *b, *vi, *v = NULL;
-	struct vmem_name from_name, to_name;
-	char buf[2][256];
 	bool stays;
 	int err;
 
-	if (!rename_makes_sense(w, s, op))
+	if (!rename_makes_sense(w, s, op) ||
+	    (op->kind == OP_WHITEOUT && (node == victim || w->next_node == NODES || s->nr == ENTRIES)))
 		return INVALID;
 	/* Two names of one inode: both stay. */
 	stays = node == victim || (op->kind == OP_NOREPLACE && victim != NOWHERE);
@@ -256,11 +296,7 @@ int do_rename(struct world *w, const struct op *op)
 		v = world_inode(w, victim);
 	if (!a || !b || !vi || (victim != NOWHERE && !v))
 		return -EIO;
-	real_name(last_part(op->a), strlen(last_part(op->a)), buf[0], &from_name);
-	real_name(last_part(op->b), strlen(last_part(op->b)), buf[1], &to_name);
-	err = vmem_rename(a, from_name, vi, b, to_name, v,
-			  op->kind == OP_EXCHANGE ? VMEM_RENAME_EXCHANGE :
-			  op->kind == OP_NOREPLACE ? VMEM_RENAME_NOREPLACE : 0);
+	err = rename_to(w, op, a, vi, b, v);
 	if (stays)
 		return op->kind != OP_NOREPLACE ? err : err == -EEXIST ? 0 : -EIO;
 	if (err) {

@@ -15,7 +15,7 @@ static const struct {
 	[OP_ACL] = { "acl", "an" }, [OP_LABELLED] = { "creat-labelled", "a" },
 	[OP_SYMLINK] = { "symlink", "an" }, [OP_CHMOD] = { "chmod", "an" },
 	[OP_LINK] = { "link", "ab" }, [OP_RENAME] = { "rename", "ab" },
-	[OP_NOREPLACE] = { "rename-new", "ab" },
+	[OP_NOREPLACE] = { "rename-new", "ab" }, [OP_WHITEOUT] = { "rename-white", "ab" },
 	[OP_EXCHANGE] = { "exchange", "ab" }, [OP_WRITE] = { "write", "aon" },
 	[OP_TRUNCATE] = { "truncate", "ao" }, [OP_MAP] = { "map", "aon" },
 	[OP_JUNK] = { "junk", "a" }, [OP_FSYNC] = { "fsync", "a" },

@@ -62,7 +62,7 @@ static int see(void *ctx, const char *name, size_t len, uint64_t ino, unsigned i
 		s->path[dir++] = '/';
 	strcpy(s->path + dir, part);
 	s->ino = ino;
-	s->kind = type == 4 ? K_DIR : type == 8 ? K_FILE : type == 10 ? K_LINK : K_NONE;
+	s->kind = type == 4 ? K_DIR : type == 8 ? K_FILE : type == 10 ? K_LINK : type == 2 ? K_WHITE : K_NONE;
 	l->t->nr++;
 	return 0;
 }
@@ -129,7 +129,7 @@ static bool read_xattrs(struct tree *t, struct seen *s, struct vmem_inode *vi)
 
 static bool read_node(struct tree *t, struct vmem_fs *fs, struct seen *s)
 {
-	static const uint16_t type[] = { [K_FILE] = 8, [K_DIR] = 4, [K_LINK] = 10 };
+	static const uint16_t type[] = { [K_FILE] = 8, [K_DIR] = 4, [K_LINK] = 10, [K_WHITE] = 2 };
 	struct vmem_inode vi;
 	struct vmem_attr a;
 	int err = vmem_iget(fs, s->ino, &vi);
@@ -143,7 +143,7 @@ static bool read_node(struct tree *t, struct vmem_fs *fs, struct seen *s)
 	s->mode = a.mode & 07777;
 	if (s->kind == K_NONE || a.mode >> 12 != type[s->kind])
 		ok = fail(t, "the entry's type is not the inode's", s->path, a.mode);
-	else if (s->kind != K_DIR)
+	else if (s->kind != K_DIR && s->kind != K_WHITE)
 		ok = read_contents(t, s, &vi);
 	if (ok)
 		ok = read_xattrs(t, s, &vi);

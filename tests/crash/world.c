@@ -101,7 +101,7 @@ static int run(struct world *w, const struct op *op)
 	case OP_UNLINK: case OP_RMDIR: return do_remove(w, op);
 	case OP_CHMOD: return do_chmod(w, op);
 	case OP_LINK: return do_link(w, op);
-	case OP_RENAME: case OP_NOREPLACE: case OP_EXCHANGE: return do_rename(w, op);
+	case OP_RENAME: case OP_NOREPLACE: case OP_EXCHANGE: case OP_WHITEOUT: return do_rename(w, op);
 	case OP_WRITE: return do_write(w, op);
 	case OP_TRUNCATE: return do_truncate(w, op);
 	case OP_MAP: return do_map(w, op);

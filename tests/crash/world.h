@@ -8,6 +8,7 @@
  *
  *	creat P | mkdir P | unlink P | rmdir P | symlink P LEN | chmod P MODE
  *	link P Q | rename P Q | exchange P Q
+ *	rename-white P Q		P leads to a whiteout then
  *	setxattr P LEN | unsetxattr P LEN	an attribute for values up to 1000 bytes, another for larger
  *	acl P MODE			an access list, and the mode that goes with it
  *	creat-labelled P		with an attribute and an access list from the beginning
@@ -37,7 +38,7 @@
 #define HANDLES		8u
 #define MAX_FILE	(2u << 20)
 
-enum kind { K_NONE, K_FILE, K_DIR, K_LINK };
+enum kind { K_NONE, K_FILE, K_DIR, K_LINK, K_WHITE };
 
 struct data {
 	struct data *next;	/* of all, to be freed */
@@ -71,7 +72,7 @@ struct state {
 
 enum op_kind {
 	OP_CREAT, OP_MKDIR, OP_UNLINK, OP_RMDIR, OP_SYMLINK, OP_CHMOD, OP_LINK, OP_RENAME,
-	OP_NOREPLACE, OP_EXCHANGE, OP_WRITE, OP_TRUNCATE, OP_MAP, OP_JUNK, OP_FSYNC, OP_FDATASYNC, OP_SYNC,
+	OP_NOREPLACE, OP_EXCHANGE, OP_WHITEOUT, OP_WRITE, OP_TRUNCATE, OP_MAP, OP_JUNK, OP_FSYNC, OP_FDATASYNC, OP_SYNC,
 	OP_CHECKPOINT, OP_SETXATTR, OP_UNSETXATTR, OP_ACL, OP_LABELLED, OP_OPEN, OP_TMPFILE, OP_CLOSE, OP_FILL, OP_SPIN, OP_BRIM, OP_GROW, OP_UMOUNT, NR_OPS
 };
 

@@ -83,32 +83,36 @@ done
 # Both are mounted from here on.
 mount -t vmemfs -o durability=host /dev/pmem0 /vmemfs
 
+# on_layers NAME OPTIONS LOWER UPPER: what an overlay with layers on these file systems shows
+on_layers() {
+	mkdir -p "$3/$1/lower" "$4/$1/upper"
+	shown=/share/$1
+	in_namespace=
+	case $2 in
+	*userxattr*) in_namespace="unshare -Urm" ;;
+	esac
+	$in_namespace /tests/overlay.sh "$3/$1/lower" "$4/$1/upper" "$2" >"$shown" 2>&1 || {
+		cat "$shown"
+		return 1
+	}
+}
+
+# Upper and lower layer on vmemfs, and of the first options each beside one on ext4.
 overlay() {
-	mount -t overlay -o "lowerdir=$1,upperdir=$2,workdir=$3" overlay /m
+	on_layers "overlay-$1" "$2" /ext4 /ext4
+	grep "^is the same" "/share/overlay-$1"
+	for layers in "/vmemfs /vmemfs" ${3:+"/vmemfs /ext4" "/ext4 /vmemfs"}; do
+		# shellcheck disable=SC2086
+		on_layers "vmemfs-$1" "$2" $layers
+		diff "/share/overlay-$1" "/share/vmemfs-$1"
+		rm -rf "/vmemfs/vmemfs-$1" "/ext4/vmemfs-$1"
+	done
 }
-
-overlay_upper() {
-	mkdir /vmemfs/upper /vmemfs/work /ext4/lower
-	dmesg -c >/tmp/dmesg
-	expect_fail overlay /ext4/lower /vmemfs/upper /vmemfs/work
-	dmesg | grep "overlayfs: upper fs missing required features"
-}
-check "overlayfs with its upper layer on vmemfs is refused" overlay_upper
-
-overlay_lower() {
-	mkdir /vmemfs/lower /ext4/upper /ext4/work
-	echo below >/vmemfs/lower/kept
-	echo below >/vmemfs/lower/removed
-	overlay /vmemfs/lower /ext4/upper /ext4/work
-	same "$(cat /m/kept)" below
-	echo above >>/m/kept
-	rm /m/removed
-	same "$(ls /m)" kept
-	same "$(tail -n 1 /m/kept)" above
-	umount /m
-	same "$(cat /vmemfs/lower/kept /vmemfs/lower/removed | tr '\n' ' ')" "below below "
-}
-check "with a lower layer on vmemfs it works" overlay_lower
+mkdir -p /overlay
+check "an overlay with layers on vmemfs is as on ext4" overlay plain index=off,redirect_dir=off,metacopy=off both
+check "so it is with an index and redirected directories" overlay index index=on,redirect_dir=on,metacopy=off
+check "so it is with copies of metadata alone" overlay metacopy redirect_dir=on,metacopy=on,index=off
+check "so it is for a user namespace" overlay user userxattr
 
 other_durability() {
 	dmesg -c >/tmp/dmesg

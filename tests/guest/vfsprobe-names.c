@@ -147,6 +147,36 @@ static long rename2(const char *from, const char *to, unsigned int flags)
 	return syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, flags);
 }
 
+static void tell_whiteout(const char *question, const char *name)
+{
+	struct stat st;
+
+	must(!lstat(name, &st), name);
+	say(question, "%o, device %llx, %llu links, owner %u", st.st_mode, (unsigned long long)st.st_rdev,
+	       (unsigned long long)st.st_nlink, st.st_uid);
+}
+
+static void ask_whiteouts(void)
+{
+	close(make_file("w1", 10));
+	close(make_file("w2", 10));
+	must(!mkdir("wd", 0755) && !mkdir("wd2", 0755), "setup");
+	ASK("RENAME_WHITEOUT", rename2("w1", "w3", RENAME_WHITEOUT));
+	tell_whiteout("what it leaves", "w1");
+	ASK("RENAME_WHITEOUT over a file", rename2("w3", "w2", RENAME_WHITEOUT));
+	ASK("RENAME_WHITEOUT over a whiteout", rename2("w2", "w3", RENAME_WHITEOUT));
+	ASK("RENAME_WHITEOUT of a whiteout", rename2("w2", "w4", RENAME_WHITEOUT));
+	ASK("RENAME_WHITEOUT of a directory", rename2("wd", "wd2/wd", RENAME_WHITEOUT));
+	tell_whiteout("what that leaves", "wd");
+	ASK("RENAME_WHITEOUT over a directory", rename2("w3", "wd2", RENAME_WHITEOUT));
+	ASK("RENAME_WHITEOUT|RENAME_NOREPLACE over a file", rename2("w3", "w4", RENAME_WHITEOUT | RENAME_NOREPLACE));
+	ASK("RENAME_WHITEOUT|RENAME_EXCHANGE", rename2("w3", "w4", RENAME_WHITEOUT | RENAME_EXCHANGE));
+	ASK("RENAME_WHITEOUT to itself", rename2("w3", "w3", RENAME_WHITEOUT));
+	ASK("RENAME_WHITEOUT of what is not there", rename2("absent", "w5", RENAME_WHITEOUT));
+	ASK("a whiteout is opened", opened(open("w1", O_RDONLY)));
+	ASK("a whiteout is removed", unlink("w1"));
+}
+
 static void ask_rename(void)
 {
 	struct stat st;
@@ -175,7 +205,7 @@ static void ask_rename(void)
 	ASK("RENAME_EXCHANGE with what is not there", rename2("h", "absent", RENAME_EXCHANGE));
 	ASK("RENAME_EXCHANGE of a directory and what is below it", rename2("h", "h/full", RENAME_EXCHANGE));
 	ASK("RENAME_NOREPLACE|RENAME_EXCHANGE", rename2("h", "b", RENAME_NOREPLACE | RENAME_EXCHANGE));
-	ASK("RENAME_WHITEOUT", rename2("f2", "w", RENAME_WHITEOUT));
+	ask_whiteouts();
 	ASK("an unknown flag of renameat2", rename2("h", "x", 1u << 20));
 	must(!chdir(".."), "..");
 }

@@ -254,7 +254,19 @@ static int op_rmdir(struct args *a)
 	return remove_name(a, vmem_rmdir);
 }
 
-static int rename_to(struct args *a, unsigned int flags)
+/* What is left in place of the name goes out of memory at once. */
+static int leave_white(struct vmem_inode *from_dir, struct vmem_name from, struct vmem_inode *vi,
+		       struct vmem_inode *to_dir, struct vmem_name to, struct vmem_inode *victim)
+{
+	struct vmem_attr attr = { .mode = 0020000 };
+	struct vmem_inode white;
+	struct vmem_whiteout w = { &attr, &white };
+	int err = vmem_rename_whiteout(from_dir, from, vi, to_dir, to, victim, 0, &w);
+
+	return err ? err : vmem_iput(&white);
+}
+
+static int rename_to(struct args *a, unsigned int flags, bool leaves)
 {
 	struct vmem_inode *vi, *victim, *from_dir, *to_dir;
 	struct vmem_name from, to;
@@ -271,19 +283,26 @@ static int rename_to(struct args *a, unsigned int flags)
 	err = find_dir(a->p, a->path, &from_dir, &from);
 	if (!err)
 		err = find_dir(a->p, a->to, &to_dir, &to);
-	if (!err)
+	if (!err && leaves)
+		err = leave_white(from_dir, from, vi, to_dir, to, victim);
+	else if (!err)
 		err = vmem_rename(from_dir, from, vi, to_dir, to, victim, flags);
 	return err || !victim ? err : dropped(a->p, victim);
 }
 
 static int op_rename(struct args *a)
 {
-	return rename_to(a, 0);
+	return rename_to(a, 0, false);
 }
 
 static int op_exchange(struct args *a)
 {
-	return rename_to(a, VMEM_RENAME_EXCHANGE);
+	return rename_to(a, VMEM_RENAME_EXCHANGE, false);
+}
+
+static int op_whiteout(struct args *a)
+{
+	return rename_to(a, 0, true);
 }
 
 static int op_many(struct args *a)
@@ -779,7 +798,7 @@ static const struct {
 	{ "creat", op_creat }, { "mkdir", op_mkdir }, { "fifo", op_fifo },
 	{ "symlink", op_symlink }, { "tmpfile", op_tmpfile }, { "open", op_open },
 	{ "link", op_link }, { "unlink", op_unlink }, { "rmdir", op_rmdir },
-	{ "rename", op_rename }, { "exchange", op_exchange }, { "chmod", op_chmod },
+	{ "rename", op_rename }, { "exchange", op_exchange }, { "rename-white", op_whiteout }, { "chmod", op_chmod },
 	{ "setxattr", op_setxattr }, { "unsetxattr", op_unsetxattr }, { "labelled", op_labelled },
 	{ "spin", op_spin }, { "touch", op_touch }, { "stat", op_stat }, { "write", op_write },
 	{ "append", op_append }, { "holes", op_holes }, { "fault", op_fault },

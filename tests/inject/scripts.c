@@ -10,6 +10,7 @@ const struct script scripts[] = {
 			"meanwhile C 0640;"
 			"many B 3 249; unlink A/hard; rename C A/c; rename A/c B/c; creat x; creat y;"
 			"rename x y; open #0 y; creat z; rename z y; put #0; exchange A s; exchange A s;"
+			"creat w; rename-white w A/w; rename-white A/w A/c; unlink w; unlink A/w;"
 			"mkdir E; rename E D; rename D A/D; rmdir A/D; rmdir Old; list B; list .;"
 			"stat p; readlink s; readlink long; unlink p; unlink s; unlink long; fsync B; remount;"
 			"list B; tmpfile #1; write #1 0 100; link #1 B/t; put #1; crash; list A; unlink B/t",

@@ -35,7 +35,7 @@ const struct start *find_start(const char *name)
 const char *const vocabulary_text[] = {
 	"creat x", "creat A/y", "mkdir A/D", "symlink s 300", "unlink foo", "unlink A/bar", "rmdir A/C", "tmpfile #3",
 	"link foo B/foo", "link #1 B/gone", "rename foo bar", "rename A/bar foo", "rename A/C B/C", "rename B A/C/B",
-	"exchange foo A/bar", "exchange A/C B", "rename-new foo A/bar",
+	"exchange foo A/bar", "exchange A/C B", "rename-new foo A/bar", "rename-white foo A/bar", "rename-white A/C B/C",
 	"chmod foo 0600", "touch foo", "stat foo", "list .", "list A",
 	"read foo 0 9000", "write foo 100 50", "write foo e 300", "write foo e+9000 5000", "write A/bar e 60", "write A/bar 20 60",
 	"write holes 4096 40000", "write #1 e 5000",

@@ -178,7 +178,32 @@ static int check_loop(const struct ends *e, unsigned int flags)
 	return 0;
 }
 
-static int rename_locked(struct ends *e, unsigned int flags)
+/* What the core renames, it has locked. */
+static int rename_core(struct ends *e, unsigned int flags, bool leaves)
+{
+	struct vmem_inode *victim = e->n[1] ? &e->n[1]->vi : NULL;
+	struct vmem_attr attr = { .mode = 0020000 };
+	struct vmem_whiteout white = { .attr = &attr };
+	struct vnode *n;
+	int err;
+
+	if (!leaves)
+		return vmem_rename(&e->dir[0]->vi, e->name[0], &e->n[0]->vi, &e->dir[1]->vi, e->name[1],
+				   victim, flags);
+	n = vnode_new();
+	if (!n)
+		return -ENOMEM;
+	white.vi = &n->vi;
+	err = vmem_rename_whiteout(&e->dir[0]->vi, e->name[0], &e->n[0]->vi, &e->dir[1]->vi, e->name[1],
+				   victim, flags, &white);
+	if (err)
+		vnode_unmade(n);
+	else
+		vnode_made(n);
+	return err ? err : vnode_put(n);
+}
+
+static int rename_locked(struct ends *e, unsigned int flags, bool leaves)
 {
 	bool turn;
 	int err;
@@ -199,8 +224,7 @@ static int rename_locked(struct ends *e, unsigned int flags)
 		return err;
 	turn = e->n[1] && e->n[1]->vi.ino < e->n[0]->vi.ino;
 	lock_two(e->n[turn], e->n[!turn]);
-	err = vmem_rename(&e->dir[0]->vi, e->name[0], &e->n[0]->vi, &e->dir[1]->vi, e->name[1],
-			  e->n[1] ? &e->n[1]->vi : NULL, flags);
+	err = rename_core(e, flags, leaves);
 	unlock_two(e->n[turn], e->n[!turn]);
 	return err;
 }
@@ -223,7 +247,7 @@ int vfs_rename(const struct operation_text *o)
 	}
 	err = lock_dirs(&e, &turned);
 	if (!err)
-		err = rename_locked(&e, flags);
+		err = rename_locked(&e, flags, o->kind == DO_WHITEOUT);
 	unlock_dirs(&e, turned);
 	for (i = 0; i < 2; i++) {
 		if (e.n[i])

@@ -12,7 +12,7 @@ static const struct {
 	[DO_CREAT] = { "creat", "a" }, [DO_MKDIR] = { "mkdir", "a" }, [DO_SYMLINK] = { "symlink", "an" },
 	[DO_UNLINK] = { "unlink", "a" }, [DO_RMDIR] = { "rmdir", "a" }, [DO_TMPFILE] = { "tmpfile", "a" },
 	[DO_LINK] = { "link", "ab" }, [DO_RENAME] = { "rename", "ab" }, [DO_EXCHANGE] = { "exchange", "ab" },
-	[DO_NOREPLACE] = { "rename-new", "ab" }, [DO_CHMOD] = { "chmod", "an" }, [DO_TOUCH] = { "touch", "a" },
+	[DO_NOREPLACE] = { "rename-new", "ab" }, [DO_WHITEOUT] = { "rename-white", "ab" }, [DO_CHMOD] = { "chmod", "an" }, [DO_TOUCH] = { "touch", "a" },
 	[DO_STAT] = { "stat", "a" }, [DO_LIST] = { "list", "a" }, [DO_READ] = { "read", "aon" },
 	[DO_WRITE] = { "write", "aon" }, [DO_TRUNCATE] = { "truncate", "ao" }, [DO_POOR] = { "truncate-poor", "ao" },
 	[DO_MAP] = { "map", "aon" }, [DO_LOAD] = { "load", "aon" }, [DO_SPAN] = { "span", "aon" },

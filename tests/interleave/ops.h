@@ -6,6 +6,7 @@
  *
  *	creat P | mkdir P | symlink P LEN | unlink P | rmdir P | tmpfile #N
  *	link P Q | rename P Q | exchange P Q | rename-new P Q
+ *	rename-white P Q	P leads to a whiteout then
  *	chmod P MODE | touch P (atime, without a record) | stat P | list P
  *	read P OFF LEN | write P OFF LEN | truncate P OFF	OFF: bytes, or from the end: e, e+10, e-10
  *	truncate-poor P OFF	memory runs out behind its first record
@@ -33,7 +34,7 @@
 
 enum operation {
 	DO_CREAT, DO_MKDIR, DO_SYMLINK, DO_UNLINK, DO_RMDIR, DO_TMPFILE, DO_LINK, DO_RENAME, DO_EXCHANGE,
-	DO_NOREPLACE, DO_CHMOD, DO_TOUCH, DO_STAT, DO_LIST, DO_READ, DO_WRITE, DO_TRUNCATE, DO_POOR, DO_MAP,
+	DO_NOREPLACE, DO_WHITEOUT, DO_CHMOD, DO_TOUCH, DO_STAT, DO_LIST, DO_READ, DO_WRITE, DO_TRUNCATE, DO_POOR, DO_MAP,
 	DO_LOAD, DO_SPAN, DO_LAYOUT, DO_SEEK, DO_FSYNC, DO_FDATASYNC, DO_SYNC, DO_CHECKPOINT, DO_TRIM,
 	DO_DISCARD_ON, DO_DISCARD_OFF, DO_OPEN, DO_CLOSE, DO_SHRINK, DO_HANDLE, DO_FREEZE, DO_GROW, DO_STATFS,
 	DO_SPOIL, DO_FILL, DO_BRIM, DO_HOLES, NR_OPERATIONS

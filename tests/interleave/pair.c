@@ -281,7 +281,8 @@ static void add_failing(struct lab *l)
 
 	for (t = 0; t < THREADS; t++)
 		if (l->program[0].nr != 1 || l->program[1].nr != 1 ||
-		    (l->program[!t].op[0].kind != DO_RENAME && l->program[!t].op[0].kind != DO_EXCHANGE) ||
+		    (l->program[!t].op[0].kind != DO_RENAME && l->program[!t].op[0].kind != DO_EXCHANGE &&
+		     l->program[!t].op[0].kind != DO_WHITEOUT) ||
 		    l->nr_orders == MAX_ORDERS)
 			continue;
 		else {

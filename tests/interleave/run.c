@@ -122,6 +122,7 @@ static int64_t run(const struct operation_text *o, uint64_t *value)
 	switch (o->kind) {
 	case DO_CREAT: case DO_MKDIR: case DO_SYMLINK: case DO_UNLINK: case DO_RMDIR: case DO_LINK: case DO_CHMOD:
 	case DO_TMPFILE: case DO_GROW: case DO_TRIM: case DO_RENAME: case DO_EXCHANGE: case DO_NOREPLACE:
+	case DO_WHITEOUT:
 		return changing(o);
 	case DO_LIST: return vfs_list(o, value);
 	case DO_STAT: return vfs_stat(o, value);

@@ -80,6 +80,8 @@ int vmem_lookup(struct vmem_inode *dir, struct vmem_name name, uint64_t *ino, un
 
 /* ---- Making ---- */
 
+struct names;
+
 struct create {
 	struct vmem_inode *dir, *vi;
 	struct vmem_name name;
@@ -89,6 +91,7 @@ struct create {
 	struct vmem_run run;		/* block of a long symlink */
 	struct vmem_xattr_buf *buf;	/* for extended attributes; NULL: there are none */
 	uint64_t near_ino;		/* without a name: whose group it goes to */
+	struct names *names;		/* it takes the name that this rename leaves */
 };
 
 static unsigned int format_for(const struct create *c)
@@ -285,6 +288,7 @@ struct names {
 	struct vmem_inode *from_dir, *vi, *to_dir, *victim;
 	struct vmem_name from, to;
 	unsigned int flags;
+	uint64_t white;			/* the whiteout that takes the name `from`; 0: nothing does */
 };
 
 static int do_link(struct vmem_txn *t, void *arg)
@@ -416,6 +420,13 @@ static int do_exchange(struct vmem_txn *t, struct names *a)
 	return err;
 }
 
+static int leave_name(struct vmem_txn *t, struct names *a)
+{
+	if (!a->white)
+		return txn_dir_remove(t, a->from_dir, a->from, a->vi->ino);
+	return txn_dir_replace(t, a->from_dir, a->from, a->vi->ino, a->white, type_of(MODE_CHR));
+}
+
 static int do_rename(struct vmem_txn *t, void *arg)
 {
 	struct names *a = arg;
@@ -425,7 +436,7 @@ static int do_rename(struct vmem_txn *t, void *arg)
 
 	if (a->flags & VMEM_RENAME_EXCHANGE)
 		return do_exchange(t, a);
-	err = txn_dir_remove(t, a->from_dir, a->from, a->vi->ino);
+	err = leave_name(t, a);
 	if (err)
 		return err;
 	if (a->victim) {
@@ -504,7 +515,7 @@ int vmem_rename(struct vmem_inode *from_dir, struct vmem_name from, struct vmem_
 		struct vmem_inode *to_dir, struct vmem_name to, struct vmem_inode *victim,
 		unsigned int flags)
 {
-	struct names a = { from_dir, vi, to_dir, victim, from, to, flags };
+	struct names a = { from_dir, vi, to_dir, victim, from, to, flags, 0 };
 	int err = check_rename(&a);
 
 	if (err)
@@ -516,4 +527,37 @@ int vmem_rename(struct vmem_inode *from_dir, struct vmem_name from, struct vmem_
 		return err ? err : vmem_unlink(from_dir, from, vi);
 	}
 	return vmem_run(from_dir->fs, do_rename, &a);
+}
+
+static int do_rename_whiteout(struct vmem_txn *t, void *arg)
+{
+	struct create *c = arg;
+	uint64_t ino;
+	int err = txn_alloc_inode(t, c->dir->ino, false, &ino);
+
+	if (err)
+		return err;
+	vmem_inode_init(t, c->vi, ino, c->attr, VMEM_FMT_NONE);
+	err = set_xattrs(t, c);
+	c->names->white = ino;
+	return err ? err : do_rename(t, c->names);
+}
+
+int vmem_rename_whiteout(struct vmem_inode *from_dir, struct vmem_name from, struct vmem_inode *vi,
+			 struct vmem_inode *to_dir, struct vmem_name to, struct vmem_inode *victim,
+			 unsigned int flags, const struct vmem_whiteout *white)
+{
+	struct names a = { from_dir, vi, to_dir, victim, from, to, flags, 0 };
+	struct create c = { .dir = from_dir, .vi = white->vi, .attr = white->attr, .names = &a };
+	int err = check_rename(&a);
+
+	if (!err && (flags & VMEM_RENAME_EXCHANGE || victim == vi || (white->attr->mode & MODE_TYPE) != MODE_CHR))
+		err = -EINVAL;
+	if (err)
+		return err;
+	if (VMEM_BROKEN(WHITEOUT_LATE)) {
+		err = vmem_run(from_dir->fs, do_rename, &a);
+		return err ? err : vmem_create(from_dir, from, white->attr, white->vi);
+	}
+	return make(from_dir->fs, do_rename_whiteout, &c);
 }

@@ -31,6 +31,7 @@
 	F(REUSE_EARLY,	"a block is used again before its free is durable") \
 	F(ROOT_IN_PLACE, "the valid root slot is overwritten, not the other") \
 	F(TWO_RECORDS,	"a rename is two records: the new name, then the old one") \
+	F(WHITEOUT_LATE, "a rename makes its whiteout by a second record") \
 	F(VICTIM,	"a rename forgets the link count of its victim") \
 	F(ORPHAN,	"an unlinked file is not noted as an orphan") \
 	F(ORPHANS_EARLY, "orphans are counted before the allocator has what the log says") \

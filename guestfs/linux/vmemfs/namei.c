@@ -182,17 +182,60 @@ static int vmemfs_rmdir(struct inode *dir, struct dentry *dentry)
 	return sync_names(dir, dir);
 }
 
+/* The core renames, and what the name leads to then is a whiteout of overlayfs. */
+static int rename_whiteout(vmemfs_idmap *idmap, struct inode *from_dir, struct dentry *from,
+			   struct inode *to_dir, struct dentry *to, unsigned int flags)
+{
+	struct vmem_inode *victim = d_really_is_positive(to) ? vmemfs_core(d_inode(to)) : NULL;
+	struct vmem_whiteout white;
+	struct vmemfs_new new;
+	struct inode *inode;
+	int err;
+
+	inode = vmemfs_new_inode(idmap, from_dir, &from->d_name, S_IFCHR | WHITEOUT_MODE,
+				 WHITEOUT_DEV, &new);
+	if (IS_ERR(inode))
+		return PTR_ERR(inode);
+	white = (struct vmem_whiteout){ .attr = &new.attr, .vi = vmemfs_core(inode) };
+	err = vmem_rename_whiteout(vmemfs_core(from_dir), vmemfs_name(&from->d_name),
+				   vmemfs_core(d_inode(from)), vmemfs_core(to_dir),
+				   vmemfs_name(&to->d_name), victim, flags, &white);
+	vmemfs_end_new(inode, &new, err);
+	if (err) {
+		vmemfs_discard_new(inode);
+		return err;
+	}
+	/* Whoever looks the name up finds it, here or in the image. */
+	inode = vmemfs_inode_made(inode);
+	if (IS_ERR(inode))
+		return PTR_ERR(inode);
+	if (inode->i_state & I_NEW)
+		unlock_new_inode(inode);
+	iput(inode);
+	return 0;
+}
+
+static int rename_core(vmemfs_idmap *idmap, struct inode *from_dir, struct dentry *from,
+		       struct inode *to_dir, struct dentry *to, unsigned int flags)
+{
+	struct inode *victim = d_inode(to);
+
+	if (flags & RENAME_WHITEOUT)
+		return rename_whiteout(idmap, from_dir, from, to_dir, to, flags & ~RENAME_WHITEOUT);
+	return vmem_rename(vmemfs_core(from_dir), vmemfs_name(&from->d_name),
+			   vmemfs_core(d_inode(from)), vmemfs_core(to_dir),
+			   vmemfs_name(&to->d_name), victim ? vmemfs_core(victim) : NULL, flags);
+}
+
 static int vmemfs_rename(vmemfs_idmap *idmap, struct inode *from_dir, struct dentry *from,
 			 struct inode *to_dir, struct dentry *to, unsigned int flags)
 {
 	struct inode *inode = d_inode(from), *victim = d_inode(to);
 	int err;
 
-	if (flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE))
+	if (flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT))
 		return -EINVAL;
-	err = vmem_rename(vmemfs_core(from_dir), vmemfs_name(&from->d_name), vmemfs_core(inode),
-			  vmemfs_core(to_dir), vmemfs_name(&to->d_name),
-			  victim ? vmemfs_core(victim) : NULL, flags);
+	err = rename_core(idmap, from_dir, from, to_dir, to, flags);
 	if (err)
 		return err;
 	vmemfs_sync_attr(from_dir);

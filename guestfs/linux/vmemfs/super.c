@@ -137,23 +137,8 @@ static void report_mount(struct vmemfs_sb *sbi, const struct vmem_mount_info *in
 		info->replayed, info->dropped, info->orphans);
 }
 
-static int always_valid(struct dentry *dentry, unsigned int flags)
-{
-	return 1;
-}
-
-/*
- * overlayfs takes a file system without extended attributes and whiteouts for
- * its upper layer, and then cannot remove or rename what is below.  It
- * refuses one like that whose dentries ask to be validated, as those of the network do.
- */
-static const struct dentry_operations vmemfs_dentry_ops = {
-	.d_weak_revalidate = always_valid,
-};
-
 static void set_limits(struct super_block *sb)
 {
-	sb->s_d_op = &vmemfs_dentry_ops;
 	/* The times are counted in a signed 64-bit number of nanoseconds. */
 	sb->s_time_min = div_s64(S64_MIN, NSEC_PER_SEC) + 1;
 	sb->s_time_max = div_s64(S64_MAX, NSEC_PER_SEC) - 1;
