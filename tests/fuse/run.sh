@@ -298,7 +298,7 @@ PY
 		status 0 wait "$(cat pid)"
 		rm pid
 		kill $holder
-		! is_up
+		! is_up || return 1
 		fsck kill.img
 		up kill.img
 		cmp -n 7 -i 4096:0 m/mapped - <<'TEXT'

@@ -29,7 +29,7 @@ echo last >/mnt/last
 sync
 [ "$(cat /sys/bus/virtio/drivers/vmemstore/virtio*/flush_errors)" -eq 0 ]
 grep -q ' /mnt vmemfs rw,' /proc/mounts
-! dmesg | grep -E 'flush failed|read-only'
+! dmesg | grep -E 'vmem.*(flush failed|read-only)' || exit 1
 umount /mnt
 mount -t vmemfs /dev/pmem0 /mnt
 [ "$(cat /mnt/last)" = last ]

@@ -307,7 +307,7 @@ mkfs_is_reproducible() {
 	status 0 fsck -n one.img
 	# Another UUID: other bytes; no time given: the present one.
 	SOURCE_DATE_EPOCH=1500000000 mkfs -q -s 32M -U 11234567-89ab-cdef-0123-456789abcdef -d one three.img
-	! cmp -s one.img three.img
+	status 1 cmp -s one.img three.img
 	SOURCE_DATE_EPOCH=x status 16 mkfs -q -s 32M not.img
 	SOURCE_DATE_EPOCH=99999999999999 status 16 mkfs -q -s 32M not.img
 	[ ! -e not.img ]
@@ -742,7 +742,7 @@ fsck_of_a_truncated_image() {
 			status 4 fsck $option cut.img >out
 			cat out
 			grep -q 'cut.img: has .* needs 33554432: restore it, or keep what was not cut off: truncate -s 33554432 cut.img, then fsck.vmemfs -y$' out
-			! grep -q 'copy what is needed\|-y repairs' out
+			status 1 grep -q 'copy what is needed\|-y repairs' out
 			[ "$(stat -c %s cut.img)" -eq $(($(echo $size | sed 's/M/*1048576/'))) ]
 		done
 		status 1 resize cut.img 2>err
