@@ -26,6 +26,8 @@ class Job:
     countable: bool = False
     # The job works on a file that exists, not on a fresh one.
     laid_out: bool = True
+    # It works on a directory of this many names for each operation; counted only.
+    names_before: int = None
 
 
 JOBS = [
@@ -48,12 +50,18 @@ JOBS = [
         unit="MiB/s", direction="read"),
 ]
 
+# Of oploop.c alone, for bench/profile.
+NAME_JOBS = [
+    Job(name, f"{name} in one directory", "", countable=True, laid_out=False, names_before=before)
+    for name, before in (("create", 0), ("mkdir", 0), ("rename", 1), ("unlink", 1))
+]
+
 
 def by_name(name):
-    for job in JOBS:
+    for job in JOBS + NAME_JOBS:
         if job.name == name:
             return job
-    raise BenchError(f"no job '{name}'; there are: {', '.join(j.name for j in JOBS)}")
+    raise BenchError(f"no job '{name}'; there are: {', '.join(j.name for j in JOBS + NAME_JOBS)}")
 
 
 def fio_command(job, system, length):
@@ -70,8 +78,12 @@ def lay_out(guest, system):
                   f"conv=fsync && sync")
 
 
-def prepare(guest, job, system):
-    if not job.laid_out:
+def prepare(guest, job, system, operations=0):
+    if job.names_before is not None:
+        names = f"{system.mountpoint}/names"
+        guest.command(f"rm -rf {names} && mkdir {names} && "
+                      f"/oploop create {names} {job.names_before * operations} 0 && sync")
+    elif not job.laid_out:
         guest.command(f"rm -f {system.mountpoint}/append && sync")
 
 
@@ -107,12 +119,13 @@ def run_timed(guest, job, system, seconds, warm_up):
 
 
 def oploop_command(job, system, operations):
-    path = f"{system.mountpoint}/{'data' if job.laid_out else 'append'}"
+    name = "data" if job.laid_out else "append" if job.names_before is None else "names"
+    path = f"{system.mountpoint}/{name}"
     return f"/oploop {job.name} {path} {operations} {DATA_MIB << 20}"
 
 
 def run_counted(guest, job, system, operations):
     """A run of so many operations, for counting: oploop, because what fio does
     at its start and end differs from run to run."""
-    prepare(guest, job, system)
+    prepare(guest, job, system, operations)
     guest.command(oploop_command(job, system, operations))
