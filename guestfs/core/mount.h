@@ -25,6 +25,7 @@ struct vmem_fs {
 	/* medium: geometry, from the superblock; nr_* and backup change under lock */
 	uint64_t nr_blocks, nr_inodes, desc_start, log_start, log_blocks, agmeta0, backup;
 	uint32_t ag_blocks, nr_ags, inodes_per_ag, itable_blocks;
+	uint64_t features;		/* VMEM_INCOMPAT_* that are set; atomic, set under ckpt_lock */
 	uint8_t hash_key[16], uuid[VMEM_UUID_LEN];
 	char label[VMEM_LABEL_LEN + 1];
 
@@ -99,8 +100,7 @@ struct vmem_fs {
 	uint8_t *scratch;		/* 2 blocks */
 
 	/* fs: the mount; the caller keeps mount, remount and unmount apart */
-	bool has_xattrs;		/* VMEM_INCOMPAT_XATTR is set; atomic, set under ckpt_lock */
-	bool super_torn;		/* that bit was being set when the last session was lost */
+	bool super_torn;		/* a feature bit was being set when the last session was lost */
 	bool check_done;
 	bool never_write;		/* unknown features, or not recovered: no remount */
 };

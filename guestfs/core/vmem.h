@@ -323,7 +323,9 @@ struct vmem_inode {
 	struct vmem_dinode raw;		/* as the log has it; times may be newer */
 	uint64_t lsn;			/* end of the newest record that concerns it */
 	uint64_t logged_ckpt;		/* checkpoint period in which data last rode in a record */
+	uint64_t zeroed_lsn;		/* end of the newest record that made data unwritten; atomic */
 	uint32_t seq;			/* odd: a transaction is changing the extents; atomic */
+	uint32_t converted;		/* times that unwritten blocks became data; lock */
 	uint32_t sync_credit;		/* > 0: fsynced lately, small appends ride in records */
 	bool times_dirty;		/* raw times are newer than any record (host) */
 	bool mapped_writable;		/* mmap stores may bypass us: nothing rides */
@@ -606,21 +608,34 @@ int64_t vmem_write_nowait(struct vmem_inode *vi, uint64_t off, size_t len, vmem_
 /* Would a vmem_read() wait now for somebody who changes the file system?  [F] */
 bool vmem_would_wait(struct vmem_fs *fs);
 
+enum vmem_kind {
+	VMEM_HOLE,		/* zeros, no block */
+	VMEM_DATA,
+	VMEM_UNWRITTEN,		/* zeros, too: what its blocks hold is nobody's to see */
+};
+
 /* A piece of a file's mapping. */
 struct vmem_map {
 	uint64_t lblk;		/* first block of the file */
 	uint64_t nr;		/* blocks, > 0 */
-	uint64_t pblk;		/* block of the store; 0 = hole */
+	uint64_t pblk;		/* block of the store that it has; 0 = hole */
 	uint64_t next_to;	/* hole: behind the block of lblk - 1; 0 = that is a hole, too */
+	enum vmem_kind kind;
 };
 
-/* What holds file block lblk: an extent or a hole, at most max blocks.  [R] [F] */
+/* Where the bytes of the piece lie; NULL: they are zeros. */
+static inline uint8_t *vmem_map_addr(const struct vmem_store *store, const struct vmem_map *map)
+{
+	return map->kind == VMEM_DATA ? store->base + (map->pblk << VMEM_BLOCK_SHIFT) : NULL;
+}
+
+/* What file block lblk lies in, at most max blocks of it.  [R] [F] */
 int vmem_map(struct vmem_inode *vi, uint64_t lblk, uint64_t max, struct vmem_map *map);
 
 /*
- * As vmem_map, for a store through a mapping: a hole becomes zeroed blocks
+ * As vmem_map, for a store through a mapping: what is no data becomes zeroed blocks
  * first (at most max).  Remembers that mapped stores bypass the core.
- * -ENOSPC.  [F]
+ * -ENOSPC; -EINVAL: a preallocated block behind the end of file.  [F]
  */
 int vmem_map_write(struct vmem_inode *vi, uint64_t lblk, uint64_t max, struct vmem_map *map);
 

@@ -47,7 +47,7 @@ static void print_name(const uint8_t *name, size_t len)
 /* ---- Extents ------------------------------------------------------------- */
 
 /* Non-zero stops. */
-typedef int (*extent_fn)(void *ctx, uint64_t lblk, uint64_t len, uint64_t pblk);
+typedef int (*extent_fn)(void *ctx, const struct vmem_extent *e);
 
 static int walk_extents(const struct dump *d, const struct vmem_extent *e, uint32_t count,
 			uint32_t level, uint64_t *budget, extent_fn fn, void *ctx)
@@ -56,12 +56,11 @@ static int walk_extents(const struct dump *d, const struct vmem_extent *e, uint3
 	int err = 0;
 
 	for (i = 0; i < count && !err; i++) {
-		uint64_t w0 = vmem_get64(e[i].w0);
-		uint64_t pblk = vmem_get64(e[i].w1) & ((1ull << VMEM_PBLK_BITS) - 1);
+		uint64_t pblk = ext_pblk(&e[i]);
 		const struct vmem_node *node;
 
 		if (!level) {
-			err = fn(ctx, w0 & VMEM_MAX_LBLK, (w0 >> VMEM_LBLK_BITS) + 1, pblk);
+			err = fn(ctx, &e[i]);
 			continue;
 		}
 		node = (const struct vmem_node *)dump_block(d, pblk);
@@ -92,10 +91,11 @@ static int for_each_extent(const struct dump *d, const struct vmem_dinode *di,
 	return walk_extents(d, di->u.ext, count, depth, &budget, fn, ctx);
 }
 
-static int print_extent(void *ctx, uint64_t lblk, uint64_t len, uint64_t pblk)
+static int print_extent(void *ctx, const struct vmem_extent *e)
 {
 	(void)ctx;
-	printf("  %12llu %10llu blocks at %llu\n", (ull)lblk, (ull)len, (ull)pblk);
+	printf("  %12llu %10llu blocks at %llu%s\n", (ull)ext_lblk(e), (ull)ext_len(e), (ull)ext_pblk(e),
+	       ext_unwritten(e) ? ", unwritten" : "");
 	return 0;
 }
 
@@ -324,11 +324,14 @@ static int write_hole(struct contents *c, uint64_t end)
 	return write_bytes(NULL, end - from);
 }
 
-static int write_extent(void *ctx, uint64_t lblk, uint64_t len, uint64_t pblk)
+static int write_extent(void *ctx, const struct vmem_extent *e)
 {
 	struct contents *c = ctx;
+	uint64_t lblk = ext_lblk(e), len = ext_len(e), pblk = ext_pblk(e);
 	uint64_t end = (lblk + len) << VMEM_BLOCK_SHIFT, n;
 
+	if (ext_unwritten(e))
+		return write_hole(c, end);
 	if (write_hole(c, lblk << VMEM_BLOCK_SHIFT))
 		return -1;
 	if (pblk >= c->d->nr_blocks || len > c->d->nr_blocks - pblk ||

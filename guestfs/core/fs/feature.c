@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /*
- * feature.c - the feature bit of extended attributes, set when the first is stored
+ * feature.c - feature bits that are set when what they say is first used
  *
- * It is a word of the superblock, and the checksum another: no failure leaves
+ * They are a word of the superblock, and the checksum another: no failure leaves
  * both as they were or both new.  So a superblock whose checksum is right with
- * the bit set, or with the bit clear, is a whole one that has it.  The
+ * one bit set, or with that bit clear, is a whole one that has it.  The
  * superblock is durable before its backup is stored, and both are before a record
- * mentions an attribute.
+ * uses what the bit says.
  */
 #include "medium/geometry.h"
 #include "fs/fs.h"
@@ -19,14 +19,19 @@ static void seal(struct vmem_superblock *sb, vmem_crc_fn crc)
 bool vmem_complete_super(struct vmem_superblock *sb, vmem_crc_fn crc)
 {
 	struct vmem_superblock other = *sb;
-	uint64_t bits = vmem_get64(sb->incompat);
+	uint64_t bits = vmem_get64(sb->incompat), bit;
 
-	other.incompat = vmem_le64_of(bits ^ VMEM_INCOMPAT_XATTR);
-	if (!vmem_sb_sealed(&other, crc))
-		return false;
-	sb->incompat = vmem_le64_of(bits | VMEM_INCOMPAT_XATTR);
-	seal(sb, crc);
-	return true;
+	for (bit = 1; bit && bit <= VMEM_INCOMPAT_LATE; bit <<= 1) {
+		if (!(bit & VMEM_INCOMPAT_LATE))
+			continue;
+		other.incompat = vmem_le64_of(bits ^ bit);
+		if (!vmem_sb_sealed(&other, crc))
+			continue;
+		sb->incompat = vmem_le64_of(bits | bit);
+		seal(sb, crc);
+		return true;
+	}
+	return false;
 }
 
 /* Two words of the superblock, each by one store. */
@@ -48,7 +53,7 @@ static int put_backup(struct vmem_fs *fs, const struct vmem_superblock *sb)
 }
 
 /* ckpt_lock is held: nobody grows the file system. */
-static int set_feature(struct vmem_fs *fs)
+static int set_feature(struct vmem_fs *fs, uint64_t bit)
 {
 	struct vmem_superblock sb;
 	int err;
@@ -61,31 +66,31 @@ static int set_feature(struct vmem_fs *fs)
 	memcpy(&sb, fs->store->base, sizeof(sb));
 	if (!vmem_sb_sealed(&sb, fs->crc) || memcmp(sb.uuid, fs->uuid, VMEM_UUID_LEN))
 		return vmem_corrupt(fs, 0, VMEM_SB_BLOCK, "superblock");
-	sb.incompat = vmem_le64_of(vmem_get64(sb.incompat) | VMEM_INCOMPAT_XATTR);
+	sb.incompat = vmem_le64_of(vmem_get64(sb.incompat) | bit);
 	seal(&sb, fs->crc);
 	err = put_bit(fs, &sb);
 	if (!err)
 		err = put_backup(fs, &sb);
 	if (!err)
-		VMEM_FLAG(fs->has_xattrs, true);
+		VMEM_FLAG(fs->features, vmem_get64(sb.incompat));
 	return err;
 }
 
-int vmem_enable_xattrs(struct vmem_fs *fs)
+int vmem_enable(struct vmem_fs *fs, uint64_t bit)
 {
 	int err;
 
-	if (VMEM_PEEK(fs->has_xattrs))
+	if (vmem_has(fs, bit))
 		return 0;
 	if (VMEM_BROKEN(FEATURE_LATE)) {
-		VMEM_FLAG(fs->has_xattrs, true);
+		VMEM_FLAG(fs->features, fs->features | bit);
 		return 0;
 	}
 	err = vmem_resume_growth(fs);
 	if (err)
 		return err;
 	vmem_lock(fs, fs->ckpt_lock);
-	err = fs->has_xattrs ? 0 : set_feature(fs);
+	err = vmem_has(fs, bit) ? 0 : set_feature(fs, bit);
 	vmem_unlock(fs, fs->ckpt_lock);
 	return err;
 }
@@ -96,7 +101,7 @@ int vmem_mend_supers(struct vmem_fs *fs)
 	struct vmem_superblock sb;
 	int err = 0;
 
-	if (!fs->has_xattrs)
+	if (!fs->features)
 		return 0;
 	memcpy(&sb, fs->store->base, sizeof(sb));
 	if (fs->super_torn && vmem_complete_super(&sb, fs->crc))

@@ -41,7 +41,7 @@ int64_t vmem_seek(struct vmem_inode *vi, uint64_t off, bool hole)
 
 		if (err)
 			return err;
-		if (!map.pblk == hole)
+		if ((map.kind != VMEM_DATA) == hole)
 			return (int64_t)off;
 		off = (map.lblk + map.nr) << VMEM_BLOCK_SHIFT;
 	}
@@ -71,18 +71,19 @@ int64_t vmem_read(struct vmem_inode *vi, uint64_t off, size_t len, vmem_copy cop
 		uint64_t pos = off + done, in = pos & VMEM_BLOCK_MASK, n;
 		struct vmem_map map;
 		size_t moved;
-		void *from;
+		uint8_t *from;
 		int err = vmem_map(vi, pos >> VMEM_BLOCK_SHIFT, VMEM_MAX_LBLK, &map);
 
 		if (err)
 			return done ? (int64_t)done : err;
 		n = VMEM_MIN(len - done, (map.nr << VMEM_BLOCK_SHIFT) - in);
 		n = VMEM_MIN(n, VMEM_COPY_STEP);
-		if (map.pblk) {
-			from = vi->fs->store->base + (map.pblk << VMEM_BLOCK_SHIFT) + in;
+		from = vmem_map_addr(vi->fs->store, &map);
+		if (from) {
+			from += in;
 		} else {
 			/* copy() does not write to addr here. */
-			from = (void *)(uintptr_t)vmem_zero_block;
+			from = (uint8_t *)(uintptr_t)vmem_zero_block;
 			n = VMEM_MIN(n, VMEM_BLOCK_SIZE);
 		}
 		moved = copy(ctx, from, (size_t)n);
@@ -111,7 +112,7 @@ static int reserve_fill(struct vmem_txn *t, struct fill *f, const struct vmem_di
 	uint64_t goal;
 
 	f->run.len = 0;
-	if (err || (f->map.pblk && !VMEM_BROKEN(FILL_BLIND)))
+	if (err || (f->map.kind != VMEM_HOLE && !VMEM_BROKEN(FILL_BLIND)))
 		return err;
 	goal = f->map.next_to;
 	if (!goal)
@@ -141,7 +142,8 @@ static int link_fill(struct vmem_txn *t, struct fill *f, struct vmem_dinode *n, 
 	txn_link(t, run.start << VMEM_BLOCK_SHIFT, nr << VMEM_BLOCK_SHIFT);
 	f->map.pblk = run.start;
 	f->map.nr = nr;
-	return txn_ext_insert(t, n, f->vi->ino, f->lblk, run.start, nr);
+	f->map.kind = VMEM_DATA;
+	return txn_ext_insert(t, n, f->vi->ino, f->lblk, run.start, nr, VMEM_DATA);
 }
 
 /* A block or so: all by one record. */
@@ -164,7 +166,7 @@ static int do_link_fill(struct vmem_txn *t, void *arg)
 	struct vmem_dinode *n = txn_inode(t, f->vi);
 	int err = vmem_ext_lookup(t->fs, n, f->vi->ino, f->lblk, &f->map);
 
-	if (err || (f->map.pblk && !VMEM_BROKEN(FILL_BLIND)))
+	if (err || (f->map.kind != VMEM_HOLE && !VMEM_BROKEN(FILL_BLIND)))
 		return err;
 	return link_fill(t, f, n, VMEM_MIN(f->map.nr, f->run.len), true);
 }
@@ -204,6 +206,13 @@ static void note_writable(struct vmem_inode *vi)
 	vmem_unlock_shared(vi->fs);
 }
 
+static int map_unwritten(struct vmem_inode *vi, uint64_t lblk, uint64_t max, struct vmem_map *map)
+{
+	int err = vmem_convert(vi, lblk, max);
+
+	return err ? err : vmem_map(vi, lblk, max, map);
+}
+
 int vmem_map_write(struct vmem_inode *vi, uint64_t lblk, uint64_t max, struct vmem_map *map)
 {
 	struct fill f = { .vi = vi, .lblk = lblk };
@@ -218,17 +227,20 @@ int vmem_map_write(struct vmem_inode *vi, uint64_t lblk, uint64_t max, struct vm
 	err = vmem_unlog(vi, lblk << VMEM_BLOCK_SHIFT, (lblk + max) << VMEM_BLOCK_SHIFT);
 	if (!err)
 		err = vmem_map(vi, lblk, max, map);
-	if (!err && map->pblk)
-		return vmem_provision_used(vi->fs, map->pblk, map->nr);
 	if (err)
 		return err;
+	if (map->kind == VMEM_DATA)
+		return vmem_provision_used(vi->fs, map->pblk, map->nr);
+	if (map->kind == VMEM_UNWRITTEN)
+		return map_unwritten(vi, lblk, VMEM_MIN(max, VMEM_CHUNK_BLOCKS), map);
 	f.max = VMEM_MIN(max, VMEM_CHUNK_BLOCKS);
 	err = f.max > FILL_LOCKED ? fill_unlocked(&f) : vmem_run(vi->fs, do_fill, &f);
 	if (err)
 		return err;
 	*map = f.map;
 	map->nr = VMEM_MIN(map->nr, max);
-	return 0;
+	/* Preallocated meanwhile. */
+	return map->kind == VMEM_UNWRITTEN ? map_unwritten(vi, lblk, map->nr, map) : 0;
 }
 
 void vmem_mark_dirty(struct vmem_inode *vi, uint64_t off, uint64_t len)
@@ -249,7 +261,7 @@ void vmem_mark_dirty(struct vmem_inode *vi, uint64_t off, uint64_t len)
 			return;
 		}
 		n = VMEM_MIN(end - off, (map.nr << VMEM_BLOCK_SHIFT) - in);
-		if (map.pblk)
+		if (map.kind == VMEM_DATA)
 			vmem_dirty_add(vi, (map.pblk << VMEM_BLOCK_SHIFT) + in, n);
 		off += n;
 	}
@@ -270,7 +282,7 @@ static int copy_tail(struct vmem_txn *t, struct vmem_inode *vi, struct vmem_dino
 	if (!in || !vmem_is_reg(n))
 		return 0;
 	err = vmem_ext_lookup(fs, n, vi->ino, lblk, &map);
-	if (err || !map.pblk)
+	if (err || map.kind != VMEM_DATA)
 		return err;
 	if (VMEM_BROKEN(TAIL_IN_PLACE)) {
 		off = (map.pblk << VMEM_BLOCK_SHIFT) + in;

@@ -54,14 +54,19 @@ int txn_drop_xattrs(struct vmem_txn *t, struct vmem_inode *vi, struct vmem_xattr
 
 /* ---- feature.c ---- */
 
-/* From here on inodes may have extended attributes: the superblock says so, durably. */
-int vmem_enable_xattrs(struct vmem_fs *fs);
+/* Is this one of VMEM_INCOMPAT_LATE set? */
+static inline bool vmem_has(const struct vmem_fs *fs, uint64_t bit)
+{
+	return VMEM_PEEK(fs->features) & bit;
+}
+/* From here on what it says may be there: the superblock says so, durably. */
+int vmem_enable(struct vmem_fs *fs, uint64_t bit);
 /*
- * Is sb whole but for that bit or its checksum, one of which was stored when the
+ * Is sb whole but for one of these bits or its checksum, one of which was stored when the
  * other was not yet?  Then it becomes what both say.
  */
 bool vmem_complete_super(struct vmem_superblock *sb, vmem_crc_fn crc);
-/* A session that was lost while it set the bit: the superblocks agree again. */
+/* A session that was lost while it set a bit: the superblocks agree again. */
 int vmem_mend_supers(struct vmem_fs *fs);
 
 /* ---- times.c, sync.c ---- */
@@ -83,6 +88,14 @@ int vmem_flush_last(struct vmem_inode *vi);
 int vmem_truncate_rest(struct vmem_inode *vi, uint64_t size);
 /* The same for an inode that a failed truncate left with more than its size (vi->cut). */
 int vmem_finish_cut(struct vmem_inode *vi);
+
+/* ---- unwritten.c ---- */
+
+/*
+ * Blocks [lblk, lblk + nr), as far as the file reaches and they are unwritten, become zeroed
+ * data.  -EINVAL: they lie behind its end.  [F]
+ */
+int vmem_convert(struct vmem_inode *vi, uint64_t lblk, uint64_t nr);
 
 /* ---- write.c ---- */
 

@@ -48,6 +48,7 @@ static int read_inode(struct vmem_fs *fs, uint64_t ino, struct vmem_inode *vi)
 		return vmem_corrupt(fs, ino, block, "root directory");
 	/* Conservative: what concerned it before it was read again may not be flushed yet. */
 	vi->lsn = fs->last_op;
+	vi->zeroed_lsn = vmem_has(fs, VMEM_INCOMPAT_UNWRITTEN) ? fs->last_op : 0;
 	l = vmem_find_logged(fs, ino);
 	if (l)
 		vi->logged_ckpt = l->ckpt;

@@ -23,7 +23,7 @@ static int find_run(struct vmem_inode *vi, uint64_t lblk, uint64_t max, bool fil
 
 		err = fill ? vmem_map_write(vi, from, room, &next) :
 			     vmem_map(vi, from, room, &next);
-		if (err || next.pblk != (run->pblk ? run->pblk + run->nr : 0))
+		if (err || next.kind != run->kind || next.pblk != (run->pblk ? run->pblk + run->nr : 0))
 			break;
 		run->nr += next.nr;
 	}
@@ -45,8 +45,8 @@ int vmem_find_span(struct vmem_inode *vi, uint64_t off, uint64_t len, bool fill,
 	err = find_run(vi, off >> VMEM_BLOCK_SHIFT, vmem_blocks_for(in + len), fill, &run);
 	if (run.nr)
 		span->len = VMEM_MIN(len, (run.nr << VMEM_BLOCK_SHIFT) - in);
-	if (run.nr && run.pblk)
-		span->addr = vi->fs->store->base + (run.pblk << VMEM_BLOCK_SHIFT) + in;
+	if (run.nr && vmem_map_addr(vi->fs->store, &run))
+		span->addr = vmem_map_addr(vi->fs->store, &run) + in;
 	return err;
 }
 
@@ -68,7 +68,7 @@ static int check_hole(struct vmem_fs *fs, const struct vmem_dinode *n, const str
 
 		if (err)
 			return err;
-		if (map.pblk)
+		if (map.kind != VMEM_HOLE)
 			return -EEXIST;
 		done += map.nr;
 	}
@@ -101,7 +101,7 @@ static int link_op(struct vmem_txn *t, void *arg)
 	txn_take(t, l->run, true);
 	txn_link(t, l->run.start << VMEM_BLOCK_SHIFT, l->run.len << VMEM_BLOCK_SHIFT);
 	vmem_inode_touch_raw(t->fs, n, false);
-	return txn_ext_insert(t, n, l->vi->ino, l->lblk, l->run.start, l->nr);
+	return txn_ext_insert(t, n, l->vi->ino, l->lblk, l->run.start, l->nr, VMEM_DATA);
 }
 
 /* Blocks for a hole; the size reaches end then. */
@@ -146,7 +146,9 @@ int vmem_layout(struct vmem_inode *vi, uint64_t off, uint64_t len)
 		return err;
 	if (run.nr < l.nr)
 		return -EEXIST;
-	if (!run.pblk)
+	if (run.kind == VMEM_HOLE)
 		return fill_hole(&l, off + len);
-	return vmem_size(vi) < off + len ? vmem_truncate(vi, off + len) : 0;
+	if (vmem_size(vi) < off + len)
+		err = vmem_truncate(vi, off + len);
+	return err || run.kind == VMEM_DATA ? err : vmem_convert(vi, l.lblk, l.nr);
 }

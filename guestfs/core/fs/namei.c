@@ -119,7 +119,7 @@ static int set_target(struct vmem_txn *t, struct create *c, struct vmem_dinode *
 	}
 	txn_take(t, c->run, true);
 	txn_link(t, c->run.start << VMEM_BLOCK_SHIFT, VMEM_BLOCK_SIZE);
-	return txn_ext_insert(t, n, c->vi->ino, 0, c->run.start, 1);
+	return txn_ext_insert(t, n, c->vi->ino, 0, c->run.start, 1, VMEM_DATA);
 }
 
 static int set_xattrs(struct vmem_txn *t, struct create *c)
@@ -171,7 +171,7 @@ static int make(struct vmem_fs *fs, vmem_op op, struct create *c)
 		return vmem_refusal(fs);
 	err = vmem_judge_xattrs(a->xattrs, a->nr_xattrs);
 	if (!err)
-		err = vmem_enable_xattrs(fs);
+		err = vmem_enable(fs, VMEM_INCOMPAT_XATTR);
 	if (!err)
 		err = vmem_xattr_buf_new(fs, &c->buf);
 	if (!err)
@@ -276,7 +276,7 @@ int vmem_readlink(struct vmem_inode *vi, char *buf, size_t size)
 	err = vmem_map(vi, 0, 1, &map);
 	if (err)
 		return err;
-	if (!map.pblk)
+	if (map.kind != VMEM_DATA)
 		return vmem_corrupt(fs, vi->ino, 0, "symlink without contents");
 	memcpy(buf, fs->store->base + (map.pblk << VMEM_BLOCK_SHIFT), n);
 	return (int)len;

@@ -72,7 +72,7 @@ static int take_super(struct vmem_fs *fs, const struct vmem_superblock *sb)
 	fs->nr_ags = vmem_get32(sb->nr_ags);
 	fs->inodes_per_ag = vmem_get32(sb->inodes_per_ag);
 	fs->itable_blocks = vmem_get32(sb->itable_blocks);
-	fs->has_xattrs = vmem_get64(sb->incompat) & VMEM_INCOMPAT_XATTR;
+	fs->features = vmem_get64(sb->incompat);
 	memcpy(fs->hash_key, sb->hash_key, sizeof(fs->hash_key));
 	memcpy(fs->uuid, sb->uuid, sizeof(fs->uuid));
 	memcpy(fs->label, sb->label, VMEM_LABEL_LEN);

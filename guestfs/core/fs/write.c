@@ -72,6 +72,7 @@ struct piece {
 	uint64_t pos;			/* first byte of the file */
 	uint64_t lblk;
 	struct vmem_run run;		/* blocks; len 0 = in place, behind the end of file */
+	bool own;			/* blocks that the file had, unwritten: not reserved */
 	uint64_t off, len;		/* bytes of the store that were stored */
 	uint64_t head, tail;		/* of these, zeros before and behind the data */
 };
@@ -127,7 +128,8 @@ static void drop_pieces(struct write *w, unsigned int from)
 
 	vmem_lock(fs, fs->lock);
 	for (; w->nr > from; w->nr--)
-		vmem_unreserve(fs, w->piece[w->nr - 1].run);
+		if (!w->piece[w->nr - 1].own)
+			vmem_unreserve(fs, w->piece[w->nr - 1].run);
 	vmem_unlock(fs, fs->lock);
 }
 
@@ -161,7 +163,18 @@ static uint64_t take_data(struct vmem_fs *fs, uint64_t off, uint64_t n, vmem_cop
 	return done;
 }
 
-/* New blocks for a hole at w->end: zero what the data does not cover, then the data. */
+/* Blocks for a piece that is no data yet: of its own, behind the end of file, or new ones. */
+static int find_blocks(struct write *w, const struct vmem_map *map, uint64_t want, struct piece *p)
+{
+	p->own = map->kind == VMEM_UNWRITTEN;
+	if (!p->own)
+		return grab_blocks(w->vi, map, want, &p->run);
+	p->run.start = map->pblk;
+	p->run.len = want;
+	return vmem_provision_used(w->vi->fs, map->pblk, want);
+}
+
+/* New blocks at w->end: zero what the data does not cover, then the data. */
 static int write_hole(struct write *w, const struct vmem_map *hole, uint64_t len, vmem_copy copy,
 		      void *ctx)
 {
@@ -174,7 +187,7 @@ static int write_hole(struct write *w, const struct vmem_map *hole, uint64_t len
 	want = VMEM_MIN(want, MAX_NEW_BLOCKS - w->new_blocks);
 	p->pos = w->end;
 	p->lblk = hole->lblk;
-	err = grab_blocks(w->vi, hole, want, &p->run);
+	err = find_blocks(w, hole, want, p);
 	if (err)
 		return err;
 	w->nr++;
@@ -193,7 +206,8 @@ static int write_hole(struct write *w, const struct vmem_map *hole, uint64_t len
 					 p->run.len - vmem_blocks_for(in + got) };
 
 		vmem_lock(fs, fs->lock);
-		vmem_unreserve(fs, rest);
+		if (!p->own)
+			vmem_unreserve(fs, rest);
 		vmem_unlock(fs, fs->lock);
 		p->run.len -= rest.len;
 	}
@@ -207,6 +221,14 @@ static int write_hole(struct write *w, const struct vmem_map *hole, uint64_t len
 	w->new_blocks += p->run.len;
 	w->end += got;
 	return got < n ? -EFAULT : 0;
+}
+
+/* Unwritten blocks at w->end, before the end of file: faults may want them, too. */
+static int make_data(struct write *w, const struct vmem_map *map, uint64_t len)
+{
+	uint64_t nr = vmem_blocks_for((w->end & VMEM_BLOCK_MASK) + len);
+
+	return vmem_convert(w->vi, map->lblk, VMEM_MIN(map->nr, nr));
 }
 
 /* Mapped blocks at w->end: in place.  What lies behind the end of file needs a record. */
@@ -236,6 +258,7 @@ static int write_mapped(struct write *w, const struct vmem_map *map, uint64_t le
 
 		p->pos = w->end + over;
 		p->run.len = 0;
+		p->own = false;
 		p->off = off + over;
 		p->len = got - over;
 		p->head = 0;
@@ -281,6 +304,16 @@ static bool takes_step(const struct vmem_txn *t, const struct write *w)
 			     (w->nr_unused < MAX_UNUSED || VMEM_BROKEN(UNUSED_LOST)));
 }
 
+/* Unwritten blocks behind the end of file, which nobody else can want, become data. */
+static int link_own(struct vmem_txn *t, struct vmem_dinode *n, struct vmem_inode *vi,
+		    struct vmem_map *map, struct vmem_run part)
+{
+	if (map->kind != VMEM_UNWRITTEN || map->pblk != part.start)
+		return vmem_corrupt(t->fs, vi->ino, part.start, "extent tree: unwritten");
+	map->nr = part.len;
+	return txn_ext_set_kind(t, n, vi->ino, map, VMEM_DATA);
+}
+
 /* Link the blocks of a piece, where the file still has a hole; w->part: how many. */
 static int link_blocks(struct vmem_txn *t, struct write *w, const struct piece *p)
 {
@@ -299,13 +332,20 @@ static int link_blocks(struct vmem_txn *t, struct write *w, const struct piece *
 		nr = VMEM_MIN(map.nr, p->run.len - w->part);
 		part.start = p->run.start + w->part;
 		part.len = nr;
+		if (p->own) {
+			err = link_own(t, n, vi, &map, part);
+			if (err)
+				return err;
+			continue;
+		}
 		if (map.pblk && !VMEM_BROKEN(WRITE_BLIND)) {
 			join_filled(t, w, p->lblk + w->part, part, map.pblk);
 			note_unused(w, part);
 			continue;
 		}
 		txn_take(t, part, true);
-		err = txn_ext_insert(t, n, vi->ino, p->lblk + w->part, part.start, nr);
+		err = txn_ext_insert(t, n, vi->ino, p->lblk + w->part, part.start, nr,
+				     VMEM_DATA);
 		if (err)
 			return err;
 	}
@@ -488,7 +528,7 @@ static int64_t overwrite(struct vmem_inode *vi, uint64_t pos, uint64_t len, vmem
 	struct vmem_map map;
 	int err = vmem_map(vi, pos >> VMEM_BLOCK_SHIFT, VMEM_MAX_LBLK, &map);
 
-	if (err || !map.pblk)
+	if (err || map.kind != VMEM_DATA)
 		return err;
 	len = VMEM_MIN(len, vmem_size(vi) - pos);
 	len = VMEM_MIN(len, (map.nr << VMEM_BLOCK_SHIFT) - in);
@@ -531,7 +571,7 @@ int64_t vmem_write_nowait(struct vmem_inode *vi, uint64_t pos, size_t len, vmem_
 	if (rides && pos < rides->hi && pos + len > rides->lo)
 		err = -EAGAIN;
 	vmem_unlock_shared(fs);
-	if (err || !map.pblk)
+	if (err || map.kind != VMEM_DATA)
 		return -EAGAIN;
 	len = (size_t)VMEM_MIN(len, (map.nr << VMEM_BLOCK_SHIFT) - in);
 	if (!all_ready(fs, map.pblk, vmem_blocks_for(in + len)))
@@ -563,8 +603,10 @@ write_some(struct vmem_inode *vi, uint64_t pos, uint64_t len, vmem_copy copy,
 		err = vmem_map(vi, w.end >> VMEM_BLOCK_SHIFT, VMEM_MAX_LBLK, &map);
 		if (err)
 			break;
-		if (map.pblk)
+		if (map.kind == VMEM_DATA)
 			err = write_mapped(&w, &map, pos + len - w.end, copy, ctx);
+		else if (map.kind == VMEM_UNWRITTEN && map.lblk < vmem_blocks_for(vmem_size(vi)))
+			err = make_data(&w, &map, pos + len - w.end);
 		else
 			err = write_hole(&w, &map, pos + len - w.end, copy, ctx);
 	}
@@ -591,7 +633,7 @@ int vmem_zero_gap(struct vmem_inode *vi, uint64_t pos, struct vmem_run *gap)
 	if (pos <= size || !in || VMEM_BROKEN(GAP))
 		return 0;
 	err = vmem_map(vi, size >> VMEM_BLOCK_SHIFT, 1, &map);
-	if (err || !map.pblk)
+	if (err || map.kind != VMEM_DATA)
 		return err;
 	rest = VMEM_BLOCK_SIZE - in;
 	off = (map.pblk << VMEM_BLOCK_SHIFT) + in;

@@ -47,7 +47,7 @@ void vmem_xattr_buf_free(struct vmem_fs *fs, struct vmem_xattr_buf *buf)
 
 bool vmem_xattrs_possible(const struct vmem_fs *fs, const struct vmem_dinode *n)
 {
-	if (!VMEM_PEEK(((struct vmem_fs *)(uintptr_t)fs)->has_xattrs))
+	if (!vmem_has(fs, VMEM_INCOMPAT_XATTR))
 		return false;
 	return vmem_get64(n->xattr) ? !n->xattr_units : n->xattr_units <= xattr_units_max(n);
 }
@@ -546,7 +546,7 @@ int vmem_setxattr(struct vmem_inode *vi, const struct vmem_xattr *x, unsigned in
 		err = vmem_refusal(vi->fs);
 	for (i = 0; i < nr && !err; i++)
 		if (x[i].value)
-			err = vmem_enable_xattrs(vi->fs);
+			err = vmem_enable(vi->fs, VMEM_INCOMPAT_XATTR);
 	if (!err)
 		err = vmem_xattr_buf_new(vi->fs, &c.buf);
 	if (!err && VMEM_BROKEN(ACL_AND_MODE) && which) {

@@ -56,6 +56,19 @@ static inline uint64_t ext_pblk(const struct vmem_extent *e)
 	return vmem_get64(e->w1) & ((1ull << VMEM_PBLK_BITS) - 1);
 }
 
+static inline bool ext_unwritten(const struct vmem_extent *e)
+{
+	return vmem_get64(e->w1) & VMEM_EXT_UNWRITTEN;
+}
+
+/* Are its window and flags possible where these incompat bits are set? */
+static inline bool ext_flags_ok(const struct vmem_extent *e, uint64_t incompat)
+{
+	uint64_t known = incompat & VMEM_INCOMPAT_UNWRITTEN ? VMEM_EXT_UNWRITTEN : 0;
+
+	return !((vmem_get64(e->w1) & ~known) >> VMEM_PBLK_BITS);
+}
+
 static inline bool test_bit8(const uint8_t *map, uint32_t bit)
 {
 	return map[bit / 8] >> bit % 8 & 1;

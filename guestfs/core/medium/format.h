@@ -44,14 +44,15 @@
 /*
  * Feature bits.  Unknown compat bits are ignored, unknown ro_compat bits
  * allow a read-only mount, unknown incompat bits refuse the mount.
- * mkfs sets none; VMEM_INCOMPAT_XATTR comes with the first extended attribute.
+ * mkfs sets none; those of VMEM_INCOMPAT_LATE come with the first use of what they say.
  */
 #define VMEM_COMPAT_KNOWN	0ull
 #define VMEM_RO_COMPAT_KNOWN	0ull
-#define VMEM_INCOMPAT_KNOWN	VMEM_INCOMPAT_XATTR
+#define VMEM_INCOMPAT_KNOWN	VMEM_INCOMPAT_LATE
+#define VMEM_INCOMPAT_LATE	(VMEM_INCOMPAT_UNWRITTEN | VMEM_INCOMPAT_XATTR)
+#define VMEM_INCOMPAT_UNWRITTEN	(1ull << 0)	/* extents with VMEM_EXT_UNWRITTEN */
 #define VMEM_INCOMPAT_XATTR	(1ull << 4)	/* inodes with xattr or xattr_units != 0 */
 /* Assigned, not yet implemented: an image that sets one is refused. */
-#define VMEM_INCOMPAT_UNWRITTEN	(1ull << 0)	/* extents with VMEM_EXT_UNWRITTEN */
 #define VMEM_INCOMPAT_SHARED	(1ull << 1)	/* extents with VMEM_EXT_SHARED */
 #define VMEM_INCOMPAT_WINDOW	(1ull << 2)	/* extents with a window other than 0 */
 #define VMEM_INCOMPAT_INLINE	(1ull << 3)	/* regular files with VMEM_FMT_INLINE */
@@ -182,7 +183,7 @@ struct vmem_extent {
 #define VMEM_MAX_LBLK		((1ull << VMEM_LBLK_BITS) - 1)
 #define VMEM_MAX_EXT_LEN	(1ull << 20)
 #define VMEM_PBLK_BITS		52
-#define VMEM_EXT_UNWRITTEN	(1ull << 63)
+#define VMEM_EXT_UNWRITTEN	(1ull << 63)	/* reads as zeros; it may lie behind the end of file */
 #define VMEM_EXT_SHARED		(1ull << 62)
 #define VMEM_MAX_FILE_SIZE	((1ull << (VMEM_LBLK_BITS + VMEM_BLOCK_SHIFT)) - 1)
 

@@ -16,12 +16,12 @@ static void check_extent(struct checker *c, struct extent_walk *w,
 {
 	uint64_t lblk = ext_lblk(e), len = ext_len(e);
 
-	if (vmem_get64(e->w1) >> VMEM_PBLK_BITS)
+	if (!ext_flags_ok(e, vmem_get64(c->sb->incompat)))
 		vmem_check_problem(c, "inode %llu: extent at %llu has unknown flags", (ull)w->ino, (ull)lblk);
 	if (lblk < w->next || lblk + len > hi)
 		vmem_check_problem(c, "inode %llu: extent at %llu is out of order or overlaps",
 			(ull)w->ino, (ull)lblk);
-	else if (lblk + len > w->eof)
+	else if (lblk + len > w->eof && !ext_unwritten(e))
 		vmem_check_problem(c, "inode %llu: extent %llu+%llu reaches beyond the end of file",
 			(ull)w->ino, (ull)lblk, (ull)len);
 	if (lblk + len > w->next)
@@ -345,7 +345,7 @@ static void check_symlink(struct checker *c, uint64_t ino, const struct vmem_din
 	if (!is_inline) {
 		held = check_extents(c, ino, di);
 		target = NULL;
-		if (held == 1 && ext_pblk(&di->u.ext[0]) < c->nr_blocks)
+		if (held == 1 && !ext_unwritten(&di->u.ext[0]) && ext_pblk(&di->u.ext[0]) < c->nr_blocks)
 			target = block_ptr(c, ext_pblk(&di->u.ext[0]));
 		else
 			vmem_check_problem(c, "symlink %llu: not in one block", (ull)ino);

@@ -245,12 +245,13 @@ struct walk {
 	uint64_t next;		/* first logical block not yet passed */
 	uint64_t eof;		/* nothing may be mapped from here on */
 	uint64_t blocks, end;
+	uint64_t data_end;	/* behind the last that is no preallocation */
 };
 
-static struct vmem_extent make_extent(uint64_t lblk, uint64_t len, uint64_t pblk)
+static struct vmem_extent make_extent(uint64_t lblk, uint64_t len, uint64_t pblk, uint64_t flags)
 {
 	struct vmem_extent e = {
-		vmem_le64_of(lblk | (len - 1) << VMEM_LBLK_BITS), vmem_le64_of(pblk),
+		vmem_le64_of(lblk | (len - 1) << VMEM_LBLK_BITS), vmem_le64_of(pblk | flags),
 	};
 
 	return e;
@@ -267,11 +268,16 @@ static uint32_t count_entries(const struct repair *r, const struct vmem_extent *
 	return n;
 }
 
-static void remember_copy(struct walk *w, uint64_t lblk, uint64_t pblk, uint64_t nr)
+static void remember_copy(struct walk *w, uint64_t lblk, uint64_t pblk, uint64_t nr, uint64_t flags)
 {
 	struct repair *r = w->r;
 	struct rcopy *copy;
 
+	if (flags & VMEM_EXT_UNWRITTEN) {
+		vmem_repair_fixed(r, false, "inode %llu: preallocated blocks %llu+%llu also belong to another inode: dropped",
+			(ull)w->ino, (ull)pblk, (ull)nr);
+		return;
+	}
 	if (r->copy_blocks + nr > r->nr_blocks) {
 		vmem_repair_fixed(r, false, "inode %llu: blocks %llu+%llu are claimed too often: dropped",
 			(ull)w->ino, (ull)pblk, (ull)nr);
@@ -300,6 +306,7 @@ static bool share_extent(struct walk *w, struct vmem_extent *e)
 {
 	struct repair *r = w->r;
 	uint64_t lblk = ext_lblk(e), len = ext_len(e), pblk = ext_pblk(e), i, run = 0, best = 0, at = 0;
+	uint64_t flags = vmem_repair_flags(r, e);
 
 	for (i = 0; i < len; i++) {
 		run = vmem_repair_claimed(r, pblk + i, 1) ? 0 : run + 1;
@@ -309,15 +316,15 @@ static bool share_extent(struct walk *w, struct vmem_extent *e)
 		}
 	}
 	if (!best) {
-		remember_copy(w, lblk, pblk, len);
+		remember_copy(w, lblk, pblk, len, flags);
 		return false;
 	}
 	vmem_repair_claim(r, pblk, len);
 	if (at)
-		remember_copy(w, lblk, pblk, at);
+		remember_copy(w, lblk, pblk, at, flags);
 	if (at + best < len)
-		remember_copy(w, lblk + at + best, pblk + at + best, len - at - best);
-	*e = make_extent(lblk + at, best, pblk + at);
+		remember_copy(w, lblk + at + best, pblk + at + best, len - at - best, flags);
+	*e = make_extent(lblk + at, best, pblk + at, flags);
 	touched(r, e, sizeof(*e));
 	w->changed = true;
 	w->end = lblk + at + best;
@@ -330,10 +337,11 @@ static bool keep_extent(struct walk *w, struct vmem_extent *e, uint64_t next)
 {
 	struct repair *r = w->r;
 	uint64_t lblk = ext_lblk(e), len = ext_len(e), pblk = ext_pblk(e), end = lblk + len;
+	uint64_t flags = vmem_repair_flags(r, e);
 
 	if (next >= w->next && next < end)
 		end = next;
-	if (end > w->eof)
+	if (end > w->eof && !flags)
 		end = w->eof;
 	if (lblk < w->next || end <= lblk || !vmem_repair_block_ok(r, pblk, end - lblk)) {
 		if (!w->measure)
@@ -342,15 +350,17 @@ static bool keep_extent(struct walk *w, struct vmem_extent *e, uint64_t next)
 		return false;
 	}
 	w->next = end;
+	if (!flags)
+		w->data_end = end;
 	w->end = end;
 	if (w->measure) {
 		w->blocks += end - lblk;
 		return true;
 	}
-	if (end - lblk != len || vmem_get64(e->w1) != pblk) {
+	if (end - lblk != len || vmem_get64(e->w1) != (pblk | flags)) {
 		vmem_repair_fixed(r, false, "inode %llu: extent %llu+%llu is now %llu+%llu", (ull)w->ino,
 			(ull)lblk, (ull)len, (ull)lblk, (ull)(end - lblk));
-		*e = make_extent(lblk, end - lblk, pblk);
+		*e = make_extent(lblk, end - lblk, pblk, flags);
 		touched(r, e, sizeof(*e));
 		w->changed = true;
 	}
@@ -440,7 +450,7 @@ static bool fix_key(struct walk *w, struct vmem_extent *e, uint64_t block)
 		return true;
 	vmem_repair_fixed(w->r, false, "inode %llu: index entry of extent node %llu set right",
 		(ull)w->ino, (ull)block);
-	*e = make_extent(ext_lblk((const struct vmem_extent *)(node + 1)), 1, block);
+	*e = make_extent(ext_lblk((const struct vmem_extent *)(node + 1)), 1, block, 0);
 	touched(w->r, e, sizeof(*e));
 	w->changed = true;
 	return true;
@@ -493,7 +503,7 @@ static uint64_t size_in_blocks(const struct vmem_dinode *di)
 static bool extents_add_up(const struct repair *r, const struct vmem_dinode *di, uint64_t xattr_blocks)
 {
 	uint32_t nr = vmem_get16(di->nr_ext), i;
-	uint64_t sum = xattr_blocks, next = 0;
+	uint64_t sum = xattr_blocks, next = 0, end = 0;
 
 	if (vmem_get16(di->depth) || nr > root_extents(di))
 		return false;
@@ -504,8 +514,10 @@ static bool extents_add_up(const struct repair *r, const struct vmem_dinode *di,
 			return false;
 		sum += ext_len(e);
 		next = ext_lblk(e) + ext_len(e);
+		if (!vmem_repair_flags(r, e))
+			end = next;
 	}
-	return sum == vmem_get64(di->blocks) && next <= size_in_blocks(di);
+	return sum == vmem_get64(di->blocks) && end <= size_in_blocks(di);
 }
 
 /*
@@ -567,12 +579,12 @@ static void fix_size(struct walk *w, struct vmem_dinode *di)
 	m.measure = true;
 	m.eof = VMEM_MAX_LBLK + 1;
 	walk_entries(&m, di->u.ext, vmem_get16(di->nr_ext), depth);
-	if (m.end <= eof || m.blocks + vmem_repair_xattr_blocks(w->r, w->ino, di) != vmem_get64(di->blocks))
+	if (m.data_end <= eof || m.blocks + vmem_repair_xattr_blocks(w->r, w->ino, di) != vmem_get64(di->blocks))
 		return;
 	vmem_repair_fixed(w->r, false, "inode %llu: size %llu set to %llu, as its blocks say", (ull)w->ino,
-		(ull)vmem_get64(di->size), (ull)(m.end << VMEM_BLOCK_SHIFT));
-	di->size = vmem_le64_of(VMEM_MIN(m.end << VMEM_BLOCK_SHIFT, VMEM_MAX_FILE_SIZE));
-	w->eof = m.end;
+		(ull)vmem_get64(di->size), (ull)(m.data_end << VMEM_BLOCK_SHIFT));
+	di->size = vmem_le64_of(VMEM_MIN(m.data_end << VMEM_BLOCK_SHIFT, VMEM_MAX_FILE_SIZE));
+	w->eof = m.data_end;
 	w->changed = true;
 }
 

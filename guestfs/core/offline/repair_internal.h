@@ -134,6 +134,13 @@ bool vmem_repair_inode_likely(const struct repair *r, const struct vmem_dinode *
 void vmem_repair_extents(struct repair *r, uint64_t ino, struct vmem_dinode *di,
 			 enum stage stage);
 
+/* The flags of an extent, as far as the superblock allows them. */
+static inline uint64_t vmem_repair_flags(const struct repair *r, const struct vmem_extent *e)
+{
+	return vmem_get64(r->sb.incompat) & VMEM_INCOMPAT_UNWRITTEN ?
+		vmem_get64(e->w1) & VMEM_EXT_UNWRITTEN : 0;
+}
+
 /* ---- repair_xattr.c ---- */
 
 /* May inodes have extended attributes? */

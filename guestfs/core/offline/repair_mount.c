@@ -236,7 +236,7 @@ static int do_copy_target(struct vmem_txn *t, void *arg)
 	if (err)
 		return err;
 	txn_new_block(t, block, c->from, VMEM_BLOCK_SIZE);
-	return txn_ext_insert(t, n, c->vi->ino, 0, block, 1);
+	return txn_ext_insert(t, n, c->vi->ino, 0, block, 1, VMEM_DATA);
 }
 
 static int copy_target(struct repair *r, struct vmem_inode *vi, const struct rcopy *c)

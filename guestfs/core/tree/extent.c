@@ -21,14 +21,19 @@ struct path {
 	unsigned int depth;		/* step[0] is the root, step[depth] the leaf */
 };
 
-static struct vmem_extent make_ext(uint64_t lblk, uint64_t len, uint64_t pblk)
+static struct vmem_extent make_ext(uint64_t lblk, uint64_t len, uint64_t pblk, enum vmem_kind kind)
 {
 	struct vmem_extent e = {
 		vmem_le64_of(lblk | (len - 1) << VMEM_LBLK_BITS),
-		vmem_le64_of(pblk),
+		vmem_le64_of(pblk | (kind == VMEM_UNWRITTEN ? VMEM_EXT_UNWRITTEN : 0)),
 	};
 
 	return e;
+}
+
+static struct vmem_extent make_index(uint64_t lblk, uint64_t block)
+{
+	return make_ext(lblk, 1, block, VMEM_DATA);
 }
 
 /* ---- Entries of a node ---- */
@@ -176,9 +181,7 @@ static int next_start(struct vmem_fs *fs, const struct vmem_dinode *n, const str
 
 static int check_extent(struct vmem_fs *fs, uint64_t ino, const struct vmem_extent *e)
 {
-	uint64_t high = vmem_get64(e->w1) >> VMEM_PBLK_BITS;
-
-	if (high || !vmem_block_ok(fs, ext_pblk(e), ext_len(e)))
+	if (!vmem_flags_ok(fs, e) || !vmem_block_ok(fs, ext_pblk(e), ext_len(e)))
 		return vmem_corrupt(fs, ino, ext_pblk(e), "extent");
 	return 0;
 }
@@ -205,6 +208,7 @@ int vmem_ext_lookup(struct vmem_fs *fs, const struct vmem_dinode *n, uint64_t in
 		if (in < ext_len(&e)) {
 			map->nr = ext_len(&e) - in;
 			map->pblk = ext_pblk(&e) + in;
+			map->kind = vmem_kind_of(&e);
 			return check_extent(fs, ino, &e);
 		}
 	}
@@ -213,6 +217,7 @@ int vmem_ext_lookup(struct vmem_fs *fs, const struct vmem_dinode *n, uint64_t in
 		return vmem_corrupt(fs, ino, 0, "extent tree: order");
 	map->nr = next - lblk;
 	map->pblk = 0;
+	map->kind = VMEM_HOLE;
 	return 0;
 }
 
@@ -243,7 +248,7 @@ static int grow_root(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino)
 	vmem_node_init(block, VMEM_EXT_NODE_MAGIC, self, ino, depth, count);
 	memcpy(block + VMEM_NODE_HEAD, n->u.ext, count * sizeof(n->u.ext[0]));
 	txn_new_block(t, self, block, VMEM_NODE_HEAD + count * 16);
-	n->u.ext[0] = make_ext(ext_lblk(&n->u.ext[0]), 1, self);
+	n->u.ext[0] = make_index(ext_lblk(&n->u.ext[0]), self);
 	memset(&n->u.ext[1], 0, payload_size(n) - sizeof(n->u.ext[0]));
 	n->nr_ext = vmem_le16_of(1);
 	n->depth = vmem_le16_of(depth + 1);
@@ -269,7 +274,7 @@ static int split_node(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino, s
 	txn_new_block(t, self, block, VMEM_NODE_HEAD + moved * 16);
 	put_count(t, n, s, keep);
 	shift_entries(t, n, parent, parent->pos + 1, 1);
-	put_entry(t, n, parent, parent->pos + 1, make_ext(ext_lblk(&first), 1, self));
+	put_entry(t, n, parent, parent->pos + 1, make_index(ext_lblk(&first), self));
 	return t->err;
 }
 
@@ -311,14 +316,14 @@ static void fix_keys(struct vmem_txn *t, struct vmem_dinode *n, struct path *p, 
 
 		if (ext_lblk(&e) <= lblk)
 			return;
-		put_entry(t, n, parent, parent->pos, make_ext(lblk, 1, ext_pblk(&e)));
+		put_entry(t, n, parent, parent->pos, make_index(lblk, ext_pblk(&e)));
 		d--;
 	}
 }
 
 /* Lengthen the extent before lblk, if the new blocks continue it. */
 static bool extend(struct vmem_txn *t, struct vmem_dinode *n, struct step *leaf,
-		   uint64_t lblk, uint64_t pblk, uint64_t nr)
+		   uint64_t lblk, uint64_t pblk, uint64_t nr, enum vmem_kind kind)
 {
 	struct vmem_extent e;
 	uint64_t len;
@@ -327,15 +332,26 @@ static bool extend(struct vmem_txn *t, struct vmem_dinode *n, struct step *leaf,
 		return false;
 	e = get_entry(t->fs, n, leaf, leaf->pos);
 	len = ext_len(&e);
-	if (ext_lblk(&e) + len != lblk || ext_pblk(&e) + len != pblk ||
+	if (ext_lblk(&e) + len != lblk || ext_pblk(&e) + len != pblk || vmem_kind_of(&e) != kind ||
 	    len + nr > VMEM_MAX_EXT_LEN || (pblk - 1) / t->fs->ag_blocks != pblk / t->fs->ag_blocks)
 		return false;
-	put_entry(t, n, leaf, leaf->pos, make_ext(ext_lblk(&e), len + nr, ext_pblk(&e)));
+	put_entry(t, n, leaf, leaf->pos, make_ext(ext_lblk(&e), len + nr, ext_pblk(&e), kind));
 	return true;
 }
 
-int txn_ext_insert(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,
-		   uint64_t lblk, uint64_t pblk, uint64_t nr)
+static void add_blocks(struct vmem_dinode *n, uint64_t nr)
+{
+	n->blocks = vmem_le64_of(vmem_get64(n->blocks) + nr);
+}
+
+static void sub_blocks(struct vmem_dinode *n, uint64_t nr)
+{
+	n->blocks = vmem_le64_of(vmem_get64(n->blocks) - VMEM_MIN(nr, vmem_get64(n->blocks)));
+}
+
+/* Blocks that the inode holds already, or that its caller counts. */
+static int insert(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,
+		  uint64_t lblk, uint64_t pblk, uint64_t nr, enum vmem_kind kind)
 {
 	struct path p;
 	struct step *leaf;
@@ -344,9 +360,7 @@ int txn_ext_insert(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,
 
 	if (err)
 		return err;
-	txn_change_tree(t, n);
-	n->blocks = vmem_le64_of(vmem_get64(n->blocks) + nr);
-	if (extend(t, n, &p.step[p.depth], lblk, pblk, nr))
+	if (extend(t, n, &p.step[p.depth], lblk, pblk, nr, kind))
 		return t->err;
 	if (p.step[p.depth].count >= p.step[p.depth].max)
 		err = find_room(t, n, ino, lblk, &p);
@@ -355,18 +369,140 @@ int txn_ext_insert(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,
 	leaf = &p.step[p.depth];
 	at = leaf->pos == leaf->count ? 0 : leaf->pos + 1;
 	shift_entries(t, n, leaf, at, 1);
-	put_entry(t, n, leaf, at, make_ext(lblk, nr, pblk));
+	put_entry(t, n, leaf, at, make_ext(lblk, nr, pblk, kind));
 	if (!at)
 		fix_keys(t, n, &p, lblk);
 	return t->err;
 }
 
-/* ---- Cutting from the end ---- */
-
-static void sub_blocks(struct vmem_dinode *n, uint64_t nr)
+int txn_ext_insert(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,
+		   uint64_t lblk, uint64_t pblk, uint64_t nr, enum vmem_kind kind)
 {
-	n->blocks = vmem_le64_of(vmem_get64(n->blocks) - VMEM_MIN(nr, vmem_get64(n->blocks)));
+	txn_change_tree(t, n);
+	add_blocks(n, nr);
+	return insert(t, n, ino, lblk, pblk, nr, kind);
 }
+
+/* ---- Taking pieces out ---- */
+
+/* Of a node of the path, the entry at its position goes. */
+static void drop_entry(struct vmem_txn *t, struct vmem_dinode *n, struct step *s)
+{
+	shift_entries(t, n, s, s->pos + 1, -1);
+	if (!s->block)
+		memset(&n->u.ext[s->count], 0, sizeof(n->u.ext[0]));
+}
+
+/* The leaf at the end of the path is empty: free it, and parents that become so. */
+static void drop_empty(struct vmem_txn *t, struct vmem_dinode *n, struct path *p)
+{
+	unsigned int d = p->depth;
+
+	while (d > 0 && !p->step[d].count) {
+		txn_free(t, p->step[d].block, 1);
+		sub_blocks(n, 1);
+		drop_entry(t, n, &p->step[d - 1]);
+		d--;
+	}
+	if (!p->step[0].count) {
+		n->depth = vmem_le16_of(0);
+		memset(&n->u, 0, payload_size(n));
+	}
+}
+
+/* What blocks [lblk, lblk + nr) of the file lie in: one extent, or part of one.  It gets no block. */
+static int take_out(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino, uint64_t lblk,
+		    uint64_t nr)
+{
+	struct path p;
+	struct step *leaf;
+	struct vmem_extent e;
+	uint64_t before, behind;
+	int err = find_path(t->fs, n, ino, lblk, &p);
+
+	if (err)
+		return err;
+	leaf = &p.step[p.depth];
+	e = get_entry(t->fs, n, leaf, leaf->pos);
+	before = lblk - ext_lblk(&e);
+	behind = ext_len(&e) - before - nr;
+	if (before) {
+		put_entry(t, n, leaf, leaf->pos,
+			  make_ext(ext_lblk(&e), before, ext_pblk(&e), vmem_kind_of(&e)));
+		if (behind)
+			err = insert(t, n, ino, lblk + nr, ext_pblk(&e) + before + nr, behind,
+				     vmem_kind_of(&e));
+	} else if (behind) {
+		/* The key of the node stays: it is a lower bound. */
+		put_entry(t, n, leaf, leaf->pos,
+			  make_ext(lblk + nr, behind, ext_pblk(&e) + nr, vmem_kind_of(&e)));
+	} else {
+		drop_entry(t, n, leaf);
+		drop_empty(t, n, &p);
+	}
+	return err ? err : t->err;
+}
+
+/* A whole extent changes its kind where it stands, or joins the one before it in its node. */
+static bool set_whole(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino, uint64_t lblk,
+		      uint64_t nr, enum vmem_kind kind, int *err)
+{
+	struct path p;
+	struct step *leaf;
+	struct vmem_extent e;
+
+	*err = find_path(t->fs, n, ino, lblk, &p);
+	if (*err)
+		return true;
+	leaf = &p.step[p.depth];
+	e = get_entry(t->fs, n, leaf, leaf->pos);
+	if (ext_lblk(&e) != lblk || ext_len(&e) != nr)
+		return false;
+	if (leaf->pos) {
+		struct step before = *leaf;
+
+		before.pos--;
+		if (extend(t, n, &before, lblk, ext_pblk(&e), nr, kind)) {
+			drop_entry(t, n, leaf);
+			*err = t->err;
+			return true;
+		}
+	}
+	put_entry(t, n, leaf, leaf->pos, make_ext(lblk, nr, ext_pblk(&e), kind));
+	*err = t->err;
+	return true;
+}
+
+int txn_ext_set_kind(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,
+		     const struct vmem_map *map, enum vmem_kind kind)
+{
+	int err;
+
+	txn_change_tree(t, n);
+	if (set_whole(t, n, ino, map->lblk, map->nr, kind, &err))
+		return err;
+	err = take_out(t, n, ino, map->lblk, map->nr);
+	return err ? err : insert(t, n, ino, map->lblk, map->pblk, map->nr, kind);
+}
+
+int txn_ext_remove(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,
+		   const struct vmem_map *map)
+{
+	txn_change_tree(t, n);
+	txn_free(t, map->pblk, map->nr);
+	sub_blocks(n, map->nr);
+	return t->err ? t->err : take_out(t, n, ino, map->lblk, map->nr);
+}
+
+int txn_ext_replace(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,
+		    const struct vmem_map *map, uint64_t pblk)
+{
+	int err = txn_ext_remove(t, n, ino, map);
+
+	return err ? err : txn_ext_insert(t, n, ino, map->lblk, pblk, map->nr, VMEM_DATA);
+}
+
+/* ---- Cutting from the end ---- */
 
 int txn_ext_replace_last(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,
 			 uint64_t lblk, uint64_t pblk)
@@ -390,32 +526,12 @@ int txn_ext_replace_last(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino
 	txn_free(t, ext_pblk(&e) + keep, cut);
 	sub_blocks(n, cut);
 	if (keep) {
-		put_entry(t, n, leaf, leaf->pos, make_ext(ext_lblk(&e), keep, ext_pblk(&e)));
-		return t->err ? t->err : txn_ext_insert(t, n, ino, lblk, pblk, 1);
+		put_entry(t, n, leaf, leaf->pos, make_ext(ext_lblk(&e), keep, ext_pblk(&e), VMEM_DATA));
+		return t->err ? t->err : txn_ext_insert(t, n, ino, lblk, pblk, 1, VMEM_DATA);
 	}
-	put_entry(t, n, leaf, leaf->pos, make_ext(lblk, 1, pblk));
-	n->blocks = vmem_le64_of(vmem_get64(n->blocks) + 1);
+	put_entry(t, n, leaf, leaf->pos, make_ext(lblk, 1, pblk, VMEM_DATA));
+	add_blocks(n, 1);
 	return t->err;
-}
-
-/* The leaf at the end of the path is empty: free it, and parents that become so. */
-static void drop_empty(struct vmem_txn *t, struct vmem_dinode *n, struct path *p)
-{
-	unsigned int d = p->depth;
-
-	while (d > 0 && !p->step[d].count) {
-		struct step *parent = &p->step[d - 1];
-
-		txn_free(t, p->step[d].block, 1);
-		sub_blocks(n, 1);
-		/* The last entry goes, so nothing has to move. */
-		put_count(t, n, parent, parent->count - 1);
-		d--;
-	}
-	if (!p->step[0].count) {
-		n->depth = vmem_le16_of(0);
-		memset(&n->u, 0, payload_size(n));
-	}
 }
 
 /* Cut the last extent down to `from`; *more when one before it could be concerned. */
@@ -443,7 +559,8 @@ static int cut_last(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino, uin
 	txn_free(t, ext_pblk(&e) + keep, ext_len(&e) - keep);
 	sub_blocks(n, ext_len(&e) - keep);
 	if (keep) {
-		put_entry(t, n, leaf, leaf->count - 1, make_ext(start, keep, ext_pblk(&e)));
+		put_entry(t, n, leaf, leaf->count - 1,
+			  make_ext(start, keep, ext_pblk(&e), vmem_kind_of(&e)));
 		return t->err;
 	}
 	put_count(t, n, leaf, leaf->count - 1);

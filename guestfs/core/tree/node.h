@@ -15,6 +15,17 @@ static inline void vmem_fetch(void *to, const uint8_t *from, size_t len)
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
+/* Are the flags of an extent possible here? */
+static inline bool vmem_flags_ok(const struct vmem_fs *fs, const struct vmem_extent *e)
+{
+	return !(vmem_get64(e->w1) >> VMEM_PBLK_BITS) || ext_flags_ok(e, VMEM_PEEK(fs->features));
+}
+
+static inline enum vmem_kind vmem_kind_of(const struct vmem_extent *e)
+{
+	return ext_unwritten(e) ? VMEM_UNWRITTEN : VMEM_DATA;
+}
+
 /* Make block the image of an empty node. */
 static inline void vmem_node_init(uint8_t *block, uint32_t magic, uint64_t self, uint64_t owner,
 				  unsigned int level, unsigned int count)

@@ -11,7 +11,7 @@
  */
 #include "medium/fault.h"
 #include "medium/fields.h"
-#include "tree/tree.h"
+#include "tree/node.h"
 
 #define PEEKS 3u			/* tries; then the lock */
 
@@ -100,12 +100,14 @@ static bool peek_leaf(struct vmem_fs *fs, const struct view *v, unsigned int nr,
 		if (in < ext_len(&e)) {
 			map->nr = ext_len(&e) - in;
 			map->pblk = ext_pblk(&e) + in;
-			return !(vmem_get64(e.w1) >> VMEM_PBLK_BITS) &&
+			map->kind = vmem_kind_of(&e);
+			return vmem_flags_ok(fs, &e) &&
 			       vmem_block_ok(fs, ext_pblk(&e), ext_len(&e));
 		}
 	}
 	map->nr = limit - lblk;
 	map->pblk = 0;
+	map->kind = VMEM_HOLE;
 	return limit > lblk;
 }
 

@@ -23,9 +23,18 @@ int vmem_ext_lookup(struct vmem_fs *fs, const struct vmem_dinode *n, uint64_t in
 		    uint64_t lblk, struct vmem_map *map);
 /* Map nr blocks at lblk, where a hole is, to pblk. */
 int txn_ext_insert(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,
-		   uint64_t lblk, uint64_t pblk, uint64_t nr);
+		   uint64_t lblk, uint64_t pblk, uint64_t nr, enum vmem_kind kind);
+/* The piece, of one extent as vmem_ext_lookup() said, becomes one of that kind. */
+int txn_ext_set_kind(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,
+		     const struct vmem_map *map, enum vmem_kind kind);
+/* The piece becomes a hole; its blocks are freed. */
+int txn_ext_remove(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,
+		   const struct vmem_map *map);
+/* The piece is data in other blocks; its own are freed. */
+int txn_ext_replace(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,
+		    const struct vmem_map *map, uint64_t pblk);
 /*
- * Map lblk, which has a block, to pblk instead.  That block is freed, and with it
+ * Map lblk, which is data, to pblk instead.  That block is freed, and with it
  * what follows it in its extent; later extents stay.
  */
 int txn_ext_replace_last(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,

@@ -89,7 +89,7 @@ static bool send(struct inode *inode, pgoff_t first, pgoff_t end)
 	for (; sent && first < end; first = map.lblk + map.nr) {
 		if (vmem_map(vmemfs_core(inode), first, end - first, &map))
 			break;
-		if (!map.pblk)
+		if (map.kind != VMEM_DATA)
 			continue;
 		ranges[nr].offset = map.pblk << VMEM_BLOCK_SHIFT;
 		ranges[nr++].length = map.nr << VMEM_BLOCK_SHIFT;
@@ -179,7 +179,7 @@ static void read_small_file(struct inode *inode, pgoff_t eof)
 	if (asked_lately(vi, eof))
 		return;
 	note_asked(vi, 0, eof);
-	if (!vmem_map(&vi->core, 0, eof, &map) && map.pblk)
+	if (!vmem_map(&vi->core, 0, eof, &map) && map.kind == VMEM_DATA)
 		note_region(VMEMFS_SB(inode->i_sb), map.pblk << VMEM_BLOCK_SHIFT);
 	if (eof >= LARGE_PAGES)
 		send(inode, 0, eof);

@@ -35,7 +35,7 @@ static int map_store(struct vmem_inode *core, u64 first, u64 nr, struct vmem_map
 		err = vmem_map(core, first, nr, map);
 		if (err)
 			return err;
-		if (!map->pblk) {
+		if (map->kind == VMEM_HOLE) {
 			err = vmem_map(core, first - 1, 1, &before);
 			/* Less than it asked for: fs/dax comes again for a block. */
 			map->nr = 1;
@@ -44,6 +44,19 @@ static int map_store(struct vmem_inode *core, u64 first, u64 nr, struct vmem_map
 		}
 	}
 	return vmem_map_write(core, first, nr, map);
+}
+
+/* For fs/dax a preallocated piece is a hole: a read shows zeros. */
+static u16 iomap_type(const struct vmem_map *map)
+{
+	switch (map->kind) {
+	case VMEM_DATA:
+		return IOMAP_MAPPED;
+	case VMEM_UNWRITTEN:
+		return IOMAP_UNWRITTEN;
+	default:
+		return IOMAP_HOLE;
+	}
 }
 
 static int vmemfs_iomap_begin(struct inode *inode, loff_t pos, loff_t length,
@@ -67,7 +80,7 @@ static int vmemfs_iomap_begin(struct inode *inode, loff_t pos, loff_t length,
 	iomap->dax_dev = sbi->dax_dev;
 	iomap->offset = map.lblk << VMEM_BLOCK_SHIFT;
 	iomap->length = map.nr << VMEM_BLOCK_SHIFT;
-	iomap->type = map.pblk ? IOMAP_MAPPED : IOMAP_HOLE;
+	iomap->type = iomap_type(&map);
 	iomap->addr = map.pblk ? map.pblk << VMEM_BLOCK_SHIFT : IOMAP_NULL_ADDR;
 	iomap->flags = 0;
 	return 0;
@@ -212,7 +225,7 @@ struct page *vmemfs_pinned_page(struct vmemfs_sb *sbi, struct vmem_inode *core, 
 	u64 i;
 
 	while (lblk <= VMEM_MAX_LBLK && !vmem_map(core, lblk, VMEM_MAX_LBLK, &map)) {
-		for (i = 0; map.pblk && i < map.nr; i++) {
+		for (i = 0; map.kind == VMEM_DATA && i < map.nr; i++) {
 			u64 offset = (map.pblk + i) << VMEM_BLOCK_SHIFT;
 			struct page *page = virt_to_page(sbi->store.base + offset);
 
