@@ -168,3 +168,11 @@ int vmemfs_inherit_acl(struct inode *inode, struct inode *dir, struct vmemfs_new
 		err = add_acl(new, new->acl, ACL_TYPE_ACCESS);
 	return err ? err : add_acl(new, new->default_acl, ACL_TYPE_DEFAULT);
 }
+
+void vmemfs_cache_acl(struct inode *inode, const struct vmemfs_new *new)
+{
+	if (new->acl)
+		set_cached_acl(inode, ACL_TYPE_ACCESS, new->acl);
+	if (new->default_acl)
+		set_cached_acl(inode, ACL_TYPE_DEFAULT, new->default_acl);
+}

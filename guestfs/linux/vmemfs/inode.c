@@ -356,10 +356,7 @@ void vmemfs_end_new(struct inode *inode, struct vmemfs_new *new, int err)
 
 	if (!err) {
 		note_attributes(inode);
-		if (new->acl)
-			set_cached_acl(inode, ACL_TYPE_ACCESS, new->acl);
-		if (new->default_acl)
-			set_cached_acl(inode, ACL_TYPE_DEFAULT, new->default_acl);
+		vmemfs_cache_acl(inode, new);
 	}
 	posix_acl_release(new->acl);
 	posix_acl_release(new->default_acl);

@@ -208,6 +208,8 @@ struct posix_acl *vmemfs_get_acl(struct inode *inode, int type, bool rcu);
 VMEMFS_DECLARE_SET_ACL(vmemfs_set_acl);
 /* What a new inode inherits from its directory; its mode becomes what goes with that. */
 int vmemfs_inherit_acl(struct inode *inode, struct inode *dir, struct vmemfs_new *new);
+/* The new inode is there: the VFS knows its lists. */
+void vmemfs_cache_acl(struct inode *inode, const struct vmemfs_new *new);
 /* The core sets what `which` says, and, with the mode, the list that goes with it. */
 int vmemfs_chmod(struct inode *inode, unsigned int which, const struct vmem_attr *attr);
 #define VMEMFS_ACL_OPS	VMEMFS_GET_ACL(vmemfs_get_acl), .set_acl = vmemfs_set_acl,
@@ -215,6 +217,9 @@ int vmemfs_chmod(struct inode *inode, unsigned int which, const struct vmem_attr
 static inline int vmemfs_inherit_acl(struct inode *inode, struct inode *dir, struct vmemfs_new *new)
 {
 	return 0;
+}
+static inline void vmemfs_cache_acl(struct inode *inode, const struct vmemfs_new *new)
+{
 }
 static inline int vmemfs_chmod(struct inode *inode, unsigned int which, const struct vmem_attr *attr)
 {
