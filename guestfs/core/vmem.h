@@ -351,6 +351,7 @@ struct vmem_attr {
 	uint32_t uid, gid, nlink, rdev, generation;
 	uint64_t size, blocks;		/* bytes; 4 KiB blocks */
 	int64_t atime, mtime, ctime, btime;
+	uint32_t flags;			/* VMEM_FL_*, which the caller enforces */
 	/* Of a new inode: extended attributes that it has from the beginning.  Otherwise ignored. */
 	const struct vmem_xattr *xattrs;
 	unsigned int nr_xattrs;
@@ -387,9 +388,26 @@ static inline uint64_t vmem_size(const struct vmem_inode *vi)
 #define VMEM_SET_ATIME	(1u << 3)
 #define VMEM_SET_MTIME	(1u << 4)
 #define VMEM_SET_CTIME	(1u << 5)
+#define VMEM_SET_FLAGS	(1u << 6)
 
-/* Change attributes by one record.  [W] */
+/* Change attributes by one record.  -EINVAL: unknown flags.  [W] */
 int vmem_setattr(struct vmem_inode *vi, unsigned int which, const struct vmem_attr *attr);
+
+/* The flags that an inode of this mode gets from the directory in which it is made.  [R] */
+static inline uint32_t vmem_inherited_flags(const struct vmem_inode *dir, uint32_t mode)
+{
+	uint32_t flags = vmem_get32(dir->raw.flags) &
+			 (VMEM_FL_SYNC | VMEM_FL_NODUMP | VMEM_FL_NOATIME | VMEM_FL_DIRSYNC);
+
+	switch (mode >> 12) {
+	case 4:
+		return flags;
+	case 8:
+		return flags & ~VMEM_FL_DIRSYNC;
+	default:
+		return flags & (VMEM_FL_NODUMP | VMEM_FL_NOATIME);
+	}
+}
 
 /*
  * The ctime of a change at `now`, where that of the change before is old.  The

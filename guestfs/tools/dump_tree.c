@@ -253,6 +253,25 @@ static void print_payload(const struct dump *d, const struct vmem_dinode *di)
 	}
 }
 
+/* The letters are those of lsattr. */
+static void print_flags(uint32_t flags)
+{
+	static const struct {
+		uint32_t flag;
+		char letter;
+	} letters[] = {
+		{ VMEM_FL_SYNC, 'S' }, { VMEM_FL_DIRSYNC, 'D' }, { VMEM_FL_IMMUTABLE, 'i' },
+		{ VMEM_FL_APPEND, 'a' }, { VMEM_FL_NODUMP, 'd' }, { VMEM_FL_NOATIME, 'A' },
+	};
+	unsigned int i;
+
+	printf("  flags       %x%s", flags, flags & VMEM_FL_KNOWN ? " " : "");
+	for (i = 0; i < sizeof(letters) / sizeof(letters[0]); i++)
+		if (flags & letters[i].flag)
+			printf("%c", letters[i].letter);
+	printf("\n");
+}
+
 int dump_inode(const struct dump *d, uint64_t ino)
 {
 	const struct vmem_dinode *di = find_inode(d, ino);
@@ -271,7 +290,7 @@ int dump_inode(const struct dump *d, uint64_t ino)
 	       type_letter(vmem_get16(di->mode)), vmem_get16(di->format));
 	printf("  uid, gid    %u, %u\n", vmem_get32(di->uid), vmem_get32(di->gid));
 	printf("  nlink       %u\n", vmem_get32(di->nlink));
-	printf("  flags       %x\n", vmem_get32(di->flags));
+	print_flags(vmem_get32(di->flags));
 	printf("  size        %llu bytes, %llu blocks\n", (ull)vmem_get64(di->size),
 	       (ull)vmem_get64(di->blocks));
 	printf("  atime       %s\n", dump_time((int64_t)vmem_get64(di->atime), buf));

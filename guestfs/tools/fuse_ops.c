@@ -281,6 +281,7 @@ static int make(fuse_req_t req, fuse_ino_t parent, const char *name, struct vmem
 		attr.gid = of_dir.gid;
 		attr.mode |= S_ISDIR(attr.mode) ? S_ISGID : 0;
 	}
+	attr.flags = vmem_inherited_flags(&dir->core, target ? S_IFLNK : attr.mode);
 	if (target)
 		err = vmem_symlink(&dir->core, name_of(name), target, strlen(target), &attr, &node->core);
 	else

@@ -5,7 +5,7 @@
  * Run once per format version, by the code of that version: the image is in
  * the repository, so that later code shows that it still reads it.
  *
- *	make_golden FILE [xattr] && xz -9e FILE
+ *	make_golden FILE [xattr|flags] && xz -9e FILE
  */
 #include "fixture.h"
 
@@ -32,6 +32,16 @@ static void add_xattrs(struct vmem_inode *root, const char *file)
 	put(&vi);
 }
 
+static void set_flags(struct vmem_inode *root, const char *name, uint32_t flags)
+{
+	struct vmem_attr a = { .flags = flags };
+	struct vmem_inode vi;
+
+	open_name(root, name, &vi);
+	assert_int_equal(vmem_setattr(&vi, VMEM_SET_FLAGS, &a), 0);
+	put(&vi);
+}
+
 /* An image of a killed guest: some of it is at home, the rest in the log. */
 int main(int argc, char **argv)
 {
@@ -40,11 +50,12 @@ int main(int argc, char **argv)
 	struct vmem_inode vi, dir;
 	char name[32];
 	struct ctx c = { .domain = VMEM_DOMAIN_HOST };
+	bool with_xattrs = argc == 3 && !strcmp(argv[2], "xattr");
 	unsigned int i;
 	FILE *f;
 
 	if (argc != 2 && argc != 3) {
-		fprintf(stderr, "usage: make_golden FILE [xattr]\n");
+		fprintf(stderr, "usage: make_golden FILE [xattr|flags]\n");
 		return 2;
 	}
 	c.sim = sim_new(2 * MiB, VMEM_BACKING_PAGE_CACHE, 1);
@@ -61,8 +72,10 @@ int main(int argc, char **argv)
 	for (i = 0; i < 12; i++)
 		write_pattern(&vi, i * 20000ull, 16, 1);
 	put(&vi);
-	if (argc == 3)
+	if (with_xattrs)
 		add_xattrs(&c.root, "sparse");
+	else if (argc == 3)
+		set_flags(&c.root, "sparse", VMEM_FL_IMMUTABLE | VMEM_FL_SYNC);
 	assert_int_equal(vmem_checkpoint(c.fs), 0);
 
 	make(&c.root, "appended", S_FILE, &vi);
@@ -79,8 +92,10 @@ int main(int argc, char **argv)
 	put(&vi);
 	unlink_name(&dir, "name-6");
 	put(&dir);
-	if (argc == 3)
+	if (with_xattrs)
 		add_xattrs(&c.root, "dir");
+	else if (argc == 3)
+		set_flags(&c.root, "dir", VMEM_FL_DIRSYNC | VMEM_FL_NODUMP | VMEM_FL_NOATIME | VMEM_FL_APPEND);
 
 	f = fopen(argv[1], "wb");
 	if (!f || fwrite(c.sim->now, c.sim->size, 1, f) != 1 || fclose(f)) {

@@ -147,12 +147,35 @@ static void an_image_with_extended_attributes_is_recovered_and_has_them(void **s
 	finish(&c);
 }
 
+static void an_image_with_flags_is_recovered_and_has_them(void **state)
+{
+	struct vmem_inode sparse, dir;
+	struct vmem_attr a;
+	struct ctx c;
+
+	(void)state;
+	load_from(&c, 5 * MiB, FLAGS_IMG);
+	again(&c);
+	assert_true(c.info.replayed > 5);
+	expect_contents(&c);
+	open_name(&c.root, "sparse", &sparse);
+	open_name(&c.root, "dir", &dir);
+	vmem_getattr(&sparse, &a);
+	assert_int_equal(a.flags, VMEM_FL_IMMUTABLE | VMEM_FL_SYNC);
+	vmem_getattr(&dir, &a);
+	assert_int_equal(a.flags, VMEM_FL_DIRSYNC | VMEM_FL_NODUMP | VMEM_FL_NOATIME | VMEM_FL_APPEND);
+	put(&sparse);
+	put(&dir);
+	finish(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_image_of_version_1_0_is_recovered_and_has_its_contents),
 		cmocka_unit_test(an_image_of_version_1_0_is_recovered_after_the_host_failed),
 		cmocka_unit_test(an_image_of_version_1_0_grows),
+		cmocka_unit_test(an_image_with_flags_is_recovered_and_has_them),
 		cmocka_unit_test(an_image_with_extended_attributes_is_recovered_and_has_them),
 	};
 

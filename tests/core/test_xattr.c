@@ -512,6 +512,71 @@ static void what_was_synced_survives_the_failure_and_the_rest_is_whole(void **st
 	finish(&c);
 }
 
+/* ---- Flags ---- */
+
+static void flags_are_kept_and_inherited_as_the_type_allows(void **state)
+{
+	static const struct { uint16_t mode; uint32_t flags; } made[] = {
+		{ S_FILE, VMEM_FL_SYNC | VMEM_FL_NODUMP | VMEM_FL_NOATIME }, { S_DIR, VMEM_FL_KNOWN & ~(VMEM_FL_IMMUTABLE | VMEM_FL_APPEND) },
+		{ 0010600, VMEM_FL_NODUMP | VMEM_FL_NOATIME },
+	};
+	struct vmem_attr a = { .flags = VMEM_FL_KNOWN };
+	struct vmem_inode dir, vi;
+	struct ctx c;
+	unsigned int i;
+
+	up(&c, domain_of(state), 16 * MiB, 0);
+	make(&c.root, "dir", S_DIR, &dir);
+	assert_int_equal(vmem_setattr(&dir, VMEM_SET_FLAGS, &a), 0);
+	for (i = 0; i < 3; i++) {
+		char name[2] = { (char)('a' + i), 0 };
+
+		a = (struct vmem_attr){ .mode = made[i].mode, .flags = vmem_inherited_flags(&dir, made[i].mode) };
+		assert_int_equal(a.flags, made[i].flags);
+		assert_int_equal(vmem_create(&dir, N(name), &a, &vi), 0);
+		put(&vi);
+	}
+	put(&dir);
+	down(&c);
+	again(&c);
+	open_name(&c.root, "dir", &dir);
+	vmem_getattr(&dir, &a);
+	assert_int_equal(a.flags, VMEM_FL_KNOWN);
+	for (i = 0; i < 3; i++) {
+		char name[2] = { (char)('a' + i), 0 };
+
+		open_name(&dir, name, &vi);
+		vmem_getattr(&vi, &a);
+		assert_int_equal(a.flags, made[i].flags);
+		put(&vi);
+	}
+	put(&dir);
+	finish(&c);
+}
+
+static void unknown_flags_are_refused_and_none_need_no_feature(void **state)
+{
+	struct vmem_attr a = { .flags = 0 };
+	struct vmem_inode f, g;
+	struct ctx c;
+
+	(void)state;
+	up(&c, VMEM_DOMAIN_HOST, 16 * MiB, 0);
+	make(&c.root, "f", S_FILE, &f);
+	assert_int_equal(vmem_setattr(&f, VMEM_SET_FLAGS, &a), 0);
+	a.flags = 1;
+	assert_int_equal(vmem_setattr(&f, VMEM_SET_FLAGS, &a), -EINVAL);
+	a.mode = S_FILE;
+	assert_int_equal(vmem_create(&c.root, N("g"), &a, &g), -EINVAL);
+	assert_int_equal(vmem_get64(((const struct vmem_superblock *)(const void *)c.sim->store.base)->incompat), 0);
+	a.flags = VMEM_FL_IMMUTABLE;
+	assert_int_equal(vmem_setattr(&f, VMEM_SET_FLAGS, &a), 0);
+	assert_int_equal(vmem_get64(((const struct vmem_superblock *)(const void *)c.sim->store.base)->incompat),
+			 VMEM_INCOMPAT_FLAGS);
+	put(&f);
+	finish(&c);
+}
+
 /* ---- The feature bit ---- */
 
 static const struct vmem_superblock *super_of(struct ctx *c)
@@ -596,6 +661,8 @@ int main(void)
 		EACH_DOMAIN(attributes_and_mode_change_together),
 		EACH_DOMAIN(a_new_inode_has_its_attributes_by_the_same_record),
 		EACH_DOMAIN(what_was_synced_survives_the_failure_and_the_rest_is_whole),
+		EACH_DOMAIN(flags_are_kept_and_inherited_as_the_type_allows),
+		cmocka_unit_test(unknown_flags_are_refused_and_none_need_no_feature),
 		cmocka_unit_test(an_image_without_attributes_has_no_feature),
 		cmocka_unit_test(a_superblock_that_was_getting_its_bit_is_completed),
 	};

@@ -64,6 +64,9 @@ const struct known known[] = {
 	/* The first attribute of all: the superblock changes. */
 	{ "standard", "setxattr foo 30; fsync foo" },
 	{ "empty", "creat-labelled foo; sync" },
+	/* The first flag, beside the first attribute. */
+	{ "standard", "chflags foo 0x10; fsync foo; chflags A 0x10000; setxattr A 30; sync" },
+	{ "empty", "creat foo; setxattr foo 700; chflags foo 0x40; fsync foo" },
 	/* A value in blocks counts with its record only. */
 	{ "labelled", "setxattr foo 5000; fsync foo; setxattr foo 20000; fsync foo; unlink foo; setxattr A/bar 9000; sync" },
 	{ "labelled", "acl foo 0600; acl A/bar 0604; fsync A/bar; unsetxattr A/bar 1" },
@@ -157,7 +160,7 @@ unsigned int vocabulary(struct op *op)
 	static const char *const labelled[] = { "foo", "A/bar", "A" };
 	static const char *const attributes[] = {
 		"setxattr %s 30", "setxattr %s 700", "setxattr %s 9000", "unsetxattr %s 1", "unsetxattr %s 9000",
-		"acl %s 0640",
+		"acl %s 0640", "chflags %s 0x30", "chflags %s 0",
 	};
 	unsigned int nr = 0;
 	size_t i;
@@ -282,7 +285,7 @@ void random_op(const struct world *w, uint64_t *rng, struct op *op)
 {
 	static const enum op_kind often[] = {
 		OP_CREAT, OP_CREAT, OP_CREAT, OP_MKDIR, OP_UNLINK, OP_UNLINK, OP_RMDIR, OP_SYMLINK,
-		OP_CHMOD, OP_LINK, OP_RENAME, OP_RENAME, OP_NOREPLACE, OP_EXCHANGE, OP_WHITEOUT, OP_WRITE, OP_WRITE, OP_WRITE,
+		OP_CHMOD, OP_CHFLAGS, OP_LINK, OP_RENAME, OP_RENAME, OP_NOREPLACE, OP_EXCHANGE, OP_WHITEOUT, OP_WRITE, OP_WRITE, OP_WRITE,
 		OP_WRITE, OP_WRITE, OP_WRITE, OP_TRUNCATE, OP_TRUNCATE, OP_MAP, OP_JUNK, OP_FSYNC,
 		OP_FSYNC, OP_FSYNC, OP_FDATASYNC, OP_SYNC, OP_CHECKPOINT, OP_OPEN, OP_TMPFILE,
 		OP_CLOSE, OP_CLOSE, OP_SETXATTR, OP_SETXATTR, OP_UNSETXATTR, OP_ACL, OP_LABELLED,

@@ -66,7 +66,7 @@ int do_acl(struct world *w, const struct op *op)
 	if (err)
 		return err;
 	model_touched(w, node);
-	model_now(w)->node[node].mode = attr.mode & 07777;
+	model_now(w)->node[node].mode = node_mode(attr.mode, model_now(w)->node[node].mode >> 12);
 	model_now(w)->node[node].x[X_ACL] = bytes_hash(list, sizeof(list)) | 1;
 	return 0;
 }
@@ -86,6 +86,7 @@ static void add_labels(struct world *w, struct node *n, struct vmem_attr *attr)
 	x[1].name = x_name(X_ACL, &x[1].index);
 	attr->xattrs = x;
 	attr->nr_xattrs = 2;
+	attr->flags = VMEM_FL_NODUMP;
 }
 
 /* ---- Names ---- */
@@ -135,7 +136,7 @@ int do_make(struct world *w, const struct op *op)
 	w->next_node++;
 	s->node[node].kind = op->kind == OP_SYMLINK ? K_LINK : op->kind == OP_MKDIR ? K_DIR : K_FILE;
 	memcpy(s->node[node].x, labelled.x, sizeof(labelled.x));
-	s->node[node].mode = attr.mode & 07777;
+	s->node[node].mode = node_mode(attr.mode, attr.flags);
 	s->node[node].data = d;
 	model_add(s, op->a, node);
 	model_touched(w, dir);
@@ -313,20 +314,24 @@ int do_rename(struct world *w, const struct op *op)
 int do_chmod(struct world *w, const struct op *op)
 {
 	unsigned int node = model_node(w, model_now(w), op->a);
-	struct vmem_attr attr = { .mode = (uint16_t)(op->len & 0777) };
+	struct vmem_attr attr = { .mode = (uint16_t)(op->len & 0777), .flags = op->len & VMEM_FL_KNOWN };
+	bool flags = op->kind == OP_CHFLAGS;
 	struct vmem_inode *vi;
+	uint32_t mode;
 	int err;
 
 	if (node == NOWHERE || !node || model_now(w)->node[node].kind == K_LINK)
 		return INVALID;
 	vi = world_inode(w, node);
-	err = vi ? vmem_setattr(vi, VMEM_SET_MODE, &attr) : -EIO;
+	err = vi ? vmem_setattr(vi, flags ? VMEM_SET_FLAGS : VMEM_SET_MODE, &attr) : -EIO;
 	if (err)
 		return err;
+	mode = model_now(w)->node[node].mode;
+	mode = flags ? node_mode(mode, attr.flags) : node_mode(attr.mode, mode >> 12);
 	/* The core makes no record of what changes nothing. */
-	if (model_now(w)->node[node].mode != (attr.mode & 07777u))
+	if (model_now(w)->node[node].mode != mode)
 		model_touched(w, node);
-	model_now(w)->node[node].mode = attr.mode & 07777;
+	model_now(w)->node[node].mode = mode;
 	return 0;
 }
 

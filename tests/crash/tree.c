@@ -140,7 +140,7 @@ static bool read_node(struct tree *t, struct vmem_fs *fs, struct seen *s)
 	vmem_getattr(&vi, &a);
 	s->size = a.size;
 	s->nlink = a.nlink;
-	s->mode = a.mode & 07777;
+	s->mode = node_mode(a.mode, a.flags);
 	if (s->kind == K_NONE || a.mode >> 12 != type[s->kind])
 		ok = fail(t, "the entry's type is not the inode's", s->path, a.mode);
 	else if (s->kind != K_DIR && s->kind != K_WHITE)

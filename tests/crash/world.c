@@ -99,7 +99,7 @@ static int run(struct world *w, const struct op *op)
 	case OP_SETXATTR: case OP_UNSETXATTR: return do_xattr(w, op);
 	case OP_ACL: return do_acl(w, op);
 	case OP_UNLINK: case OP_RMDIR: return do_remove(w, op);
-	case OP_CHMOD: return do_chmod(w, op);
+	case OP_CHMOD: case OP_CHFLAGS: return do_chmod(w, op);
 	case OP_LINK: return do_link(w, op);
 	case OP_RENAME: case OP_NOREPLACE: case OP_EXCHANGE: case OP_WHITEOUT: return do_rename(w, op);
 	case OP_WRITE: return do_write(w, op);

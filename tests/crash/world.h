@@ -10,6 +10,7 @@
  *	link P Q | rename P Q | exchange P Q
  *	rename-white P Q		P leads to a whiteout then
  *	setxattr P LEN | unsetxattr P LEN	an attribute for values up to 1000 bytes, another for larger
+ *	chflags P FLAGS			as chattr: VMEM_FL_*
  *	acl P MODE			an access list, and the mode that goes with it
  *	creat-labelled P		with an attribute and an access list from the beginning
  *	rename-new P Q			unless Q exists
@@ -51,10 +52,15 @@ enum { X_SMALL, X_LARGE, X_ACL, NR_X };
 
 struct node {
 	enum kind kind;
-	uint16_t mode;
+	uint32_t mode;		/* permissions, and above them the flags of chattr */
 	struct data *data;
 	uint64_t x[NR_X];	/* hashes of the values of extended attributes; 0: there is none */
 };
+
+static inline uint32_t node_mode(uint32_t mode, uint32_t flags)
+{
+	return (mode & 07777) | flags << 12;
+}
 
 struct entry {
 	char path[PATH_LEN];
@@ -71,7 +77,7 @@ struct state {
 };
 
 enum op_kind {
-	OP_CREAT, OP_MKDIR, OP_UNLINK, OP_RMDIR, OP_SYMLINK, OP_CHMOD, OP_LINK, OP_RENAME,
+	OP_CREAT, OP_MKDIR, OP_UNLINK, OP_RMDIR, OP_SYMLINK, OP_CHMOD, OP_CHFLAGS, OP_LINK, OP_RENAME,
 	OP_NOREPLACE, OP_EXCHANGE, OP_WHITEOUT, OP_WRITE, OP_TRUNCATE, OP_MAP, OP_JUNK, OP_FSYNC, OP_FDATASYNC, OP_SYNC,
 	OP_CHECKPOINT, OP_SETXATTR, OP_UNSETXATTR, OP_ACL, OP_LABELLED, OP_OPEN, OP_TMPFILE, OP_CLOSE, OP_FILL, OP_SPIN, OP_BRIM, OP_GROW, OP_UMOUNT, NR_OPS
 };
@@ -122,7 +128,7 @@ struct seen {
 	char path[PATH_LEN];
 	uint64_t ino, size;
 	uint32_t nlink;
-	uint16_t mode;
+	uint32_t mode;
 	enum kind kind;
 	size_t data;
 	uint64_t x[NR_X];

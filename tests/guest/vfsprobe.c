@@ -90,6 +90,7 @@ static const struct {
 	{ "attrs", ask_attrs },
 	{ "rights", ask_rights },
 	{ "ioctls", ask_ioctls },
+	{ "flags", ask_flags_enforced },
 	{ "extents", ask_extents },
 	{ "async", ask_async },
 	{ "others", ask_others },

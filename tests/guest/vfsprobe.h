@@ -36,6 +36,7 @@ void ask_maps(void);
 void ask_attrs(void);
 void ask_rights(void);
 void ask_ioctls(void);
+void ask_flags_enforced(void);
 void ask_extents(void);
 void ask_async(void);
 void ask_others(void);

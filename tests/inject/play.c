@@ -336,6 +336,15 @@ static int op_chmod(struct args *a)
 	return err ? err : vmem_setattr(vi, VMEM_SET_MODE | VMEM_SET_UID | VMEM_SET_GID, &attr);
 }
 
+static int op_chflags(struct args *a)
+{
+	struct vmem_attr attr = { .flags = (uint32_t)a->n[0] };
+	struct vmem_inode *vi;
+	int err = find(a->p, a->path, &vi);
+
+	return err ? err : vmem_setattr(vi, VMEM_SET_FLAGS, &attr);
+}
+
 /* Its bytes depend on their number alone. */
 static int op_setxattr(struct args *a)
 {
@@ -799,6 +808,7 @@ static const struct {
 	{ "symlink", op_symlink }, { "tmpfile", op_tmpfile }, { "open", op_open },
 	{ "link", op_link }, { "unlink", op_unlink }, { "rmdir", op_rmdir },
 	{ "rename", op_rename }, { "exchange", op_exchange }, { "rename-white", op_whiteout }, { "chmod", op_chmod },
+	{ "chflags", op_chflags },
 	{ "setxattr", op_setxattr }, { "unsetxattr", op_unsetxattr }, { "labelled", op_labelled },
 	{ "spin", op_spin }, { "touch", op_touch }, { "stat", op_stat }, { "write", op_write },
 	{ "append", op_append }, { "holes", op_holes }, { "fault", op_fault },

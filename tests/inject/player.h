@@ -7,6 +7,7 @@
  *
  *	creat P | mkdir P | fifo P | symlink P LEN | tmpfile #N | open #N P
  *	link P Q | unlink P | rmdir P | rename P Q | exchange P Q
+ *	chflags P FLAGS
  *	rename-white P Q		P leads to a whiteout then
  *	setxattr P LEN | unsetxattr P	of one attribute
  *	labelled P		a file with two attributes from the beginning

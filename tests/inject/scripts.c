@@ -71,7 +71,7 @@ const struct script scripts[] = {
 		.name = "attributes", .size = 4 * MiB,
 		.before = "mkdir A; creat f; write f 0 20000; symlink s 20",
 		.text = "setxattr f 30; setxattr f 700; setxattr f 9000; setxattr f 60000; setxattr A 100; setxattr s 40;"
-			"chmod f 0640; holes f 8; setxattr f 20; labelled A/l; setxattr A/l 3000; unsetxattr f; fsync f; crash;"
+			"chmod f 0640; chflags f 0x10; holes f 8; setxattr f 20; labelled A/l; setxattr A/l 3000; unsetxattr f; fsync f; crash;"
 			"setxattr f 5000; fsync f; setxattr A 2000; labelled m; sync; hostcrash; setxattr f 10; unlink A/l;"
 			"setxattr A 30; unsetxattr A; sync; setxattr f 12000; open #0 f; unlink f; put #0; remount; setxattr m 40000;"
 			"unlink m; sync; hostcrash; setxattr s 9",

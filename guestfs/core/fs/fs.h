@@ -29,6 +29,8 @@ int vmem_resume_growth(struct vmem_fs *fs);
 void vmem_inode_init(struct vmem_txn *t, struct vmem_inode *vi, uint64_t ino,
 		     const struct vmem_attr *attr, unsigned int format);
 
+/* Inodes are about to have these flags.  -EINVAL: not such. */
+int vmem_enable_flags(struct vmem_fs *fs, uint32_t flags);
 /* The fields that `which` (VMEM_SET_*) names become those of a. */
 void vmem_set_fields(struct vmem_dinode *n, unsigned int which, const struct vmem_attr *a);
 

@@ -12,6 +12,8 @@ static bool are_fields_possible(const struct vmem_fs *fs, const struct vmem_dino
 
 	if (size > VMEM_MAX_FILE_SIZE || (vmem_has_xattrs(n) && !vmem_xattrs_possible(fs, n)))
 		return false;
+	if (vmem_get32(n->flags) & ~known_flags(vmem_has(fs, VMEM_INCOMPAT_FLAGS)))
+		return false;
 	switch (format) {
 	case VMEM_FMT_NONE:	/* fifo, character or block device, socket */
 		return 1u << (vmem_get16(n->mode) >> 12) & (1u << 1 | 1u << 2 | 1u << 6 | 1u << 12);
@@ -87,6 +89,7 @@ void vmem_getattr(const struct vmem_inode *vi, struct vmem_attr *attr)
 	attr->mtime = (int64_t)vmem_peek64(&n->mtime);
 	attr->ctime = (int64_t)vmem_peek64(&n->ctime);
 	attr->btime = (int64_t)vmem_get64(n->btime);
+	attr->flags = vmem_get32(n->flags);
 	attr->xattrs = NULL;
 	attr->nr_xattrs = 0;
 }
@@ -113,6 +116,7 @@ void vmem_inode_init(struct vmem_txn *t, struct vmem_inode *vi, uint64_t ino,
 	if (type == MODE_CHR || type == MODE_BLK)
 		n->rdev = vmem_le32_of(attr->rdev);
 	n->nlink = vmem_le32_of(1);
+	n->flags = vmem_le32_of(attr->flags);
 	n->atime = now;
 	n->mtime = now;
 	n->ctime = now;
@@ -136,6 +140,8 @@ void vmem_set_fields(struct vmem_dinode *n, unsigned int which, const struct vme
 		n->uid = vmem_le32_of(a->uid);
 	if (which & VMEM_SET_GID)
 		n->gid = vmem_le32_of(a->gid);
+	if (which & VMEM_SET_FLAGS)
+		n->flags = vmem_le32_of(a->flags);
 	if (which & VMEM_SET_ATIME)
 		n->atime = vmem_le64_of((uint64_t)a->atime);
 	if (which & VMEM_SET_MTIME)
@@ -152,10 +158,22 @@ static int do_setattr(struct vmem_txn *t, void *arg)
 	return 0;
 }
 
+int vmem_enable_flags(struct vmem_fs *fs, uint32_t flags)
+{
+	if (flags & ~VMEM_FL_KNOWN)
+		return -EINVAL;
+	return flags ? vmem_enable(fs, VMEM_INCOMPAT_FLAGS) : 0;
+}
+
 int vmem_setattr(struct vmem_inode *vi, unsigned int which, const struct vmem_attr *attr)
 {
 	struct setattr s = { vi, which, attr };
+	int err = 0;
 
+	if (which & VMEM_SET_FLAGS)
+		err = vmem_is_read_only(vi->fs) ? vmem_refusal(vi->fs) : vmem_enable_flags(vi->fs, attr->flags);
+	if (err)
+		return err;
 	return vmem_run(vi->fs, do_setattr, &s);
 }
 

@@ -159,16 +159,21 @@ static int do_create(struct vmem_txn *t, void *arg)
 	return 0;
 }
 
-/* Run op, which makes an inode that may have extended attributes from the beginning. */
+/* Run op, which makes an inode that may have flags and extended attributes from the beginning. */
 static int make(struct vmem_fs *fs, vmem_op op, struct create *c)
 {
 	const struct vmem_attr *a = c->attr;
 	int err;
 
-	if (!a->nr_xattrs)
+	if (!a->nr_xattrs && !a->flags)
 		return vmem_run(fs, op, c);
 	if (vmem_is_read_only(fs))
 		return vmem_refusal(fs);
+	if (a->flags) {
+		err = vmem_enable_flags(fs, a->flags);
+		if (err || !a->nr_xattrs)
+			return err ? err : vmem_run(fs, op, c);
+	}
 	err = vmem_judge_xattrs(a->xattrs, a->nr_xattrs);
 	if (!err)
 		err = vmem_enable(fs, VMEM_INCOMPAT_XATTR);

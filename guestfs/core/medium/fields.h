@@ -69,6 +69,12 @@ static inline bool ext_flags_ok(const struct vmem_extent *e, uint64_t incompat)
 	return !((vmem_get64(e->w1) & ~known) >> VMEM_PBLK_BITS);
 }
 
+/* Flags that an inode may have where their feature bit is set, or is not. */
+static inline uint32_t known_flags(bool feature)
+{
+	return feature ? VMEM_FL_KNOWN : 0;
+}
+
 static inline bool test_bit8(const uint8_t *map, uint32_t bit)
 {
 	return map[bit / 8] >> bit % 8 & 1;

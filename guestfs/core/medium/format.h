@@ -49,9 +49,10 @@
 #define VMEM_COMPAT_KNOWN	0ull
 #define VMEM_RO_COMPAT_KNOWN	0ull
 #define VMEM_INCOMPAT_KNOWN	VMEM_INCOMPAT_LATE
-#define VMEM_INCOMPAT_LATE	(VMEM_INCOMPAT_UNWRITTEN | VMEM_INCOMPAT_XATTR)
+#define VMEM_INCOMPAT_LATE	(VMEM_INCOMPAT_UNWRITTEN | VMEM_INCOMPAT_XATTR | VMEM_INCOMPAT_FLAGS)
 #define VMEM_INCOMPAT_UNWRITTEN	(1ull << 0)	/* extents with VMEM_EXT_UNWRITTEN */
 #define VMEM_INCOMPAT_XATTR	(1ull << 4)	/* inodes with xattr or xattr_units != 0 */
+#define VMEM_INCOMPAT_FLAGS	(1ull << 5)	/* inodes with flags != 0 */
 /* Assigned, not yet implemented: an image that sets one is refused. */
 #define VMEM_INCOMPAT_SHARED	(1ull << 1)	/* extents with VMEM_EXT_SHARED */
 #define VMEM_INCOMPAT_WINDOW	(1ull << 2)	/* extents with a window other than 0 */
@@ -158,6 +159,16 @@ struct vmem_ag_desc {
 #define VMEM_ROOT_INO		1u	/* inode 0 is never used */
 #define VMEM_FIRST_INO		2u
 
+/* struct vmem_dinode.flags: values of the FS_*_FL of linux/fs.h */
+#define VMEM_FL_SYNC		0x00000008u	/* each write is durable when it returns */
+#define VMEM_FL_IMMUTABLE	0x00000010u
+#define VMEM_FL_APPEND		0x00000020u
+#define VMEM_FL_NODUMP		0x00000040u
+#define VMEM_FL_NOATIME		0x00000080u
+#define VMEM_FL_DIRSYNC		0x00010000u	/* of a directory: as SYNC, operations on its names */
+#define VMEM_FL_KNOWN		(VMEM_FL_SYNC | VMEM_FL_IMMUTABLE | VMEM_FL_APPEND | VMEM_FL_NODUMP | \
+				 VMEM_FL_NOATIME | VMEM_FL_DIRSYNC)
+
 /* struct vmem_dinode.format */
 #define VMEM_FMT_NONE		0	/* no payload: fifo, socket, device */
 #define VMEM_FMT_INLINE		1	/* payload is the contents (symlink) */
@@ -202,7 +213,7 @@ struct vmem_dinode {
 	vmem_le32 uid;			/* 8 */
 	vmem_le32 gid;			/* 12 */
 	vmem_le32 nlink;		/* 16 */
-	vmem_le32 flags;		/* 20: FS_*_FL of linux/fs.h; none defined yet */
+	vmem_le32 flags;		/* 20: VMEM_FL_* */
 	vmem_le64 size;			/* 24: bytes */
 	vmem_le64 blocks;		/* 32: blocks held, tree and directory nodes included */
 	vmem_le64 atime;		/* 40: ns since 1970, signed; these three are */

@@ -374,12 +374,13 @@ static void check_special(struct checker *c, uint64_t ino, const struct vmem_din
 
 static void check_inode_fields(struct checker *c, uint64_t ino, const struct vmem_dinode *di)
 {
-	uint32_t type = vmem_get16(di->mode) & MODE_TYPE;
+	uint32_t type = vmem_get16(di->mode) & MODE_TYPE, flags;
 
 	if (vmem_get32(di->csum) != vmem_inode_csum(c->crc, di, ino))
 		vmem_check_problem(c, "inode %llu: wrong checksum", (ull)ino);
-	if (vmem_get32(di->flags))
-		vmem_check_problem(c, "inode %llu: unknown flags %x", (ull)ino, vmem_get32(di->flags));
+	flags = vmem_get32(di->flags) & ~known_flags(vmem_get64(c->sb->incompat) & VMEM_INCOMPAT_FLAGS);
+	if (flags)
+		vmem_check_problem(c, "inode %llu: unknown flags %x", (ull)ino, flags);
 	if (vmem_get32(di->rdev) && type != MODE_CHR && type != MODE_BLK)
 		vmem_check_problem(c, "inode %llu: a device number on what is no device", (ull)ino);
 	if (vmem_get32(di->parent) && type != MODE_DIR)

@@ -21,7 +21,7 @@ bool vmem_repair_inode_likely(const struct repair *r, const struct vmem_dinode *
 	unsigned int odd = 0;
 
 	odd += !format_fits(type, vmem_get16(di->format));
-	odd += vmem_get32(di->flags) != 0;
+	odd += (vmem_get32(di->flags) & ~vmem_repair_known_flags(r)) != 0;
 	odd += vmem_has_xattrs(di) && !vmem_repair_with_xattrs(r);
 	odd += vmem_get32(di->reserved0) != 0;
 	odd += !all_zero(di->reserved1, sizeof(di->reserved1));
@@ -92,16 +92,16 @@ static void clear_inode(struct repair *r, uint64_t ino, struct vmem_dinode *di, 
 }
 
 /* What this kind of inode does not use.  Stores only what changes: the copy grows by it. */
-static bool zero_unused(struct vmem_dinode *di, bool with_xattrs, uint64_t xattr_blocks)
+static bool zero_unused(const struct repair *r, struct vmem_dinode *di, uint64_t xattr_blocks)
 {
 	struct vmem_dinode n = *di;
 	uint32_t type = vmem_get16(n.mode) & MODE_TYPE;
 	bool extents = vmem_get16(n.format) == VMEM_FMT_EXTENTS;
 
-	n.flags = vmem_le32_of(0);
+	n.flags = vmem_le32_of(vmem_get32(n.flags) & vmem_repair_known_flags(r));
 	n.reserved0 = vmem_le32_of(0);
 	memset(n.reserved1, 0, sizeof(n.reserved1));
-	if (!with_xattrs) {
+	if (!vmem_repair_with_xattrs(r)) {
 		n.xattr = vmem_le64_of(0);
 		n.xattr_units = 0;
 	}
@@ -216,7 +216,7 @@ void vmem_repair_fields(struct repair *r, uint64_t ino, struct vmem_dinode *di)
 		vmem_repair_xattr_fields(r, ino, di);
 		xattr_blocks = vmem_repair_xattr_blocks(r, ino, di);
 	}
-	if (zero_unused(di, with_xattrs, xattr_blocks))
+	if (zero_unused(r, di, xattr_blocks))
 		vmem_repair_fixed(r, true, "inode %llu: unused fields set to zero", (ull)ino);
 	if (type == MODE_REG && vmem_get64(di->size) > VMEM_MAX_FILE_SIZE) {
 		/* What is mapped decides, when the extents are walked. */

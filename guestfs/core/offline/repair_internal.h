@@ -141,6 +141,12 @@ static inline uint64_t vmem_repair_flags(const struct repair *r, const struct vm
 		vmem_get64(e->w1) & VMEM_EXT_UNWRITTEN : 0;
 }
 
+/* The flags that an inode may have. */
+static inline uint32_t vmem_repair_known_flags(const struct repair *r)
+{
+	return known_flags(vmem_get64(r->sb.incompat) & VMEM_INCOMPAT_FLAGS);
+}
+
 /* ---- repair_xattr.c ---- */
 
 /* May inodes have extended attributes? */

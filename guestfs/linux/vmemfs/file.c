@@ -115,6 +115,9 @@ static ssize_t write_locked(struct kiocb *iocb, struct iov_iter *from)
 	ssize_t ret, len;
 	loff_t pos;
 
+	/* It may have been opened before it became so. */
+	if (IS_IMMUTABLE(inode))
+		return -EPERM;
 	len = generic_write_checks(iocb, from);
 	if (len <= 0)
 		return len;
@@ -138,7 +141,7 @@ static ssize_t write_nowait(struct kiocb *iocb, struct iov_iter *from)
 
 	if (iocb_is_dsync(iocb) || !inode_trylock(inode))
 		return -EAGAIN;
-	ret = generic_write_checks(iocb, from);
+	ret = IS_IMMUTABLE(inode) ? -EPERM : generic_write_checks(iocb, from);
 	if (ret > 0 && !IS_NOSEC(inode))
 		ret = -EAGAIN;
 	if (ret > 0)

@@ -70,6 +70,62 @@ void vmemfs_sync_attr(struct inode *inode)
 	set_data_attr(inode, &attr);
 }
 
+u32 vmemfs_flags(const struct inode *inode)
+{
+	struct vmem_attr attr;
+
+	vmem_getattr(vmemfs_core(inode), &attr);
+	return attr.flags;
+}
+
+/* What the VFS is to know of them. */
+static void sync_flags(struct inode *inode)
+{
+	u32 flags = vmemfs_flags(inode);
+	unsigned int set = 0;
+
+	if (flags & VMEM_FL_SYNC)
+		set |= S_SYNC;
+	if (flags & VMEM_FL_IMMUTABLE)
+		set |= S_IMMUTABLE;
+	if (flags & VMEM_FL_APPEND)
+		set |= S_APPEND;
+	if (flags & VMEM_FL_NOATIME)
+		set |= S_NOATIME;
+	if (flags & VMEM_FL_DIRSYNC)
+		set |= S_DIRSYNC;
+	inode_set_flags(inode, set, S_SYNC | S_IMMUTABLE | S_APPEND | S_NOATIME | S_DIRSYNC);
+}
+
+int vmemfs_set_flags(struct inode *inode, u32 flags)
+{
+	struct vmem_attr attr = {
+		.flags = flags,
+		.ctime = timespec_ns(next_ctime(inode, current_time(inode))),
+	};
+	int err;
+
+	err = vmem_setattr(vmemfs_core(inode), VMEM_SET_FLAGS | VMEM_SET_CTIME, &attr);
+	if (err)
+		return err;
+	sync_flags(inode);
+	vmemfs_sync_ctime(inode);
+	return IS_SYNC(inode) ? vmem_fsync(vmemfs_core(inode), false) : 0;
+}
+
+static void fill_attributes(struct inode *inode, struct kstat *stat)
+{
+	u32 flags = vmemfs_flags(inode);
+
+	if (flags & VMEM_FL_IMMUTABLE)
+		stat->attributes |= STATX_ATTR_IMMUTABLE;
+	if (flags & VMEM_FL_APPEND)
+		stat->attributes |= STATX_ATTR_APPEND;
+	if (flags & VMEM_FL_NODUMP)
+		stat->attributes |= STATX_ATTR_NODUMP;
+	stat->attributes_mask |= STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND | STATX_ATTR_NODUMP;
+}
+
 int vmemfs_getattr(vmemfs_idmap *idmap, const struct path *path, struct kstat *stat,
 		   u32 request_mask, unsigned int flags)
 {
@@ -79,6 +135,7 @@ int vmemfs_getattr(vmemfs_idmap *idmap, const struct path *path, struct kstat *s
 		vmem_see_ctime(vmemfs_core(inode));
 	vmemfs_fill_stat(idmap, request_mask, inode, stat);
 	vmemfs_fill_cookie(stat, request_mask);
+	fill_attributes(inode, stat);
 	stat->result_mask |= STATX_BTIME;
 	stat->btime = ns_to_timespec64(VMEMFS_I(inode)->btime);
 	/* None is needed; who asks wants to know that O_DIRECT works, and allocates by it. */
@@ -168,8 +225,12 @@ static int change_attr(vmemfs_idmap *idmap, struct inode *inode, struct iattr *a
 int vmemfs_setattr(vmemfs_idmap *idmap, struct dentry *dentry, struct iattr *attr)
 {
 	struct inode *inode = d_inode(dentry);
-	int err = setattr_prepare(idmap, dentry, attr);
+	int err;
 
+	/* A file that was opened before it became so can still be cut off, as far as the VFS goes. */
+	if (IS_IMMUTABLE(inode))
+		return -EPERM;
+	err = setattr_prepare(idmap, dentry, attr);
 	if (!err)
 		err = change_attr(idmap, inode, attr);
 	if (!err && IS_SYNC(inode))
@@ -276,6 +337,7 @@ static int read_inode(struct inode *inode)
 	if (vmem_size(core) > inode->i_sb->s_maxbytes)
 		return vmemfs_corrupt(inode->i_sb, inode->i_ino, "size beyond the maximum");
 	vmemfs_sync_attr(inode);
+	sync_flags(inode);
 	note_attributes(inode);
 	return set_operations(inode, core_rdev(inode));
 }
@@ -343,6 +405,7 @@ struct inode *vmemfs_new_inode(vmemfs_idmap *idmap, struct inode *dir, const str
 	new->attr.uid = i_uid_read(inode);
 	new->attr.gid = i_gid_read(inode);
 	new->attr.rdev = new_encode_dev(rdev);
+	new->attr.flags = vmem_inherited_flags(vmemfs_core(dir), inode->i_mode);
 	if (!err)
 		return inode;
 	vmemfs_end_new(inode, new, err);
@@ -385,6 +448,7 @@ struct inode *vmemfs_inode_made(struct inode *inode)
 
 	inode->i_ino = vmemfs_core(inode)->ino;
 	vmemfs_sync_attr(inode);
+	sync_flags(inode);
 	err = set_operations(inode, core_rdev(inode));
 	if (err) {
 		iput(inode);

@@ -100,17 +100,30 @@ long vmemfs_compat_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 }
 #endif
 
-/* lsattr, chattr: no flag can be set, and no project. */
+/* ---- lsattr, chattr ---- */
+
+#define KNOWN_XFLAGS (FS_XFLAG_SYNC | FS_XFLAG_IMMUTABLE | FS_XFLAG_APPEND | FS_XFLAG_NODUMP | \
+		      FS_XFLAG_NOATIME)
+
+static_assert(VMEM_FL_KNOWN == (FS_SYNC_FL | FS_IMMUTABLE_FL | FS_APPEND_FL | FS_NODUMP_FL |
+				FS_NOATIME_FL | FS_DIRSYNC_FL));
+
 int vmemfs_fileattr_get(struct dentry *dentry, struct fileattr *fa)
 {
-	fileattr_fill_flags(fa, 0);
+	fileattr_fill_flags(fa, vmemfs_flags(d_inode(dentry)));
 	return 0;
 }
 
+/* The VFS has looked whether the caller may. */
 int vmemfs_fileattr_set(vmemfs_idmap *idmap, struct dentry *dentry, struct fileattr *fa)
 {
-	bool any = fa->flags || fa->fsx_xflags || fa->fsx_projid || fa->fsx_extsize ||
-		   fa->fsx_cowextsize;
+	struct inode *inode = d_inode(dentry);
+	u32 flags = fa->flags;
 
-	return any ? -EOPNOTSUPP : 0;
+	if (flags & ~VMEM_FL_KNOWN || fa->fsx_xflags & ~KNOWN_XFLAGS || fa->fsx_projid ||
+	    fa->fsx_extsize || fa->fsx_cowextsize)
+		return -EOPNOTSUPP;
+	if (flags & VMEM_FL_DIRSYNC && !S_ISDIR(inode->i_mode))
+		return -EOPNOTSUPP;
+	return vmemfs_set_flags(inode, flags);
 }

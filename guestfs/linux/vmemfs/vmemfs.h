@@ -143,6 +143,10 @@ void vmemfs_sysfs_remove(struct vmemfs_sb *sbi);
 
 /* ---- inode.c ---- */
 
+/* VMEM_FL_*.  To set them, the inode is locked. */
+u32 vmemfs_flags(const struct inode *inode);
+int vmemfs_set_flags(struct inode *inode, u32 flags);
+
 /* A referenced inode, or an ERR_PTR: -ESTALE when ino is free. */
 struct inode *vmemfs_iget(struct super_block *sb, u64 ino);
 /*
