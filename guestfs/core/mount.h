@@ -20,6 +20,7 @@ struct vmem_fs {
 	enum vmem_domain domain;
 	bool read_only;
 	int error;			/* sticky: -EIO or -EUCLEAN */
+	bool shut_down;			/* that is -EIO, but nothing has failed; atomic */
 	struct vmem_stats stats;
 
 	/* medium: geometry, from the superblock; nr_* and backup change under lock */

@@ -239,6 +239,12 @@ int vmem_umount(struct vmem_fs *fs);
 int vmem_sync(struct vmem_fs *fs);
 
 /*
+ * From here on nothing is stored, as if the power had been cut: what changes or flushes
+ * anything is -EIO, vmem_umount() frees the memory, and the next mount recovers.
+ */
+void vmem_shutdown(struct vmem_fs *fs);
+
+/*
  * Write home what the log holds and move its tail (after env->kick, or at
  * leisure).  After an error: note it in the root, so that the next mount tells.
  */

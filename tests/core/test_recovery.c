@@ -403,9 +403,44 @@ static void a_mount_whose_flush_fails_is_an_error(void **state)
 	finish(&c);
 }
 
+static void what_is_shut_down_stores_nothing_and_is_recovered(void **state)
+{
+	struct vmem_attr attr = { .mode = 0600 };
+	struct vmem_inode vi, other;
+	uint8_t *before;
+	struct ctx c;
+
+	up(&c, domain_of(state), 4 * MiB, 0);
+	make(&c.root, "file", S_FILE, &vi);
+	write_pattern(&vi, 0, 9000, 1);
+	assert_int_equal(vmem_fsync(&vi, false), 0);
+	vmem_shutdown(c.fs);
+	before = malloc(c.sim->store.size);
+	memcpy(before, c.sim->store.base, c.sim->store.size);
+	assert_int_equal(vmem_setattr(&vi, VMEM_SET_MODE, &attr), -EIO);
+	assert_int_equal(try_make(&c.root, "other", S_FILE, &other), -EIO);
+	assert_int_equal(vmem_unlink(&c.root, N("file"), &vi), -EIO);
+	assert_int_equal(vmem_truncate(&vi, 0), -EIO);
+	assert_int_equal(vmem_fsync(&vi, false), -EIO);
+	assert_int_equal(vmem_sync(c.fs), -EIO);
+	assert_int_equal(vmem_checkpoint(c.fs), -EIO);
+	put(&vi);
+	put(&c.root);
+	assert_int_equal(vmem_umount(c.fs), -EIO);
+	assert_memory_equal(before, c.sim->store.base, c.sim->store.size);
+	free(before);
+	again(&c);
+	assert_true(c.info.was_dirty);
+	open_name(&c.root, "file", &vi);
+	expect_pattern(&vi, 0, 9000, 1);
+	put(&vi);
+	finish(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		EACH_DOMAIN(what_is_shut_down_stores_nothing_and_is_recovered),
 		EACH_DOMAIN(a_clean_unmount_leaves_nothing_to_replay),
 		EACH_DOMAIN(every_returned_operation_survives_the_guest),
 		cmocka_unit_test(after_the_host_failed_the_last_fsync_is_the_state),

@@ -47,6 +47,21 @@ ask_mounts() {
 	umount /m
 }
 
+# ask_shutdown TYPE DISK: what it is then, in each mode; the next mount has what was fsynced
+ask_shutdown() {
+	for mode in 2 1 0; do
+		mount -t "$1" -o dax "$2" /m
+		rm -rf /m/down
+		mkdir /m/down
+		touch /m/down/unseen
+		vfsprobe /m/down $mode | if [ $mode = 2 ]; then cat; else grep -v "^#" | sed "s/^/mode $mode, /"; fi
+		umount /m
+		mount -t "$1" -o dax "$2" /m
+		echo "mode $mode, and what was fsynced: $(stat -c %s /m/down/kept)"
+		umount /m
+	done
+}
+
 # In the directory, for a program of 32 bits.
 ask_32bit() {
 	mkdir "$1/rd"
@@ -60,6 +75,7 @@ on_ext4() {
 	wait_until [ -b /dev/pmem1 ]
 	mkfs.ext4 -q -F -b 4096 -L vfs-test /dev/pmem1
 	ask_mounts ext4 /dev/pmem1 >/share/ext4
+	ask_shutdown ext4 /dev/pmem1 >>/share/ext4
 	mount -t ext4 -o dax /dev/pmem1 /ext4
 	mkdir /ext4/probe
 	vfsprobe /ext4/probe >>/share/ext4
@@ -70,6 +86,8 @@ check "ext4 -o dax answers all questions" on_ext4
 # on_vmemfs DURABILITY
 on_vmemfs() {
 	ask_mounts vmemfs /dev/pmem0 >"/share/$1"
+	ask_shutdown vmemfs /dev/pmem0 >>"/share/$1"
+	fsck.vmemfs -n /dev/pmem0
 	mount -t vmemfs -o "durability=$1" /dev/pmem0 /vmemfs
 	mkdir "/vmemfs/$1"
 	vfsprobe "/vmemfs/$1" >>"/share/$1"

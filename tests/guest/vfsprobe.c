@@ -100,8 +100,13 @@ int main(int argc, char **argv)
 {
 	size_t i;
 
-	must(argc == 2 && !chdir(argv[1]), "usage: vfsprobe DIRECTORY");
+	must((argc == 2 || argc == 3) && !chdir(argv[1]), "usage: vfsprobe DIRECTORY [MODE OF SHUTTING IT DOWN]");
 	umask(022);
+	if (argc == 3) {
+		printf("# shutting down\n");
+		ask_shutdown(atoi(argv[2]));
+		return 0;
+	}
 	for (i = 0; i < sizeof(topics) / sizeof(topics[0]); i++) {
 		printf("# %s\n", topics[i].name);
 		must(!mkdir(topics[i].name, 0777) && !chdir(topics[i].name), topics[i].name);

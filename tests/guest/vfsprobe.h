@@ -37,6 +37,8 @@ void ask_attrs(void);
 void ask_rights(void);
 void ask_ioctls(void);
 void ask_flags_enforced(void);
+/* The file system is of no use then. */
+void ask_shutdown(int mode);
 void ask_extents(void);
 void ask_async(void);
 void ask_others(void);

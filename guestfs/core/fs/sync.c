@@ -168,6 +168,19 @@ int vmem_sync(struct vmem_fs *fs)
 	return err ? err : vmem_commit(fs, __atomic_load_n(&fs->last_op, __ATOMIC_ACQUIRE));
 }
 
+/* ---- Shutting down ---- */
+
+void vmem_shutdown(struct vmem_fs *fs)
+{
+	/* Whoever makes a record has made it, or sees the error. */
+	vmem_lock(fs, fs->lock);
+	if (vmem_error(fs) != -EIO) {
+		VMEM_FLAG(fs->shut_down, !vmem_error(fs));
+		VMEM_FLAG(fs->error, -EIO);
+	}
+	vmem_unlock(fs, fs->lock);
+}
+
 /* ---- An inode leaves memory ---- */
 
 /* What fsync would have flushed must follow the inode number, not the memory. */

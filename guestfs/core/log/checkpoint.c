@@ -141,6 +141,8 @@ int vmem_note_error(struct vmem_fs *fs)
 	uint64_t tail;
 	int err = 0;
 
+	if (VMEM_PEEK(fs->shut_down))
+		return 0;
 	vmem_lock(fs, fs->ckpt_lock);
 	tail = vmem_get64(fs->root.tail);
 	state = vmem_get32(fs->root.state);

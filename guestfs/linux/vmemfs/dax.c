@@ -98,6 +98,8 @@ static vm_fault_t dax_fault(struct vm_fault *vmf, vmemfs_fault_order order, bool
 	bool write = (vmf->flags & FAULT_FLAG_WRITE) && (vmf->vma->vm_flags & VM_SHARED);
 	vm_fault_t ret;
 
+	if (vmemfs_is_shut(inode))
+		return VM_FAULT_SIGBUS;
 	if (write) {
 		sb_start_pagefault(inode->i_sb);
 		vmemfs_touch_mapped(vmf->vma->vm_file);
@@ -139,6 +141,8 @@ int vmemfs_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct vmemfs_sb *sbi = VMEMFS_SB(file_inode(file)->i_sb);
 
+	if (vmemfs_is_shut(file_inode(file)))
+		return -EIO;
 	/* MAP_SYNC promises durability by cache-line flushes alone. */
 	if (!daxdev_mapping_supported(vma, sbi->dax_dev))
 		return -EOPNOTSUPP;

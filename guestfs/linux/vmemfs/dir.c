@@ -68,6 +68,8 @@ static int vmemfs_iterate(struct file *file, struct dir_context *ctx)
 	u64 cookie = listing.short_pos ? exact_pos(file, ctx->pos) : ctx->pos;
 	int err;
 
+	if (vmemfs_is_shut(dir))
+		return -EIO;
 	err = vmem_readdir(vmemfs_core(dir), &cookie, emit_entry, &listing);
 	/* After an error, too, or what was emitted before it would be read for ever. */
 	ctx->pos = listing.short_pos ? short_pos(cookie) : cookie;

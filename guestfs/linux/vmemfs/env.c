@@ -152,7 +152,7 @@ static void checkpoint_worker(struct work_struct *work)
 	struct super_block *sb = sbi->sb;
 	int err = vmem_checkpoint(sbi->fs);
 
-	if (!vmem_is_read_only(sbi->fs) || sb_rdonly(sb))
+	if (!vmem_is_read_only(sbi->fs) || sb_rdonly(sb) || test_bit(VMEMFS_SB_SHUT_DOWN, &sbi->flags))
 		return;
 	/*
 	 * The core has reported a failure, and every fsync will.  mount(8) shows it, too;

@@ -70,6 +70,8 @@ static ssize_t vmemfs_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	struct inode *inode = file_inode(iocb->ki_filp);
 	ssize_t ret;
 
+	if (vmemfs_is_shut(inode))
+		return -EIO;
 	if (!iov_iter_count(to))
 		return 0;
 	if (iocb->ki_flags & IOCB_NOWAIT) {
@@ -159,6 +161,8 @@ static ssize_t vmemfs_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	struct inode *inode = file_inode(iocb->ki_filp);
 	ssize_t ret;
 
+	if (vmemfs_is_shut(inode))
+		return -EIO;
 	if (iocb->ki_flags & IOCB_NOWAIT)
 		return write_nowait(iocb, from);
 	inode_lock(inode);
@@ -216,6 +220,8 @@ static int vmemfs_iopoll(struct kiocb *iocb, struct io_comp_batch *batch, unsign
 
 static int vmemfs_open(struct inode *inode, struct file *file)
 {
+	if (vmemfs_is_shut(inode))
+		return -EIO;
 	file->f_mode |= FMODE_NOWAIT | FMODE_CAN_ODIRECT | VMEMFS_FMODE_BUF_WASYNC;
 	return generic_file_open(inode, file);
 }

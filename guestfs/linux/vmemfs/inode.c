@@ -230,6 +230,8 @@ int vmemfs_setattr(vmemfs_idmap *idmap, struct dentry *dentry, struct iattr *att
 	/* A file that was opened before it became so can still be cut off, as far as the VFS goes. */
 	if (IS_IMMUTABLE(inode))
 		return -EPERM;
+	if (vmemfs_is_shut(inode))
+		return -EIO;
 	err = setattr_prepare(idmap, dentry, attr);
 	if (!err)
 		err = change_attr(idmap, inode, attr);

@@ -9,6 +9,9 @@
 #include "vmemfs.h"
 #include "vmemfs_ioctl.h"
 
+/* Of xfs first; ext4, f2fs and others have it under this number. */
+#define IOC_SHUTDOWN	_IOR('X', 125, __u32)
+
 /* FITRIM of fstrim(8): give free blocks back to the host. */
 static long trim(struct file *file, struct fstrim_range __user *arg)
 {
@@ -72,6 +75,17 @@ static long get_label(struct super_block *sb, char __user *arg)
 	return copy_to_user(arg, label, sizeof(label)) ? -EFAULT : 0;
 }
 
+static long shut_down(struct super_block *sb, const u32 __user *arg)
+{
+	u32 mode;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (get_user(mode, arg))
+		return -EFAULT;
+	return vmemfs_shutdown(sb, mode);
+}
+
 long vmemfs_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct super_block *sb = file_inode(file)->i_sb;
@@ -84,6 +98,8 @@ long vmemfs_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return put_user(file_inode(file)->i_generation, (int __user *)arg);
 	case FS_IOC_GETFSLABEL:
 		return get_label(sb, (char __user *)arg);
+	case IOC_SHUTDOWN:
+		return shut_down(sb, (const u32 __user *)arg);
 	case VMEMFS_IOC_RESIZE:
 		return resize(file, (const u64 __user *)arg);
 	default:

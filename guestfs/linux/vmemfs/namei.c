@@ -8,7 +8,11 @@
 static struct inode *lookup_inode(struct inode *dir, const struct qstr *name)
 {
 	u64 ino;
-	int err = vmem_lookup(vmemfs_core(dir), vmemfs_name(name), &ino, NULL);
+	int err;
+
+	if (vmemfs_is_shut(dir))
+		return ERR_PTR(-EIO);
+	err = vmem_lookup(vmemfs_core(dir), vmemfs_name(name), &ino, NULL);
 
 	if (err == -ENOENT)
 		return NULL;

@@ -382,7 +382,7 @@ static void vmemfs_put_super(struct super_block *sb)
 	vmemfs_store_umount(sbi);
 	vmemfs_work_stop(sbi);
 	vmemfs_orphans_end(sbi);
-	if (vmem_umount(sbi->fs))
+	if (vmem_umount(sbi->fs) && !test_bit(VMEMFS_SB_SHUT_DOWN, &sbi->flags))
 		pr_err("vmemfs (%s): not unmounted cleanly: the next mount recovers\n", sb->s_id);
 	vmemfs_store_close(sbi);
 	sb->s_fs_info = NULL;
@@ -413,6 +413,31 @@ static int vmemfs_freeze(struct super_block *sb)
 static int vmemfs_unfreeze(struct super_block *sb)
 {
 	vmemfs_work_start(VMEMFS_SB(sb));
+	return 0;
+}
+
+#define SHUT_SYNC	0	/* everything is home first */
+#define SHUT_LOG	1	/* records are durable first */
+#define SHUT_AT_ONCE	2
+
+int vmemfs_shutdown(struct super_block *sb, u32 mode)
+{
+	struct vmemfs_sb *sbi = VMEMFS_SB(sb);
+
+	if (mode > SHUT_AT_ONCE)
+		return -EINVAL;
+	if (test_bit(VMEMFS_SB_SHUT_DOWN, &sbi->flags))
+		return 0;
+	if (mode != SHUT_AT_ONCE) {
+		down_read(&sb->s_umount);
+		sync_filesystem(sb);
+		up_read(&sb->s_umount);
+	}
+	if (mode == SHUT_SYNC)
+		(void)vmem_checkpoint(sbi->fs);
+	set_bit(VMEMFS_SB_SHUT_DOWN, &sbi->flags);
+	vmem_shutdown(sbi->fs);
+	pr_notice("vmemfs (%s): shut down: unmount it\n", sb->s_id);
 	return 0;
 }
 

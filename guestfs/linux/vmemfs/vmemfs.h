@@ -68,6 +68,7 @@ struct vmemfs_new {
 #define VMEMFS_SB_DISCARD	3	/* mount option discard */
 #define VMEMFS_SB_GAVE_UP	4	/* the unmount waits for nobody any more */
 #define VMEMFS_SB_NO_USER_XATTR	5	/* mount option nouser_xattr */
+#define VMEMFS_SB_SHUT_DOWN	6	/* FS_IOC_SHUTDOWN */
 
 struct vmemfs_inode {
 	struct vmem_inode core;		/* core.fs is NULL until the core has filled it */
@@ -86,6 +87,12 @@ static inline struct vmemfs_sb *VMEMFS_SB(const struct super_block *sb)
 	return sb->s_fs_info;
 }
 
+/* Has somebody shut it down?  Then every operation is -EIO. */
+static inline bool vmemfs_is_shut(const struct inode *inode)
+{
+	return unlikely(test_bit(VMEMFS_SB_SHUT_DOWN, &VMEMFS_SB(inode->i_sb)->flags));
+}
+
 static inline struct vmemfs_inode *VMEMFS_I(const struct inode *inode)
 {
 	return container_of(inode, struct vmemfs_inode, vfs_inode);
@@ -102,6 +109,9 @@ static inline struct vmem_name vmemfs_name(const struct qstr *qstr)
 }
 
 /* ---- super.c, module.c ---- */
+
+/* mode: one of xfs's, as FS_IOC_SHUTDOWN has them.  -EINVAL: it is none. */
+int vmemfs_shutdown(struct super_block *sb, u32 mode);
 
 /* For work in the background: stops while the machine is suspended, as flushes do. */
 extern struct workqueue_struct *vmemfs_wq;

@@ -42,6 +42,8 @@ static int get_xattr(const struct xattr_handler *handler, struct dentry *dentry,
 {
 	if (is_off(handler, inode))
 		return -EOPNOTSUPP;
+	if (vmemfs_is_shut(inode))
+		return -EIO;
 	return vmem_getxattr(vmemfs_core(inode), handler->flags, name_of(name), buffer, size);
 }
 
