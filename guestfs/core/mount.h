@@ -101,7 +101,7 @@ struct vmem_fs {
 	uint8_t *scratch;		/* 2 blocks */
 
 	/* fs: the mount; the caller keeps mount, remount and unmount apart */
-	bool super_torn;		/* a feature bit was being set when the last session was lost */
+	bool super_torn;		/* a feature bit or the label was being set when the last session was lost */
 	bool check_done;
 	bool never_write;		/* unknown features, or not recovered: no remount */
 };

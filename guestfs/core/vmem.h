@@ -304,6 +304,12 @@ int vmem_report_loss(struct vmem_fs *fs);
 void vmem_hot_ranges(const struct vmem_fs *fs, struct vmem_range ranges[VMEM_HOT_RANGES]);
 
 void vmem_statfs(struct vmem_fs *fs, struct vmem_statfs *st);
+
+/*
+ * A new label of up to VMEM_LABEL_LEN bytes without NUL; durable, on the host, too, when
+ * this returns.  -EINVAL: it is none.
+ */
+int vmem_set_label(struct vmem_fs *fs, const char *label, size_t len);
 void vmem_get_stats(struct vmem_fs *fs, struct vmem_stats *st);
 enum vmem_domain vmem_get_domain(const struct vmem_fs *fs);
 bool vmem_is_read_only(const struct vmem_fs *fs);

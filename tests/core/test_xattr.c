@@ -642,6 +642,60 @@ static void a_superblock_that_was_getting_its_bit_is_completed(void **state)
 	}
 }
 
+/* Its words are stored one after the other, in one copy of the superblock after the other. */
+static void a_label_that_was_being_changed_is_the_old_or_the_new(void **state)
+{
+	const char *const label = "another label, of more words than one";
+	unsigned int lost;
+
+	(void)state;
+	for (lost = 0; lost < 4; lost++) {
+		struct vmem_superblock old, *sb, *backup;
+		struct vmem_statfs st;
+		struct ctx c;
+
+		up(&c, VMEM_DOMAIN_GUEST, 16 * MiB, 0);
+		memcpy(&old, super_of(&c), sizeof(old));
+		assert_int_equal(vmem_set_label(c.fs, label, strlen(label)), 0);
+		vmem_statfs(c.fs, &st);
+		assert_string_equal(st.label, label);
+		fail_now(&c, SIM_GUEST);
+		sb = (void *)c.sim->store.base;
+		backup = (void *)(c.sim->store.base + vmem_get64(sb->backup) * BLOCK);
+		if (lost == 1)		/* the superblock is half old */
+			memcpy(sb->label + 8, old.label + 8, sizeof(old.label) - 8);
+		if (lost > 1)		/* it is old, and the backup new, or half new */
+			*sb = old;
+		if (lost == 3)
+			memcpy(backup->label + 8, old.label + 8, sizeof(old.label) - 8);
+		again(&c);
+		vmem_statfs(c.fs, &st);
+		assert_string_equal(st.label, lost > 1 ? "test" : label);
+		down(&c);
+		assert_memory_equal(sb, backup, sizeof(*sb));
+		again(&c);
+		finish(&c);
+	}
+}
+
+static void what_is_no_label_is_refused(void **state)
+{
+	char label[VMEM_LABEL_LEN + 1];
+	struct vmem_statfs st;
+	struct ctx c;
+
+	(void)state;
+	up(&c, VMEM_DOMAIN_HOST, 16 * MiB, 0);
+	memset(label, 'x', sizeof(label));
+	assert_int_equal(vmem_set_label(c.fs, label, sizeof(label)), -EINVAL);
+	assert_int_equal(vmem_set_label(c.fs, "a\0b", 3), -EINVAL);
+	assert_int_equal(vmem_set_label(c.fs, label, VMEM_LABEL_LEN), 0);
+	assert_int_equal(vmem_set_label(c.fs, label, 0), 0);
+	vmem_statfs(c.fs, &st);
+	assert_string_equal(st.label, "");
+	finish(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -665,6 +719,8 @@ int main(void)
 		cmocka_unit_test(unknown_flags_are_refused_and_none_need_no_feature),
 		cmocka_unit_test(an_image_without_attributes_has_no_feature),
 		cmocka_unit_test(a_superblock_that_was_getting_its_bit_is_completed),
+		cmocka_unit_test(a_label_that_was_being_changed_is_the_old_or_the_new),
+		cmocka_unit_test(what_is_no_label_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

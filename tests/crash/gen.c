@@ -67,6 +67,7 @@ const struct known known[] = {
 	/* The first flag, beside the first attribute. */
 	{ "standard", "chflags foo 0x10; fsync foo; chflags A 0x10000; setxattr A 30; sync" },
 	{ "empty", "creat foo; setxattr foo 700; chflags foo 0x40; fsync foo" },
+	{ "standard", "label; setxattr foo 30; label; fsync foo" },
 	/* A value in blocks counts with its record only. */
 	{ "labelled", "setxattr foo 5000; fsync foo; setxattr foo 20000; fsync foo; unlink foo; setxattr A/bar 9000; sync" },
 	{ "labelled", "acl foo 0600; acl A/bar 0604; fsync A/bar; unsetxattr A/bar 1" },
@@ -196,6 +197,7 @@ unsigned int vocabulary(struct op *op)
 	nr = add(op, nr, "rename L3 B/bar");
 	nr = add(op, nr, "fsync .");
 	nr = add(op, nr, "fsync A");
+	nr = add(op, nr, "label");
 	nr = add(op, nr, "sync");
 	nr = add(op, nr, "checkpoint");
 	nr = add(op, nr, "tmpfile #3");

@@ -14,6 +14,7 @@ static const struct {
 	[OP_SETXATTR] = { "setxattr", "an" }, [OP_UNSETXATTR] = { "unsetxattr", "an" },
 	[OP_ACL] = { "acl", "an" }, [OP_LABELLED] = { "creat-labelled", "a" },
 	[OP_SYMLINK] = { "symlink", "an" }, [OP_CHMOD] = { "chmod", "an" }, [OP_CHFLAGS] = { "chflags", "an" },
+	[OP_LABEL] = { "label", "" },
 	[OP_LINK] = { "link", "ab" }, [OP_RENAME] = { "rename", "ab" },
 	[OP_NOREPLACE] = { "rename-new", "ab" }, [OP_WHITEOUT] = { "rename-white", "ab" },
 	[OP_EXCHANGE] = { "exchange", "ab" }, [OP_WRITE] = { "write", "aon" },

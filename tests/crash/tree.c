@@ -192,6 +192,20 @@ static bool read_dir(struct tree *t, struct vmem_fs *fs, uint64_t ino, const cha
 	return true;
 }
 
+static bool read_label(struct tree *t, struct vmem_fs *fs)
+{
+	struct vmem_statfs st;
+	char one[VMEM_LABEL_LEN + 1] = "";
+
+	vmem_statfs(fs, &st);
+	t->label = 0;
+	if (!strcmp(st.label, "crash"))
+		return true;
+	t->label = (unsigned int)(st.label[0] - 'a') + 1;
+	memset(one, st.label[0], VMEM_LABEL_LEN);
+	return !strcmp(st.label, one) || fail(t, "a label that nobody gave", st.label, 0);
+}
+
 static int by_path(const void *a, const void *b)
 {
 	return strcmp(((const struct seen *)a)->path, ((const struct seen *)b)->path);
@@ -206,7 +220,7 @@ bool tree_read(struct tree *t, struct vmem_fs *fs)
 	t->nr = 0;
 	t->nr_bytes = 0;
 	t->why[0] = 0;
-	ok = read_dir(t, fs, VMEM_ROOT_INO, "");
+	ok = read_label(t, fs) && read_dir(t, fs, VMEM_ROOT_INO, "");
 	if (ok)
 		qsort(t->s, t->nr, sizeof(t->s[0]), by_path);
 	return ok;
@@ -216,6 +230,8 @@ bool tree_equal(struct tree *t, const struct tree *u)
 {
 	unsigned int i;
 
+	if (t->label != u->label)
+		return fail(t, "another label", "", t->label);
 	if (t->nr != u->nr)
 		return fail(t, "another number of names", "", t->nr);
 	for (i = 0; i < t->nr; i++) {
@@ -231,6 +247,15 @@ bool tree_equal(struct tree *t, const struct tree *u)
 }
 
 /* ---- What may be there ---- */
+
+unsigned int labels_before(const struct world *w, unsigned int op)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < op; i++)
+		n += w->op[i].kind == OP_LABEL;
+	return n;
+}
 
 void allowed_init(struct allowed *a, enum mode mode)
 {
@@ -270,6 +295,7 @@ void allowed_done(struct allowed *a, const struct world *w, unsigned int op)
 	unsigned int node = w->node_of_op[op], k;
 
 	a->hi = op + 1;
+	a->label = labels_before(w, op + 1);
 	if (!a->host || kind == OP_SYNC || kind == OP_UMOUNT) {
 		durable_up_to(a, op + 1);
 		return;
@@ -285,7 +311,7 @@ void allowed_done(struct allowed *a, const struct world *w, unsigned int op)
 uint64_t allowed_hash(const struct allowed *a, const struct world *w)
 {
 	unsigned int first = a->lo, place[MAX_OPS + 2], i;
-	uint64_t hash = a->host;
+	uint64_t hash = a->host + 2ull * a->label;
 
 	for (i = 0; i < w->next_node; i++)
 		first = a->dur[i] < first ? a->dur[i] : first;
@@ -416,6 +442,10 @@ bool tree_allowed(struct tree *t, const struct world *w, const struct allowed *a
 {
 	char why[300] = "";
 	unsigned int k;
+
+	/* In every domain it is durable when the call returns. */
+	if (t->label < a->label || t->label > labels_before(w, a->hi))
+		return fail(t, "another label than was given", "", t->label);
 
 	for (k = a->hi + 1; k-- > a->lo;) {
 		if (state_matches(t, w, a, k))

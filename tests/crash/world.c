@@ -92,6 +92,14 @@ static int do_spin(struct world *w, const struct op *op)
 	return err;
 }
 
+static int do_label(struct world *w)
+{
+	char label[VMEM_LABEL_LEN];
+
+	memset(label, 'a' + (int)labels_before(w, w->nr), sizeof(label));
+	return vmem_set_label(w->fs, label, sizeof(label));
+}
+
 static int run(struct world *w, const struct op *op)
 {
 	switch (op->kind) {
@@ -99,6 +107,7 @@ static int run(struct world *w, const struct op *op)
 	case OP_SETXATTR: case OP_UNSETXATTR: return do_xattr(w, op);
 	case OP_ACL: return do_acl(w, op);
 	case OP_UNLINK: case OP_RMDIR: return do_remove(w, op);
+	case OP_LABEL: return do_label(w);
 	case OP_CHMOD: case OP_CHFLAGS: return do_chmod(w, op);
 	case OP_LINK: return do_link(w, op);
 	case OP_RENAME: case OP_NOREPLACE: case OP_EXCHANGE: case OP_WHITEOUT: return do_rename(w, op);

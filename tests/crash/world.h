@@ -10,6 +10,7 @@
  *	link P Q | rename P Q | exchange P Q
  *	rename-white P Q		P leads to a whiteout then
  *	setxattr P LEN | unsetxattr P LEN	an attribute for values up to 1000 bytes, another for larger
+ *	label				of the file system: another than before
  *	chflags P FLAGS			as chattr: VMEM_FL_*
  *	acl P MODE			an access list, and the mode that goes with it
  *	creat-labelled P		with an attribute and an access list from the beginning
@@ -77,7 +78,7 @@ struct state {
 };
 
 enum op_kind {
-	OP_CREAT, OP_MKDIR, OP_UNLINK, OP_RMDIR, OP_SYMLINK, OP_CHMOD, OP_CHFLAGS, OP_LINK, OP_RENAME,
+	OP_CREAT, OP_MKDIR, OP_UNLINK, OP_RMDIR, OP_SYMLINK, OP_CHMOD, OP_CHFLAGS, OP_LABEL, OP_LINK, OP_RENAME,
 	OP_NOREPLACE, OP_EXCHANGE, OP_WHITEOUT, OP_WRITE, OP_TRUNCATE, OP_MAP, OP_JUNK, OP_FSYNC, OP_FDATASYNC, OP_SYNC,
 	OP_CHECKPOINT, OP_SETXATTR, OP_UNSETXATTR, OP_ACL, OP_LABELLED, OP_OPEN, OP_TMPFILE, OP_CLOSE, OP_FILL, OP_SPIN, OP_BRIM, OP_GROW, OP_UMOUNT, NR_OPS
 };
@@ -139,6 +140,7 @@ struct tree {
 	unsigned int nr;
 	uint8_t *bytes;
 	size_t nr_bytes;
+	unsigned int label;		/* how often it has been changed */
 	char why[300];
 };
 
@@ -146,8 +148,12 @@ struct tree {
 struct allowed {
 	bool host;
 	unsigned int lo, hi;
+	unsigned int label;		/* changes of the label that are done */
 	unsigned int dur[NODES];
 };
+
+/* How often the operations before this one change the label. */
+unsigned int labels_before(const struct world *w, unsigned int op);
 
 void allowed_init(struct allowed *a, enum mode mode);
 void allowed_begin(struct allowed *a, unsigned int op);

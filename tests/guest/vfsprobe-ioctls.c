@@ -84,6 +84,14 @@ static void ask_numbers(int fd, int dir)
 	say("the label", "%s", label);
 	ASK("FS_IOC_GETFSLABEL through a directory", ioctl(dir, FS_IOC_GETFSLABEL, label));
 	ASK("FS_IOC_SETFSLABEL", ioctl(fd, FS_IOC_SETFSLABEL, label));
+	ASK("FS_IOC_SETFSLABEL to another", ioctl(dir, FS_IOC_SETFSLABEL, "another label"));
+	ASK("FS_IOC_GETFSLABEL then", ioctl(fd, FS_IOC_GETFSLABEL, label));
+	say("the label then", "%s", label);
+	memset(label, 'x', sizeof(label));
+	ASK("FS_IOC_SETFSLABEL to 256 bytes", ioctl(fd, FS_IOC_SETFSLABEL, label));
+	ASK("FS_IOC_SETFSLABEL to none", ioctl(fd, FS_IOC_SETFSLABEL, ""));
+	ASK("FS_IOC_SETFSLABEL to what it was", ioctl(fd, FS_IOC_SETFSLABEL, "vfs-test"));
+	ASK("FS_IOC_SETFSLABEL of a bad address", ioctl(fd, FS_IOC_SETFSLABEL, 1));
 	ASK("FIGETBSZ", ioctl(fd, FIGETBSZ, &n));
 	say("the block size", "%d", n);
 	ASK("FIGETBSZ of a directory", ioctl(dir, FIGETBSZ, &n));
@@ -131,6 +139,7 @@ static void ask_unprivileged(void)
 	int fd = open("free", O_RDWR), n = 0;
 
 	ask_flags_of_others();
+	ASK("FS_IOC_SETFSLABEL without privilege", ioctl(fd, FS_IOC_SETFSLABEL, "mine"));
 	ASK("FITRIM without privilege", ioctl(fd, FITRIM, &trim));
 	ASK("FIFREEZE without privilege", ioctl(fd, FIFREEZE, 0));
 	ASK("FIBMAP without privilege", ioctl(fd, FIBMAP, &n));

@@ -68,7 +68,9 @@ int vmem_enable(struct vmem_fs *fs, uint64_t bit);
  * other was not yet?  Then it becomes what both say.
  */
 bool vmem_complete_super(struct vmem_superblock *sb, vmem_crc_fn crc);
-/* A session that was lost while it set a bit: the superblocks agree again. */
+/* Does sb, which is not whole, differ from its backup in the label alone?  Then it becomes that. */
+bool vmem_relabel_super(const struct vmem_store *store, struct vmem_superblock *sb, vmem_crc_fn crc);
+/* A session that was lost while it changed one: the superblocks agree again. */
 int vmem_mend_supers(struct vmem_fs *fs);
 
 /* ---- times.c, sync.c ---- */

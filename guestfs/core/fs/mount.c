@@ -246,7 +246,7 @@ static int mount_steps(struct vmem_fs *fs, const struct vmem_mount_opts *opts,
 		err = start_session(fs);
 	if (!err)
 		err = vmem_resume_growth(fs);
-	if (!err)
+	if (!err && (fs->features || info->was_dirty))
 		err = vmem_mend_supers(fs);
 	if (!err)
 		err = vmem_recover_orphans(fs, info);

@@ -108,7 +108,9 @@ int vmem_read_super(struct vmem_fs *fs, bool *force_ro)
 	found = vmem_find_root(fs);
 	growing = found && vmem_growing(fs, &fs->root, &grown);
 	if (!growing && !vmem_sb_sealed(&sb, fs->crc)) {
-		fs->super_torn = vmem_complete_super(&sb, fs->crc);
+		fs->super_torn = vmem_complete_super(&sb, fs->crc) ||
+				 (found && vmem_get32(fs->root.state) & VMEM_STATE_MOUNTED &&
+				  vmem_relabel_super(fs->store, &sb, fs->crc));
 		if (!fs->super_torn)
 			return VMEM_REFUSE(env, -EUCLEAN, "the superblock is damaged (checksum): run fsck.vmemfs");
 	}

@@ -49,6 +49,7 @@
 	F(GROW_EARLY,	"growing: the root switches before the new groups are durable") \
 	F(GROW_DONE_EARLY, "growing: the root forgets it before the superblock is durable") \
 	F(FEATURE_LATE,	"an attribute is stored although no superblock says that there are any") \
+	F(LABEL_AT_ONCE, "the label of the superblock is overwritten before the backup with the new one is durable") \
 	F(VALUE_UNLINKED, "the blocks of a large attribute are not flushed with the record that links them") \
 	F(ACL_AND_MODE,	"an access list and the mode that goes with it are two records") \
 	F(CONVERT_STALE, "preallocated blocks become data with what was in them") \

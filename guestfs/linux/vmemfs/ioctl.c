@@ -75,6 +75,28 @@ static long get_label(struct super_block *sb, char __user *arg)
 	return copy_to_user(arg, label, sizeof(label)) ? -EFAULT : 0;
 }
 
+static long set_label(struct file *file, const char __user *arg)
+{
+	char label[FSLABEL_MAX];
+	size_t len;
+	int err;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	/* As ext4: more than the longest, and a NUL, is not looked at. */
+	if (copy_from_user(label, arg, VMEM_LABEL_LEN + 1))
+		return -EFAULT;
+	len = strnlen(label, VMEM_LABEL_LEN + 1);
+	if (len > VMEM_LABEL_LEN)
+		return -EINVAL;
+	err = mnt_want_write_file(file);
+	if (err)
+		return err;
+	err = vmem_set_label(VMEMFS_SB(file_inode(file)->i_sb)->fs, label, len);
+	mnt_drop_write_file(file);
+	return err;
+}
+
 static long shut_down(struct super_block *sb, const u32 __user *arg)
 {
 	u32 mode;
@@ -98,6 +120,8 @@ long vmemfs_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return put_user(file_inode(file)->i_generation, (int __user *)arg);
 	case FS_IOC_GETFSLABEL:
 		return get_label(sb, (char __user *)arg);
+	case FS_IOC_SETFSLABEL:
+		return set_label(file, (const char __user *)arg);
 	case IOC_SHUTDOWN:
 		return shut_down(sb, (const u32 __user *)arg);
 	case VMEMFS_IOC_RESIZE:
