@@ -132,6 +132,9 @@ check-qemu10: build ## the device with QEMU 10.0, Debian 13's own and one built 
 	@tests/deps tests/qemu10/packages.txt
 	@tests/qemu10/run
 
+check-root: build ## boot a Debian from vmemfs, install a package, cut the power, boot again: a quarter of an hour
+	@tests/rootfs/run
+
 check-debug-kernel: build build/tests/ackload ## guest suites on kernels with KASAN, lockdep and KCSAN, built first: hours; resumable
 	@tests/deps tests/debug-kernel/packages.txt
 	@tests/debug-kernel/run
@@ -147,5 +150,5 @@ clean: ## remove what was built, keep what was downloaded
 distclean: ## remove build/
 	@rm -rf build
 
-.PHONY: help demo test build deps test-programs tools-san unikernel unikernel-programs unikernel-demo unikernel-kill bench bench-fuse bench-flush kill powercut crash small-limits crash-long interleave interleave-long fuzz coverage fuzz-long fuzz-device fuzz-device-long migrate libos libos-kill deb install uninstall check-6.12 check-qemu10 check-debug-kernel lint clean distclean
+.PHONY: help demo test build deps test-programs tools-san unikernel unikernel-programs unikernel-demo unikernel-kill bench bench-fuse bench-flush kill powercut crash small-limits crash-long interleave interleave-long fuzz coverage fuzz-long fuzz-device fuzz-device-long migrate libos libos-kill deb install uninstall check-6.12 check-qemu10 check-root check-debug-kernel lint clean distclean
 .NOTPARALLEL:

@@ -32,6 +32,7 @@
 #define VMEMSTORE_F_PROVISION		2	/* thin: PROVISION a range before its first use */
 #define VMEMSTORE_F_DISCARD		3	/* DISCARD gives space back */
 #define VMEMSTORE_F_PREFETCH		4	/* PREFETCH is advice that helps */
+#define VMEMSTORE_F_SERIAL		5	/* the store has a serial */
 
 #define VMEMSTORE_F_COMMIT		8	/* VMEMSTORE_REQ_COMMIT is understood */
 #define VMEMSTORE_F_SMALL_PAGES		9	/* pages are huge but where SMALL_PAGES is asked for */
@@ -47,6 +48,7 @@
 #define VMEMSTORE_STATE_IO_ERROR	(1u << 0) /* data was lost: sticky until the device is made anew */
 
 #define VMEMSTORE_GENERATION_LEN	16
+#define VMEMSTORE_SERIAL_LEN		20	/* as of a virtio block device */
 
 /* Largest number of ranges that any request may carry. */
 #define VMEMSTORE_MAX_RANGES		64
@@ -62,6 +64,8 @@ struct vmemstore_config {
 	__le32 max_ranges;	/* ranges per request, at most VMEMSTORE_MAX_RANGES */
 	__le32 space_granule;	/* bytes; PROVISION widens, DISCARD narrows ranges to multiples */
 	__le32 in_use;		/* the driver writes 1 while the store is open, else 0 */
+	__u8 serial[VMEMSTORE_SERIAL_LEN];
+				/* with F_SERIAL: letters, digits, "-_.", then NUL bytes */
 };
 
 /* Request types. */

@@ -40,6 +40,11 @@ bool vmemstore_compat_parse(VMemStore *s, Error **errp)
                    "uses them");
         return false;
     }
+    if (s->serial) {
+        error_setg(errp, "vmemstore: compat=virtio-pmem does not go with serial=: "
+                   "a virtio-pmem has none");
+        return false;
+    }
     s->compat_pmem = true;
     return true;
 }

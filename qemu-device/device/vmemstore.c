@@ -46,6 +46,9 @@ static uint64_t vmemstore_get_features(VirtIODevice *vdev, uint64_t features,
     if (vmemstore_ahead_possible(&s->mapping)) {
         virtio_add_feature(&features, VMEMSTORE_F_PREFETCH);
     }
+    if (s->serial) {
+        virtio_add_feature(&features, VMEMSTORE_F_SERIAL);
+    }
     if (vmemstore_mapping_shared(&s->mapping)) {
         virtio_add_feature(&features, VMEMSTORE_F_GROW);
     }
@@ -71,6 +74,9 @@ static void vmemstore_get_config(VirtIODevice *vdev, uint8_t *data)
         return;
     }
     memcpy(config.generation, s->mapping.generation, sizeof(config.generation));
+    if (s->serial) {
+        memcpy(config.serial, s->serial, strlen(s->serial));
+    }
     memcpy(data, &config, sizeof(config));
 }
 
@@ -191,6 +197,16 @@ static void close_trace_file(VMemStore *s)
     }
 }
 
+/* It becomes a name in /dev/disk/by-id. */
+static bool vmemstore_serial_ok(const char *serial)
+{
+    size_t len = strlen(serial);
+
+    return len && len <= VMEMSTORE_SERIAL_LEN &&
+           len == strspn(serial, "abcdefghijklmnopqrstuvwxyz"
+                         "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.");
+}
+
 /* Physical addresses of x86-64 have 52 bits at most (Intel SDM, volume 3, 4.1.4). */
 #define MAX_ROOM (UINT64_C(1) << 52)
 
@@ -225,6 +241,11 @@ static bool check_options(const VMemStore *s, Error **errp)
     if (s->readonly && s->cow) {
         error_setg(errp, "vmemstore: readonly=on and cow=on exclude each other: "
                    "with cow=on the guest can write, and the file stays as it is");
+        return false;
+    }
+    if (s->serial && !vmemstore_serial_ok(s->serial)) {
+        error_setg(errp, "vmemstore: serial=%s is none: give 1 to %d letters, "
+                   "digits, '-', '_' or '.'", s->serial, VMEMSTORE_SERIAL_LEN);
         return false;
     }
     if (s->hugepages && s->offset) {
@@ -528,6 +549,7 @@ VMEMSTORE_PROPERTIES vmemstore_properties[] = {
                             ON_OFF_AUTO_AUTO),
     DEFINE_PROP_STRING("migrate", VMemStore, migrate),
     DEFINE_PROP_STRING("compat", VMemStore, compat),
+    DEFINE_PROP_STRING("serial", VMemStore, serial),
     VMEMSTORE_PROPERTIES_END
 };
 

@@ -62,6 +62,7 @@ struct VMemStore {
     OnOffAuto run_in_vcpu;
     char *migrate;
     char *compat;
+    char *serial;
 
     bool compat_pmem;           /* to the guest this is a virtio-pmem */
     bool unpinnable;            /* and QEMU was told so */

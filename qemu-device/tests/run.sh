@@ -97,6 +97,9 @@ else
 fi
 accepted "size= may repeat the size of the file" "file=new.img,size=6M"
 refused "size= must not differ from the size of the file" "file=new.img,size=8M" "leave size= out"
+refused "a serial that could not be a name in /dev is refused" "file=new.img,serial=a/b" "serial=a/b is none"
+refused "a serial of 21 signs is refused" "file=new.img,serial=123456789012345678901" "is none: give 1 to 20"
+refused "a virtio-pmem with a serial is refused" "file=new.img,compat=virtio-pmem,serial=a" "a virtio-pmem has none"
 refused "size= must be a multiple of 2 MiB" "file=odd.img,size=3M" "multiple of 2 MiB"
 [ ! -e odd.img ] && ok "and then creates nothing" || not_ok "and then creates nothing"
 : > empty.img

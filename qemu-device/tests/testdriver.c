@@ -218,6 +218,7 @@ static void negotiate(Driver *d)
                             1ull << VMEMSTORE_F_COW |
                             1ull << VMEMSTORE_F_COMMIT |
                             1ull << VMEMSTORE_F_SMALL_PAGES |
+                            1ull << VMEMSTORE_F_SERIAL |
                             1ull << VMEMSTORE_F_GROW |
                             1ull << VMEMSTORE_F_IN_USE |
                             1ull << 28 /* indirect descriptors */ |

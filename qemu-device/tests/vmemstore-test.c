@@ -139,6 +139,30 @@ static void test_config(void)
     driver_stop(&d);
 }
 
+static void test_serial(void)
+{
+    struct vmemstore_config config;
+    const uint8_t none[VMEMSTORE_SERIAL_LEN] = { 0 };
+    Driver d;
+
+    start(&d, "");
+    config_read(&d, &config);
+    g_assert(!(d.features & 1u << VMEMSTORE_F_SERIAL));
+    g_assert_cmpmem(config.serial, sizeof(none), none, sizeof(none));
+    driver_stop(&d);
+
+    start(&d, ",serial=disk-0.a_Z");
+    config_read(&d, &config);
+    g_assert(d.features & 1u << VMEMSTORE_F_SERIAL);
+    g_assert_cmpstr((char *)config.serial, ==, "disk-0.a_Z");
+    driver_stop(&d);
+
+    start(&d, ",serial=12345678901234567890");
+    config_read(&d, &config);
+    g_assert_cmpmem(config.serial, sizeof(config.serial), "12345678901234567890", 20);
+    driver_stop(&d);
+}
+
 /* A copy is another file: nobody knows what of it the host had written. */
 static void test_copy_has_another_generation(void)
 {
@@ -688,6 +712,7 @@ int main(int argc, char **argv)
     static const Test tests[] = {
         { "identity", test_identity },
         { "config space", test_config },
+        { "a serial", test_serial },
         { "a copy has another generation", test_copy_has_another_generation },
         { "the store is the file", test_store_is_the_file },
         { "beyond the store is nothing", test_beyond_the_store_is_nothing },

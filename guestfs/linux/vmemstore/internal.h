@@ -84,6 +84,7 @@ struct vmemstore {
 	bool thin;			/* wants ranges provisioned */
 	bool discards;
 	u8 generation[VMEMSTORE_GENERATION_LEN];
+	u8 serial[VMEMSTORE_SERIAL_LEN];
 
 	/* Queue: everything here is under the lock, but for the slots' done. */
 	spinlock_t lock;

@@ -109,6 +109,9 @@ static int read_config(struct vmemstore *store)
 			&store->max_ranges);
 	virtio_cread_bytes(vdev, offsetof(struct vmemstore_config, generation),
 			   store->generation, VMEMSTORE_GENERATION_LEN);
+	if (virtio_has_feature(vdev, VMEMSTORE_F_SERIAL))
+		virtio_cread_bytes(vdev, offsetof(struct vmemstore_config, serial),
+				   store->serial, VMEMSTORE_SERIAL_LEN);
 	store->start = shm.addr;
 	store->window = shm.len;
 	store->readonly = virtio_has_feature(vdev, VMEMSTORE_F_RO);
@@ -303,6 +306,7 @@ static const unsigned int vmemstore_features[] = {
 	VMEMSTORE_F_COMMIT,
 	VMEMSTORE_F_SMALL_PAGES,
 	VMEMSTORE_F_PREFETCH,
+	VMEMSTORE_F_SERIAL,
 	VMEMSTORE_F_COW,
 	VMEMSTORE_F_PROVISION,
 	VMEMSTORE_F_DISCARD,

@@ -37,6 +37,15 @@ static ssize_t generation_show(struct device *dev,
 }
 static DEVICE_ATTR_RO(generation);
 
+/* An empty line: it has none. */
+static ssize_t serial_show(struct device *dev, struct device_attribute *attr,
+			   char *buf)
+{
+	return sysfs_emit(buf, "%.*s\n", VMEMSTORE_SERIAL_LEN,
+			  dev_to_store(dev)->serial);
+}
+static DEVICE_ATTR_RO(serial);
+
 static ssize_t size_show(struct device *dev, struct device_attribute *attr,
 			 char *buf)
 {
@@ -154,6 +163,7 @@ static DEVICE_ATTR_RO(flush_errors);
 static struct attribute *vmemstore_attrs[] = {
 	&dev_attr_backing.attr,
 	&dev_attr_generation.attr,
+	&dev_attr_serial.attr,
 	&dev_attr_size.attr,
 	&dev_attr_max_size.attr,
 	&dev_attr_readonly.attr,
