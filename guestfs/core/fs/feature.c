@@ -149,10 +149,14 @@ static int store_label(struct vmem_fs *fs, const char *label, size_t len)
 
 int vmem_set_label(struct vmem_fs *fs, const char *label, size_t len)
 {
+	size_t i;
 	int err;
 
-	if (len > VMEM_LABEL_LEN || memchr(label, 0, len))
+	if (len > VMEM_LABEL_LEN)
 		return -EINVAL;
+	for (i = 0; i < len; i++)
+		if (!label[i])
+			return -EINVAL;
 	err = vmem_is_read_only(fs) ? vmem_refusal(fs) : vmem_resume_growth(fs);
 	if (err)
 		return err;
