@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include "big.h"
 #include "sim.h"
 
 #define PAGE	4096u
@@ -42,7 +43,7 @@ static void *env_alloc(const struct vmem_env *env, size_t size)
 
 	pthread_mutex_lock(&sim->mutex);
 	if (++sim->allocs != sim->alloc_fails_at)
-		b = calloc(1, sizeof(*b) + size);
+		b = big_zalloc(sizeof(*b) + size);
 	if (b) {
 		b->size = size;
 		b->next = sim->blocks;
@@ -73,7 +74,7 @@ static void env_free(const struct vmem_env *env, void *p, size_t size)
 		b->next->prev = b->prev;
 	sim->live -= size;
 	pthread_mutex_unlock(&sim->mutex);
-	free(b);
+	big_free(b, sizeof(*b) + size);
 }
 
 void sim_forget_memory(struct sim *sim)
@@ -82,7 +83,7 @@ void sim_forget_memory(struct sim *sim)
 		struct sim_block *b = sim->blocks;
 
 		sim->blocks = b->next;
-		free(b);
+		big_free(b, sizeof(*b) + b->size);
 	}
 	sim->live = 0;
 }
@@ -195,6 +196,7 @@ static void remember_request(struct sim *sim, const struct vmem_range *r, unsign
 	sim->flushes++;
 }
 
+#if defined(__SANITIZE_THREAD__)
 /* The host reads what the guest may be storing to: no mutex can order that. */
 __attribute__((no_sanitize("thread")))
 static void host_copy(uint8_t *to, const uint8_t *from, uint64_t len)
@@ -205,6 +207,12 @@ static void host_copy(uint8_t *to, const uint8_t *from, uint64_t len)
 	for (i = 0; i < len / 8; i++)
 		t[i] = f[i];
 }
+#else
+static void host_copy(uint8_t *to, const uint8_t *from, uint64_t len)
+{
+	memcpy(to, from, len);
+}
+#endif
 
 static int store_flush(struct vmem_store *store, const struct vmem_range *r, unsigned int nr)
 {
@@ -379,7 +387,7 @@ static void lose_lines(struct sim *sim, uint8_t *durable)
 
 uint8_t *sim_failed_image(struct sim *sim, enum sim_failure kind)
 {
-	uint8_t *image = malloc(sim->size);
+	uint8_t *image = big_alloc(sim->size);
 
 	memcpy(image, kind == SIM_PMEM ? sim->durable : sim->now, sim->size);
 	if (kind == SIM_HOST)
@@ -443,7 +451,7 @@ static void boot(struct sim *sim, enum sim_failure kind)
 	memset(sim->line, LINE_CLEAN, sim->size / LINE);
 	sim->nr_dirty_lines = 0;
 	sim_forget_memory(sim);
-	free(sim->left);
+	big_free(sim->left, sim->size);
 	sim->left = NULL;
 	sim->fail_at = 0;
 }
@@ -456,7 +464,7 @@ void sim_restart(struct sim *sim, uint8_t *image, enum sim_failure kind)
 	if (sim->left == image)
 		sim->left = NULL;
 	boot(sim, kind);
-	free(image);
+	big_free(image, sim->size);
 }
 
 void sim_fail(struct sim *sim, enum sim_failure kind)
@@ -497,34 +505,48 @@ int64_t sim_check(struct sim *sim)
 
 /*
  * Stores are large, and most of the time that a short test takes goes into the page faults
- * of a new one.  So the memory of the last one is kept, and only what differs is stored to.
+ * of a new one.  So the memory of the last ones is kept, and only what differs is stored to.
  */
+#define KEPT		8u
+#define KEPT_BYTES	((uint64_t)256 << 20)
+
 static struct {
 	uint8_t *p;
 	uint64_t size;
-} kept[2];
+} kept[KEPT];
+static unsigned int nr_kept;
+static uint64_t kept_bytes;
 
+static uint8_t *take_kept(unsigned int i)
+{
+	uint8_t *p = kept[i].p;
+
+	kept_bytes -= kept[i].size;
+	nr_kept--;
+	memmove(&kept[i], &kept[i + 1], (nr_kept - i) * sizeof(kept[0]));
+	return p;
+}
+
+/* The ones kept longest make room. */
 static void unmap_memory(uint8_t *p, uint64_t size)
 {
-	unsigned int i = kept[0].p ? 1 : 0;
+	while (nr_kept && (nr_kept == KEPT || kept_bytes + size > KEPT_BYTES)) {
+		uint64_t old = kept[0].size;
 
-	if (kept[i].p)
-		munmap(kept[i].p, kept[i].size);
-	kept[i].p = p;
-	kept[i].size = size;
+		munmap(take_kept(0), old);
+	}
+	kept[nr_kept].p = p;
+	kept[nr_kept++].size = size;
+	kept_bytes += size;
 }
 
 static uint8_t *map_kept(uint64_t size)
 {
 	unsigned int i;
-	uint8_t *p;
 
-	for (i = 0; i < 2; i++)
-		if (kept[i].p && kept[i].size == size) {
-			p = kept[i].p;
-			kept[i].p = NULL;
-			return p;
-		}
+	for (i = 0; i < nr_kept; i++)
+		if (kept[i].size == size)
+			return take_kept(i);
 	return NULL;
 }
 
@@ -563,9 +585,9 @@ struct sim *sim_new_of(const uint8_t *image, uint64_t size, enum vmem_backing ba
 	sim->clock = 1000000000;
 	sim->now = map_memory(size, image);
 	sim->durable = map_memory(size, image);
-	sim->pages = calloc(size / PAGE, sizeof(sim->pages[0]));
-	sim->line = calloc(size / LINE, 1);
-	sim->dirty_lines = malloc(size / LINE * sizeof(sim->dirty_lines[0]));
+	sim->pages = big_zalloc(size / PAGE * sizeof(sim->pages[0]));
+	sim->line = big_zalloc(size / LINE);
+	sim->dirty_lines = big_alloc(size / LINE * sizeof(sim->dirty_lines[0]));
 	pthread_mutex_init(&sim->mutex, NULL);
 	sim->env = (struct vmem_env){
 		.ctx = sim, .alloc = env_alloc, .free = env_free, .now = env_now,
@@ -598,9 +620,9 @@ void sim_free(struct sim *sim)
 		drop_snaps(&sim->pages[p]);
 	unmap_memory(sim->now, sim->size);
 	unmap_memory(sim->durable, sim->size);
-	free(sim->pages);
-	free(sim->line);
-	free(sim->dirty_lines);
-	free(sim->left);
+	big_free(sim->pages, sim->size / PAGE * sizeof(sim->pages[0]));
+	big_free(sim->line, sim->size / LINE);
+	big_free(sim->dirty_lines, sim->size / LINE * sizeof(sim->dirty_lines[0]));
+	big_free(sim->left, sim->size);
 	free(sim);
 }

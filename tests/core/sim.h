@@ -101,7 +101,7 @@ void sim_store(struct sim *sim, void *to, const void *from, size_t len);
 
 /* Make the image that a failure leaves; the store goes on with sim_restart(). */
 uint8_t *sim_failed_image(struct sim *sim, enum sim_failure kind);
-/* Continue from image (given back), as a machine that boots again. */
+/* Continue from image (of big_alloc(), given back), as a machine that boots again. */
 void sim_restart(struct sim *sim, uint8_t *image, enum sim_failure kind);
 
 /* Both at once: fail, and go on. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /* test_space.c - orphans, the allocator, a store that is full, memory that is not there */
+#include "big.h"
 #include "fixture.h"
 #include "fs/fs.h"
 
@@ -312,7 +313,7 @@ static void freed_blocks_keep_their_bytes_until_the_host_cannot_bring_the_file_b
 	       c.sim->now + c.fs->log_off + c.fs->log_size,
 	       c.sim->size - c.fs->log_off - c.fs->log_size - BLOCK);
 	{
-		uint8_t *image = malloc(c.sim->size);
+		uint8_t *image = big_alloc(c.sim->size);
 
 		memcpy(image, c.sim->durable, c.sim->size);
 		sim_restart(c.sim, image, SIM_HOST);

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /* tree.c - trees of names and contents, compared */
 #include "medium/hash.h"
+#include "big.h"
 #include "player.h"
 
 void tree_free(struct tree *t)
 {
-	while (t->nr)
-		free(t->e[--t->nr].bytes);
+	while (t->nr) {
+		struct entry *e = &t->e[--t->nr];
+
+		big_free(e->bytes, e->attr.size + 1);
+	}
 	free(t->e);
 	memset(t, 0, sizeof(*t));
 }
@@ -192,7 +196,7 @@ static void read_entry(struct player *p, struct entry *e)
 	vmem_getattr(vi, &e->attr);
 	e->xattrs = digest_xattrs(vi);
 	if (e->type == 8 || e->type == 10) {
-		e->bytes = calloc(1, e->attr.size + 1);
+		e->bytes = big_zalloc(e->attr.size + 1);
 		if (e->type == 10)
 			assert_int_equal(vmem_readlink(vi, (char *)e->bytes, e->attr.size), e->attr.size);
 		else if (e->attr.size)
