@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include "medium/hash.h"
+#include "../core/big.h"
 #include "machine.h"
 
 #define ARENA_SIZE	(256u << 20)
@@ -32,6 +33,7 @@ uint64_t mix(uint64_t x)
 
 struct block {
 	struct block *next, *prev;
+	size_t size, pad;
 };
 
 static void *env_alloc(const struct vmem_env *env, size_t size)
@@ -64,7 +66,8 @@ static void *env_alloc(const struct vmem_env *env, size_t size)
 		memset(p, 0, dirty < size ? dirty : size);
 		return p;
 	}
-	b = calloc(1, sizeof(*b) + size);
+	b = big_zalloc(sizeof(*b) + size);
+	b->size = size;
 	b->next = m->blocks;
 	if (b->next)
 		b->next->prev = b;
@@ -90,7 +93,7 @@ static void env_free(const struct vmem_env *env, void *p, size_t size)
 		m->blocks = b->next;
 	if (b->next)
 		b->next->prev = b->prev;
-	free(b);
+	big_free(b, sizeof(*b) + size);
 }
 
 void machine_forget(struct machine *m)
@@ -99,7 +102,7 @@ void machine_forget(struct machine *m)
 		struct block *b = m->blocks;
 
 		m->blocks = b->next;
-		free(b);
+		big_free(b, sizeof(*b) + b->size);
 	}
 	m->arena_used = 0;
 	m->live = 0;
