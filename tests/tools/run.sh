@@ -49,6 +49,9 @@ resize() { "$tools/resize.vmemfs" "$@"; }
 # inode of a path inside an image
 inode_of() { dump -t "$1" | awk -v p="$2" '{ if ($7 == p) print $1 }'; }
 
+# no superblock is at its start
+is_not_made() { [ "$(head -c 6 "$1" | tr '\0' 0)" != VMEMFS ]; }
+
 # overwrite bytes of an image: file, offset, octal escapes
 poke() { printf "$3" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none; }
 
@@ -282,19 +285,21 @@ mkfs_does_not_copy_the_image_into_itself() {
 # What may differ: where and when the tree was made, in which order, by what umask, with which holes.
 mkfs_is_reproducible() {
 	id=01234567-89ab-cdef-0123-456789abcdef
-	rm -rf one two && mkdir -p one/sub one/many two/many two/sub
+	# tmpfs lists names in another order: by age.
+	there=$(mktemp -d /dev/shm/vmemfs.XXXXXX)
+	two=$there/two
+	rm -rf one && mkdir -p one/sub one/many "$two/many" "$two/sub"
 	for n in $(seq 1 300); do echo "$n" >"one/many/$n"; done
-	for n in $(seq 300 -1 1); do echo "$n" >"two/many/$n"; done
+	for n in $(seq 300 -1 1); do echo "$n" >"$two/many/$n"; done
 	head -c 700000 /dev/urandom >one/data
 	truncate -s 9M one/sub/sparse && echo end >>one/sub/sparse
-	cp --sparse=never one/sub/sparse two/sub/sparse
-	cp one/data two/data
-	ln one/data one/sub/link && ln two/data two/sub/link
-	touch -d @1000000000 one/data two/data
+	cp --sparse=never one/sub/sparse "$two/sub/sparse"
+	cp one/data "$two/data"
+	ln one/data one/sub/link && ln "$two/data" "$two/sub/link"
+	touch -d @1000000000 one/data "$two/data"
 	SOURCE_DATE_EPOCH=1500000000 mkfs -q -s 32M -U $id -d one one.img
 	sleep 1.1
-	there=$(mktemp -d /dev/shm/vmemfs.XXXXXX)
-	(umask 077 && SOURCE_DATE_EPOCH=1500000000 mkfs -q -s 32M -U $id -d two "$there/two.img") || :
+	(umask 077 && SOURCE_DATE_EPOCH=1500000000 mkfs -q -s 32M -U $id -d "$two" "$there/two.img") || :
 	code=0
 	cmp one.img "$there/two.img" || code=$?
 	rm -rf "$there"
@@ -355,7 +360,7 @@ mkfs_that_is_killed_leaves_nothing() {
 		FAULT=kill:$n "$top/build/tests-tools/mkfs.faulty" -q -s 32M -d tree killed.img || code=$?
 		[ $code -ne 0 ] || break
 		[ $code -eq 137 ]
-		[ ! -e killed.img ] || ! head -c 8 killed.img | grep -q VMEMFS
+		[ ! -e killed.img ] || is_not_made killed.img
 	done
 	[ $n -gt 4 ] && [ $n -lt 60 ]
 	[ "$(dump -t killed.img | wc -l)" -eq "$(find tree | wc -l)" ]
@@ -371,7 +376,7 @@ mkfs_with_a_failing_disk() {
 		cat err
 		[ -s err ]
 		# The last fsync is that of the superblock: it may be there, and is whole then.
-		[ $fault = fsync:3 ] || ! head -c 8 disk.img | grep -q VMEMFS
+		[ $fault = fsync:3 ] || is_not_made disk.img
 	done
 }
 
@@ -399,7 +404,7 @@ on_a_full_host() {
 	status 1 mkfs -q -f -d bulk full/sparse.img 2>err
 	cat err
 	grep -q 'no space below a sparse file; no file system was made' err
-	! head -c 8 full/sparse.img | grep -q VMEMFS
+	is_not_made full/sparse.img
 }
 
 tools_parse_their_arguments() {
@@ -776,7 +781,7 @@ fsck_takes_the_root_of_the_mount() {
 	fsck -p spoilt.img >out || code=$?
 	cat out
 	[ $code -eq 1 ] || [ $code -eq 4 ]
-	! grep -q 'clean, not checked' out
+	status 1 grep -q 'clean, not checked' out
 }
 
 # A medium that nobody can store to: what is clean is fine, the rest is told.
