@@ -7,7 +7,7 @@
 # written to and unmounted.  What comes of it does not matter, except that the
 # kernel lives, and answers.  $HOSTILE_SEED (default 1) starts the sequence.
 . "${TESTS_DIR:-/tests}/fs-lib.sh"
-rounds=${HOSTILE_ROUNDS:-60}
+rounds=${HOSTILE_ROUNDS:-$((60 / SLOW))}
 seed=${HOSTILE_SEED:-1}
 saved=16	# MiB: all that the tree below uses
 
