@@ -157,7 +157,7 @@ bool lab_restore(struct lab *l)
 static bool make_base(struct lab *l)
 {
 	struct vmem_mkfs_params p = {
-		.size = FS_SIZE, .max_size = IMAGE_SIZE, .label = "interleave", .log_blocks = 64, .now = 1, .log_seed = 7,
+		.size = FS_SIZE, .max_size = IMAGE_SIZE, .label = "crash", .log_blocks = 64, .now = 1, .log_seed = 7,
 	};
 
 	machine_stop_recording(&l->m);

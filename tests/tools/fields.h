@@ -12,7 +12,7 @@
 
 #include "medium/format.h"
 
-enum verdict { FOUND, FREE };
+enum verdict { FOUND, FREE, OWN };	/* OWN: a test of its own looks at it */
 
 struct field {
 	const char *name;
@@ -30,7 +30,8 @@ struct field {
 	M(X, vmem_superblock, version_minor, FREE)	/* for people */ \
 	M(X, vmem_superblock, compat, FREE)	/* unknown ones are ignored */ \
 	M(X, vmem_superblock, ro_compat, FOUND) \
-	M(X, vmem_superblock, incompat, FOUND) \
+	X("incompat, bits that are known or may be", offsetof(struct vmem_superblock, incompat), 1, OWN) \
+	X("incompat, the others", offsetof(struct vmem_superblock, incompat) + 1, 7, FOUND) \
 	M(X, vmem_superblock, uuid, FOUND)	/* no root fits then */ \
 	X("label text", 56, 7, FREE) \
 	X("label padding", 63, VMEM_LABEL_LEN - 7, FOUND) \

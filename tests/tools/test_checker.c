@@ -116,7 +116,7 @@ static void damage_fields(void *base, const struct field *f, size_t nr, fix_fn f
 	size_t i;
 
 	for (i = 0; i < nr; i++) {
-		for (pattern = 0; pattern < 4; pattern++) {
+		for (pattern = 0; pattern < 4 && f[i].verdict != OWN; pattern++) {
 			restore();
 			damage((uint8_t *)base + f[i].off, f[i].size, pattern);
 			if (fix)
@@ -169,6 +169,24 @@ static void superblock_fields(void **state)
 	may_refuse = true;	/* the backup is damaged alike */
 	assert_complete(f, COUNT(f), sizeof(struct vmem_superblock));
 	damage_fields(superblock(), f, COUNT(f), fix_sb_arg, NULL);
+}
+
+/* A feature may be there without being used. */
+static void feature_bits(void **state)
+{
+	const unsigned int known = VMEM_INCOMPAT_UNWRITTEN | VMEM_INCOMPAT_XATTR | VMEM_INCOMPAT_FLAGS;
+	unsigned int i;
+
+	(void)state;
+	set_victim(0);
+	may_refuse = true;
+	for (i = 0; i < 8; i++) {
+		restore();
+		((uint8_t *)&superblock()->incompat)[0] ^= (uint8_t)(1u << i);
+		fix_sb_arg(NULL);
+		expect("incompat", i, known >> i & 1 ? FREE : FOUND);
+	}
+	restore();
 }
 
 static void superblock_checksums(void **state)
@@ -608,6 +626,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_sound_image_has_no_problem),
 		cmocka_unit_test(superblock_fields),
+		cmocka_unit_test(feature_bits),
 		cmocka_unit_test(superblock_checksums),
 		cmocka_unit_test(root_fields),
 		cmocka_unit_test(a_state_that_needs_attention),
