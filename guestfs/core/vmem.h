@@ -337,7 +337,6 @@ struct vmem_inode {
 	uint64_t logged_ckpt;		/* checkpoint period in which data last rode in a record */
 	uint64_t zeroed_lsn;		/* end of the newest record that made data unwritten; atomic */
 	uint32_t seq;			/* odd: a transaction is changing the extents; atomic */
-	uint32_t converted;		/* times that unwritten blocks became data; lock */
 	uint32_t sync_credit;		/* > 0: fsynced lately, small appends ride in records */
 	bool times_dirty;		/* raw times are newer than any record (host) */
 	bool mapped_writable;		/* mmap stores may bypass us: nothing rides */
@@ -394,6 +393,12 @@ static inline uint64_t vmem_size(const struct vmem_inode *vi)
 	return vmem_get64(vi->raw.size);
 }
 
+/* VMEM_FL_*.  [R] */
+static inline uint32_t vmem_flags(const struct vmem_inode *vi)
+{
+	return vmem_get32(vi->raw.flags);
+}
+
 #define VMEM_SET_MODE	(1u << 0)	/* permission bits only */
 #define VMEM_SET_UID	(1u << 1)
 #define VMEM_SET_GID	(1u << 2)
@@ -408,7 +413,7 @@ int vmem_setattr(struct vmem_inode *vi, unsigned int which, const struct vmem_at
 /* The flags that an inode of this mode gets from the directory in which it is made.  [R] */
 static inline uint32_t vmem_inherited_flags(const struct vmem_inode *dir, uint32_t mode)
 {
-	uint32_t flags = vmem_get32(dir->raw.flags) &
+	uint32_t flags = vmem_flags(dir) &
 			 (VMEM_FL_SYNC | VMEM_FL_NODUMP | VMEM_FL_NOATIME | VMEM_FL_DIRSYNC);
 
 	switch (mode >> 12) {

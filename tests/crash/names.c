@@ -71,6 +71,18 @@ int do_acl(struct world *w, const struct op *op)
 	return 0;
 }
 
+/* The core has made the inode of the next node (err = 0), or not. */
+static int keep_inode(struct world *w, struct vmem_inode *vi, int err)
+{
+	if (err) {
+		free(vi);
+		return err;
+	}
+	w->vi[w->next_node] = vi;
+	w->ino[w->next_node++] = vi->ino;
+	return 0;
+}
+
 /* What a file is labelled with at birth. */
 static void add_labels(struct world *w, struct node *n, struct vmem_attr *attr)
 {
@@ -127,13 +139,9 @@ int do_make(struct world *w, const struct op *op)
 			add_labels(w, &labelled, &attr);
 		err = vmem_create(parent, name, &attr, vi);
 	}
-	if (err) {
-		free(vi);
+	err = keep_inode(w, vi, err);
+	if (err)
 		return err;
-	}
-	w->vi[node] = vi;
-	w->ino[node] = vi->ino;
-	w->next_node++;
 	s->node[node].kind = op->kind == OP_SYMLINK ? K_LINK : op->kind == OP_MKDIR ? K_DIR : K_FILE;
 	memcpy(s->node[node].x, labelled.x, sizeof(labelled.x));
 	s->node[node].mode = node_mode(attr.mode, attr.flags);
@@ -240,13 +248,9 @@ static int finish_whiteout(struct world *w, struct vmem_inode *vi, int err)
 {
 	unsigned int node = w->next_node;
 
-	if (err) {
-		free(vi);
+	err = keep_inode(w, vi, err);
+	if (err)
 		return err;
-	}
-	w->vi[node] = vi;
-	w->ino[node] = vi->ino;
-	w->next_node++;
 	model_now(w)->node[node] = (struct node){ .kind = K_WHITE };
 	model_touched(w, node);
 	return 0;
@@ -361,13 +365,9 @@ int do_open(struct world *w, const struct op *op)
 	}
 	vi = calloc(1, sizeof(*vi));
 	err = vmem_tmpfile(w->fs, &attr, VMEM_ROOT_INO, vi);
-	if (err) {
-		free(vi);
+	err = keep_inode(w, vi, err);
+	if (err)
 		return err;
-	}
-	w->vi[node] = vi;
-	w->ino[node] = vi->ino;
-	w->next_node++;
 	model_now(w)->node[node] = (struct node){ .kind = K_FILE, .mode = 0600, .data = model_data(w, NULL, 0) };
 	w->opens[node]++;
 	w->handle[slot] = node;

@@ -38,7 +38,6 @@ static int do_convert(struct vmem_txn *t, void *arg)
 	len = map.nr << VMEM_BLOCK_SHIFT;
 	vmem_put_zero(t->fs->store, off, (size_t)len);
 	txn_link(t, off, len);
-	c->vi->converted++;
 	return txn_ext_set_kind(t, n, c->vi->ino, &map, VMEM_DATA);
 }
 

@@ -485,23 +485,6 @@ int txn_ext_set_kind(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,
 	return err ? err : insert(t, n, ino, map->lblk, map->pblk, map->nr, kind);
 }
 
-int txn_ext_remove(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,
-		   const struct vmem_map *map)
-{
-	txn_change_tree(t, n);
-	txn_free(t, map->pblk, map->nr);
-	sub_blocks(n, map->nr);
-	return t->err ? t->err : take_out(t, n, ino, map->lblk, map->nr);
-}
-
-int txn_ext_replace(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,
-		    const struct vmem_map *map, uint64_t pblk)
-{
-	int err = txn_ext_remove(t, n, ino, map);
-
-	return err ? err : txn_ext_insert(t, n, ino, map->lblk, pblk, map->nr, VMEM_DATA);
-}
-
 /* ---- Cutting from the end ---- */
 
 int txn_ext_replace_last(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,
@@ -563,9 +546,7 @@ static int cut_last(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino, uin
 			  make_ext(start, keep, ext_pblk(&e), vmem_kind_of(&e)));
 		return t->err;
 	}
-	put_count(t, n, leaf, leaf->count - 1);
-	if (!leaf->block)
-		memset(&n->u.ext[leaf->count], 0, sizeof(n->u.ext[0]));
+	drop_entry(t, n, leaf);
 	drop_empty(t, n, &p);
 	*more = true;
 	return t->err;

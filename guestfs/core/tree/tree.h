@@ -27,12 +27,6 @@ int txn_ext_insert(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,
 /* The piece, of one extent as vmem_ext_lookup() said, becomes one of that kind. */
 int txn_ext_set_kind(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,
 		     const struct vmem_map *map, enum vmem_kind kind);
-/* The piece becomes a hole; its blocks are freed. */
-int txn_ext_remove(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,
-		   const struct vmem_map *map);
-/* The piece is data in other blocks; its own are freed. */
-int txn_ext_replace(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,
-		    const struct vmem_map *map, uint64_t pblk);
 /*
  * Map lblk, which is data, to pblk instead.  That block is freed, and with it
  * what follows it in its extent; later extents stay.

@@ -70,18 +70,10 @@ void vmemfs_sync_attr(struct inode *inode)
 	set_data_attr(inode, &attr);
 }
 
-u32 vmemfs_flags(const struct inode *inode)
-{
-	struct vmem_attr attr;
-
-	vmem_getattr(vmemfs_core(inode), &attr);
-	return attr.flags;
-}
-
-/* What the VFS is to know of them. */
+/* What the VFS is to know of the flags. */
 static void sync_flags(struct inode *inode)
 {
-	u32 flags = vmemfs_flags(inode);
+	u32 flags = vmem_flags(vmemfs_core(inode));
 	unsigned int set = 0;
 
 	if (flags & VMEM_FL_SYNC)
@@ -115,7 +107,7 @@ int vmemfs_set_flags(struct inode *inode, u32 flags)
 
 static void fill_attributes(struct inode *inode, struct kstat *stat)
 {
-	u32 flags = vmemfs_flags(inode);
+	u32 flags = vmem_flags(vmemfs_core(inode));
 
 	if (flags & VMEM_FL_IMMUTABLE)
 		stat->attributes |= STATX_ATTR_IMMUTABLE;

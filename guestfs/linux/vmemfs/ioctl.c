@@ -150,7 +150,7 @@ static_assert(VMEM_FL_KNOWN == (FS_SYNC_FL | FS_IMMUTABLE_FL | FS_APPEND_FL | FS
 
 int vmemfs_fileattr_get(struct dentry *dentry, struct fileattr *fa)
 {
-	fileattr_fill_flags(fa, vmemfs_flags(d_inode(dentry)));
+	fileattr_fill_flags(fa, vmem_flags(vmemfs_core(d_inode(dentry))));
 	return 0;
 }
 

@@ -153,8 +153,7 @@ void vmemfs_sysfs_remove(struct vmemfs_sb *sbi);
 
 /* ---- inode.c ---- */
 
-/* VMEM_FL_*.  To set them, the inode is locked. */
-u32 vmemfs_flags(const struct inode *inode);
+/* VMEM_FL_*.  The inode is locked. */
 int vmemfs_set_flags(struct inode *inode, u32 flags);
 
 /* A referenced inode, or an ERR_PTR: -ESTALE when ino is free. */
