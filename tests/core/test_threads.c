@@ -804,7 +804,12 @@ static void expect_the_same_by_both_ways(struct vmem_inode *vi, uint64_t nr)
 
 		assert_true(vmem_peek_map(vi, lblk, &seen));
 		assert_int_equal(vmem_ext_lookup(vi->fs, &vi->raw, vi->ino, lblk, &map), 0);
-		assert_memory_equal(&seen, &map, sizeof(map));
+		/* Not the bytes: behind the kind there is padding. */
+		assert_int_equal(seen.lblk, map.lblk);
+		assert_int_equal(seen.nr, map.nr);
+		assert_int_equal(seen.pblk, map.pblk);
+		assert_int_equal(seen.next_to, map.next_to);
+		assert_int_equal(seen.kind, map.kind);
 	}
 }
 
