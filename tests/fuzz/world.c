@@ -147,16 +147,40 @@ void world_touch(uint64_t off, uint64_t len)
 		world.base->touched[b] = 1;
 }
 
-/* The first extended attribute sets a bit of the superblock, by two words, then the backup is stored anew. */
-static bool sets_feature(uint64_t off, size_t len, uint64_t backup)
+static bool sealed(const struct vmem_superblock *sb)
 {
-	const struct vmem_superblock *sb = (const void *)world.store.base;
+	return vmem_get32(sb->csum) == vmem_superblock_csum(vmem_crc32c, sb);
+}
 
-	if (off < BLOCK)
-		return len == 8 && (off == offsetof(struct vmem_superblock, csum) ||
-				    off == offsetof(struct vmem_superblock, incompat));
-	return off >= backup && off + len <= backup + BLOCK &&
-	       vmem_get64(sb->incompat) & VMEM_INCOMPAT_XATTR;
+/* The two copies differ in the label at most, and in the checksum with it. */
+static bool differ_in_label(struct vmem_superblock a, struct vmem_superblock b)
+{
+	b.csum = a.csum;
+	memcpy(b.label, a.label, sizeof(b.label));
+	return !memcmp(&a, &b, sizeof(a));
+}
+
+/*
+ * What may be stored to a superblock: the two words of a feature bit; a whole copy with
+ * another label, the backup first; the same by a mount, after a crash between the two.
+ */
+static bool changes_super(uint64_t off, size_t len, uint64_t backup)
+{
+	const struct vmem_superblock *first = (const void *)world.store.base;
+	const struct vmem_superblock *second = (const void *)(world.store.base + backup);
+	bool to_first = off < BLOCK;
+
+	if (to_first && len == 8)
+		return off == offsetof(struct vmem_superblock, csum) ||
+		       off == offsetof(struct vmem_superblock, incompat);
+	if (!to_first && (off < backup || off - backup >= BLOCK))
+		return false;
+	off -= to_first ? 0 : backup;
+	if (off == sizeof(*first) && len == BLOCK - sizeof(*first))
+		return sealed(to_first ? second : first);
+	if (off || len != sizeof(*first) || !sealed(second))
+		return false;
+	return to_first ? !memcmp(first, second, sizeof(*first)) : differ_in_label(*first, *second);
 }
 
 /* Every store of the core: none when it must not, to a superblock only that. */
@@ -173,7 +197,7 @@ static void store_recorded(struct vmem_store *store, uint64_t off, size_t len)
 		       (unsigned long long)off, len);
 	if (!world.repairing && (off < BLOCK || (off < backup + BLOCK && off + len > backup &&
 			    vmem_get64(world.base->sb.nr_blocks) == world.base->nr_blocks)) &&
-	    !sets_feature(off, len, backup))
+	    !changes_super(off, len, backup))
 		broken("store to %llu+%zu, which is a superblock", (unsigned long long)off, len);
 	world_touch(off, len);
 }
