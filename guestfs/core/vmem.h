@@ -452,6 +452,7 @@ void vmem_touch(struct vmem_inode *vi, unsigned int which, int64_t now);
 /*
  * Set the size.  Shrinking frees blocks and zeroes the rest of the last one;
  * the caller has unmapped the pages beyond, the partial one included, before.
+ * Blocks that were preallocated behind the end are freed, also when the size stays.
  * Where freeing them takes several records and memory runs out, the rest is
  * freed by the next change of the inode, its vmem_iput(), or the unmount.
  * -EFBIG, -ENOSPC, -EISDIR, -EINVAL (neither file nor directory).  [W]
@@ -460,6 +461,27 @@ int vmem_truncate(struct vmem_inode *vi, uint64_t size);
 
 /* File bytes below the result stay at their addresses when vmem_truncate() sets this size.  [R] */
 uint64_t vmem_truncate_keeps(const struct vmem_inode *vi, uint64_t size);
+
+#define VMEM_FALLOC_KEEP_SIZE		0x01u	/* same values as fallocate(2) */
+#define VMEM_FALLOC_PUNCH_HOLE		0x02u	/* with KEEP_SIZE */
+#define VMEM_FALLOC_COLLAPSE_RANGE	0x08u
+#define VMEM_FALLOC_ZERO_RANGE		0x10u
+#define VMEM_FALLOC_INSERT_RANGE	0x20u
+#define VMEM_FALLOC_UNSHARE_RANGE	0x40u
+
+/*
+ * fallocate(2).  Without a mode: holes of [off, off+len) get blocks, which read as
+ * zeros.  After -ENOSPC no block more is held than before.  What is zeroed, punched or
+ * moved is so after a failure, or is as before; only a hole in more extents than one
+ * record can name (some 1500) appears from its front on by several.  For all but
+ * preallocation the caller has unmapped the pages that are concerned, those that are so
+ * in part included; for COLLAPSE and INSERT all from off on.
+ * -EINVAL: len is 0; COLLAPSE reaches the end of the file, INSERT lies behind it, or they are
+ * not of whole blocks; -EFBIG: too large, or what moves is in more extents than a
+ * record can name (some 3500, 80 that are cut out); -EOPNOTSUPP: no such mode; -ENOSPC,
+ * -EISDIR.  [W]
+ */
+int vmem_fallocate(struct vmem_inode *vi, unsigned int mode, uint64_t off, uint64_t len);
 
 /* ---- Extended attributes --------------------------------------------------- */
 

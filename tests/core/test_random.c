@@ -240,6 +240,59 @@ static void do_truncate(struct world *w)
 	MUST(w, vmem_truncate(vi, size));
 }
 
+/* The model knows a byte by its place: what moves is durable before and after. */
+static void settle(struct world *w, unsigned int node, struct vmem_inode *vi)
+{
+	MUST(w, vmem_fsync(vi, false));
+	if (!w->c.sim->left)
+		model_fsynced(&w->m, node);
+}
+
+/* fallocate(2), of each kind. */
+static void do_falloc(struct world *w)
+{
+	static const unsigned int modes[] = {
+		0, VMEM_FALLOC_KEEP_SIZE, VMEM_FALLOC_PUNCH_HOLE | VMEM_FALLOC_KEEP_SIZE,
+		VMEM_FALLOC_ZERO_RANGE, VMEM_FALLOC_COLLAPSE_RANGE, VMEM_FALLOC_INSERT_RANGE,
+	};
+	unsigned int node = pick_node(w, MODEL_FILE), kind = pick(w, 6);
+	struct model_data *d;
+	struct vmem_inode *vi;
+	uint32_t size, off, len, end;
+
+	if (node == MODEL_NODES)
+		return;
+	vi = open_node(w, node);
+	size = model_now(&w->m)->node[node].data->size;
+	off = pick(w, size + 3000);
+	len = 1 + pick(w, 20000);
+	if (kind > 3) {
+		off &= ~(BLOCK - 1);
+		len = (len + BLOCK - 1) & ~(BLOCK - 1);
+	}
+	end = off + len;
+	if (end > MODEL_MAX_FILE || (kind == 4 && end >= size) ||
+	    (kind == 5 && (off >= size || size + len > MODEL_MAX_FILE)))
+		return;
+	if (kind > 3)
+		settle(w, node, vi);
+	model_step(&w->m);
+	d = model_change(&w->m, node);
+	trace(w, "fallocate %u, mode %x, at %u length %u, size %u", node, modes[kind], off, len, size);
+	if (kind == 5)
+		memmove(d->bytes + end, d->bytes + off, size - off);
+	if (kind == 4)
+		memmove(d->bytes + off, d->bytes + end, size - end);
+	d->size = kind == 5 ? size + len : kind == 4 ? size - len : (kind == 0 || kind == 3) && end > size ? end : size;
+	if (kind == 4)
+		memset(d->bytes + d->size, 0, len);
+	else if (kind > 1 && off < d->size)
+		memset(d->bytes + off, 0, (end < d->size ? end : d->size) - off);
+	MUST(w, vmem_fallocate(vi, modes[kind], off, len));
+	if (kind > 3)
+		settle(w, node, vi);
+}
+
 /* A store through a shared mapping, as a page fault and a store would do. */
 static void do_map(struct world *w)
 {
@@ -662,8 +715,10 @@ static void one_operation(struct world *w)
 
 	if (op < 16)
 		do_create(w);
-	else if (op < 42)
+	else if (op < 37)
 		do_write(w);
+	else if (op < 42)
+		do_falloc(w);
 	else if (op < 46)
 		do_xattr(w);
 	else if (op < 54)

@@ -110,6 +110,71 @@ int do_truncate(struct world *w, const struct op *op)
 	return 0;
 }
 
+/* What the operation makes of the contents. */
+static struct data *after_falloc(struct world *w, const struct op *op, const struct data *old,
+				 uint32_t off, uint32_t len)
+{
+	bool cut = op->kind == OP_COLLAPSE, grows = op->kind == OP_FALLOC || op->kind == OP_ZERO;
+	uint32_t size = old->size, end = off + len, end_in = VMEM_MIN(end, size);
+	struct data *d;
+
+	if (grows)
+		size = VMEM_MAX(size, end);
+	if (op->kind == OP_INSERT || cut)
+		size = cut ? size - len : size + len;
+	d = model_data(w, old, size);
+	if (op->kind == OP_INSERT)
+		memcpy(d->bytes + end, old->bytes + off, old->size - off);
+	else if (cut)
+		memcpy(d->bytes + off, old->bytes + end, old->size - end);
+	if (op->kind == OP_INSERT)
+		memset(d->bytes + off, 0, len);
+	else if ((op->kind == OP_PUNCH || op->kind == OP_ZERO) && off < end_in)
+		memset(d->bytes + off, 0, end_in - off);
+	return d;
+}
+
+int do_falloc(struct world *w, const struct op *op)
+{
+	static const unsigned int modes[] = {
+		[OP_FALLOC] = 0, [OP_FALLOC_KEEP] = VMEM_FALLOC_KEEP_SIZE,
+		[OP_PUNCH] = VMEM_FALLOC_PUNCH_HOLE | VMEM_FALLOC_KEEP_SIZE, [OP_ZERO] = VMEM_FALLOC_ZERO_RANGE,
+		[OP_COLLAPSE] = VMEM_FALLOC_COLLAPSE_RANGE, [OP_INSERT] = VMEM_FALLOC_INSERT_RANGE,
+	};
+	unsigned int node = model_node(w, model_now(w), op->a);
+	bool moves = op->kind == OP_COLLAPSE || op->kind == OP_INSERT;
+	const struct data *old;
+	struct vmem_inode *vi;
+	uint64_t lsn;
+	int64_t off;
+	int err;
+
+	if (node == NOWHERE || model_now(w)->node[node].kind != K_FILE)
+		return INVALID;
+	old = model_now(w)->node[node].data;
+	off = op->off + (op->from_end ? old->size : 0);
+	if (off < 0 || !op->len || off + op->len > MAX_FILE)
+		return INVALID;
+	if (moves && (off % PAGE || op->len % PAGE || old->size + op->len > MAX_FILE ||
+		      off + (op->kind == OP_COLLAPSE ? op->len : 0) >= old->size))
+		return INVALID;
+	w->node_of_op[w->nr] = node;
+	vi = world_inode(w, node);
+	if (!vi)
+		return -EIO;
+	lsn = vi->lsn;
+	err = vmem_fallocate(vi, modes[op->kind], (uint64_t)off, op->len);
+	/* In more pieces than a record can name; with small limits that is few. */
+	if (err == -EFBIG && moves)
+		return INVALID;
+	if (err)
+		return err;
+	model_now(w)->node[node].data = after_falloc(w, op, old, (uint32_t)off, op->len);
+	if (vi->lsn != lsn)
+		model_touched(w, node);
+	return 0;
+}
+
 /* Store the bytes of d from off on through a mapping, block by block. */
 static int store_mapped(struct world *w, struct vmem_inode *vi, const uint8_t *bytes,
 			uint64_t off, uint64_t end)

@@ -21,6 +21,9 @@ const struct setup setups[] = {
 	/* Attributes of each kind, so that the feature bit is set already. */
 	{ "labelled", STANDARD
 	  "setxattr foo 30; setxattr foo 9000; acl A/bar 0640; setxattr A/bar 700; acl A 0750", "", 2, false },
+	/* foo: data, unwritten before and behind the end, data, a hole. */
+	{ "advance", STANDARD
+	  "falloc foo 8192 16384; write foo 12288 10; falloc-keep foo 40000 9000; write foo 32768 100; fsync foo", "", 2, false },
 	{ "wrap", STANDARD "spin 900", "", 2, false },
 	{ "full", STANDARD "creat big; fill big 1", "", 2, false },
 	/* Several handles, of files with a name and without. */
@@ -71,6 +74,15 @@ const struct known known[] = {
 	/* A value in blocks counts with its record only. */
 	{ "labelled", "setxattr foo 5000; fsync foo; setxattr foo 20000; fsync foo; unlink foo; setxattr A/bar 9000; sync" },
 	{ "labelled", "acl foo 0600; acl A/bar 0604; fsync A/bar; unsetxattr A/bar 1" },
+	/* The first unwritten block: the superblock changes. */
+	{ "empty", "creat foo; falloc foo 0 9000; write foo 4000 200; fsync foo" },
+	/* Zeroed, not durably so, then written to in place. */
+	{ "standard", "fsync foo; zero foo 0 8192; write foo 100 10; fsync foo" },
+	{ "standard", "fsync foo; zero foo 0 5000; map foo 10 80; fdatasync foo" },
+	{ "advance", "punch foo 100 20000; write foo 8000 9000; collapse foo 4096 8192; insert foo 0 4096; fsync foo" },
+	/* Rode in records, moved, and is overwritten where it is now. */
+	{ "standard", "write foo e 5000; fsync foo; write foo e 50; fsync foo; collapse foo 0 4096; write foo e-100 90; sync" },
+	{ "full", "falloc A/bar 0 200000; falloc-keep A/bar e 4096; punch foo 10 20; zero foo 0 4096; write foo 0 10" },
 	/* Extents and attributes share an inode. */
 	{ "labelled", "write foo 12288 10; write foo 20480 10; write foo 28672 10; acl foo 0640; truncate foo 0; sync" },
 	{ "full", "setxattr A/bar 30; setxattr A/bar 9000; unsetxattr A/bar 1; creat-labelled x" },
@@ -158,6 +170,11 @@ unsigned int vocabulary(struct op *op)
 		"truncate %s e+7", "truncate %s 30000", "map %s 10 80", "map %s 4090 12", "junk %s",
 		"chmod %s 0600", "fsync %s", "fdatasync %s", "close %s", "open #1 %s",
 	};
+	static const char *const advance[] = {
+		"falloc %s e 9000", "falloc %s 0 5000", "falloc-keep %s e 20000", "punch %s 0 4096", "punch %s 50 8000",
+		"zero %s 10 60", "zero %s 0 8192", "zero %s e-5 9000", "collapse %s 0 4096", "insert %s 0 4096",
+		"collapse %s 4096 8192", "insert %s 4096 8192",
+	};
 	static const char *const labelled[] = { "foo", "A/bar", "A" };
 	static const char *const attributes[] = {
 		"setxattr %s 30", "setxattr %s 700", "setxattr %s 9000", "unsetxattr %s 1", "unsetxattr %s 9000",
@@ -187,6 +204,8 @@ unsigned int vocabulary(struct op *op)
 	nr = add_pairs(op, nr, "exchange", dirs, 3, dirs, ARRAY(dirs));
 	for (i = 0; i < ARRAY(data); i++)
 		nr = add_each(op, nr, data[i], here, 2);
+	for (i = 0; i < ARRAY(advance); i++)
+		nr = add_each(op, nr, advance[i], here, 2);
 	for (i = 0; i < ARRAY(attributes); i++)
 		nr = add_each(op, nr, attributes[i], labelled, ARRAY(labelled));
 	nr = add(op, nr, "creat-labelled bar");
@@ -290,6 +309,7 @@ void random_op(const struct world *w, uint64_t *rng, struct op *op)
 		OP_CHMOD, OP_CHFLAGS, OP_LINK, OP_RENAME, OP_RENAME, OP_NOREPLACE, OP_EXCHANGE, OP_WHITEOUT, OP_WRITE, OP_WRITE, OP_WRITE,
 		OP_WRITE, OP_WRITE, OP_WRITE, OP_TRUNCATE, OP_TRUNCATE, OP_MAP, OP_JUNK, OP_FSYNC,
 		OP_FSYNC, OP_FSYNC, OP_FDATASYNC, OP_SYNC, OP_CHECKPOINT, OP_OPEN, OP_TMPFILE,
+		OP_FALLOC, OP_FALLOC_KEEP, OP_PUNCH, OP_PUNCH, OP_ZERO, OP_ZERO, OP_COLLAPSE, OP_INSERT,
 		OP_CLOSE, OP_CLOSE, OP_SETXATTR, OP_SETXATTR, OP_UNSETXATTR, OP_ACL, OP_LABELLED,
 	};
 	bool make, second;
@@ -310,4 +330,9 @@ void random_op(const struct world *w, uint64_t *rng, struct op *op)
 	if (op->kind == OP_MAP && pick(rng, 2))
 		op->off = pick(rng, 3000);
 	op->len = op->kind == OP_SYMLINK ? 1 + pick(rng, 400) : some_length(rng);
+	if (op->kind == OP_COLLAPSE || op->kind == OP_INSERT) {
+		op->off = op->from_end ? 0 : op->off / PAGE * PAGE;
+		op->from_end = false;
+		op->len = PAGE * (1 + pick(rng, 4));
+	}
 }

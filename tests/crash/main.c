@@ -22,7 +22,7 @@ static const char usage[] =
 "  grow         those that grow\n"
 "Options:\n"
 "  -m MODE      guest, kill (durability=host, the VM dies), host, pmem; default: all\n"
-"  -s SETUP     only this setup: standard, empty, full-leaf, extents, labelled, wrap, full,\n"
+"  -s SETUP     only this setup: standard, empty, full-leaf, extents, labelled, advance, wrap, full,\n"
 "               handles, epoch, brim, within, within-full\n"
 "  --sample N   of the workloads, one in N\n"
 "  --seconds T  stop after T seconds per mode\n"

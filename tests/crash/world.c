@@ -113,6 +113,8 @@ static int run(struct world *w, const struct op *op)
 	case OP_RENAME: case OP_NOREPLACE: case OP_EXCHANGE: case OP_WHITEOUT: return do_rename(w, op);
 	case OP_WRITE: return do_write(w, op);
 	case OP_TRUNCATE: return do_truncate(w, op);
+	case OP_FALLOC: case OP_FALLOC_KEEP: case OP_PUNCH: case OP_ZERO: case OP_COLLAPSE: case OP_INSERT:
+		return do_falloc(w, op);
 	case OP_MAP: return do_map(w, op);
 	case OP_JUNK: return do_junk(w, op);
 	case OP_FSYNC: case OP_FDATASYNC: return do_fsync(w, op);

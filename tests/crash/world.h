@@ -16,6 +16,8 @@
  *	creat-labelled P		with an attribute and an access list from the beginning
  *	rename-new P Q			unless Q exists
  *	write P OFF LEN | truncate P OFF	OFF: bytes, or from the end: e, e+10, e-10
+ *	falloc P OFF LEN | falloc-keep P OFF LEN	blocks in advance; -keep: the size stays
+ *	punch P OFF LEN | zero P OFF LEN | collapse P OFF LEN | insert P OFF LEN
  *	map P OFF LEN			store through a shared mapping
  *	junk P				store through one behind the end of file
  *	fsync P | fdatasync P | sync | checkpoint (of a thin store: and trim)
@@ -79,7 +81,8 @@ struct state {
 
 enum op_kind {
 	OP_CREAT, OP_MKDIR, OP_UNLINK, OP_RMDIR, OP_SYMLINK, OP_CHMOD, OP_CHFLAGS, OP_LABEL, OP_LINK, OP_RENAME,
-	OP_NOREPLACE, OP_EXCHANGE, OP_WHITEOUT, OP_WRITE, OP_TRUNCATE, OP_MAP, OP_JUNK, OP_FSYNC, OP_FDATASYNC, OP_SYNC,
+	OP_NOREPLACE, OP_EXCHANGE, OP_WHITEOUT, OP_WRITE, OP_TRUNCATE,
+	OP_FALLOC, OP_FALLOC_KEEP, OP_PUNCH, OP_ZERO, OP_COLLAPSE, OP_INSERT, OP_MAP, OP_JUNK, OP_FSYNC, OP_FDATASYNC, OP_SYNC,
 	OP_CHECKPOINT, OP_SETXATTR, OP_UNSETXATTR, OP_ACL, OP_LABELLED, OP_OPEN, OP_TMPFILE, OP_CLOSE, OP_FILL, OP_SPIN, OP_BRIM, OP_GROW, OP_UMOUNT, NR_OPS
 };
 
@@ -111,6 +114,12 @@ struct world {
 };
 
 enum run_result { RUN_OK, RUN_INVALID, RUN_FAILED };
+
+/* Is it a kind of fallocate(2)?  No byte changes in place then. */
+static inline bool op_is_falloc(enum op_kind kind)
+{
+	return kind >= OP_FALLOC && kind <= OP_INSERT;
+}
 
 /* "op; op; ..."; the number of operations, or -1. */
 int ops_parse(const char *text, struct op *op, unsigned int max);

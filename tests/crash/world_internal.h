@@ -59,6 +59,7 @@ int do_open(struct world *w, const struct op *op);
 int do_close(struct world *w, const struct op *op);
 int do_write(struct world *w, const struct op *op);
 int do_truncate(struct world *w, const struct op *op);
+int do_falloc(struct world *w, const struct op *op);
 int do_map(struct world *w, const struct op *op);
 int do_junk(struct world *w, const struct op *op);
 int do_fsync(struct world *w, const struct op *op);

@@ -318,6 +318,7 @@ struct truncate {
 	struct vmem_inode *vi;
 	uint64_t size;
 	struct vmem_run gap;
+	bool behind;			/* the size stays, but blocks lie behind it */
 	bool done;
 };
 
@@ -372,13 +373,24 @@ static int do_truncate(struct vmem_txn *t, void *arg)
 		t->privileged = true;
 		err = copy_tail(t, a->vi, n, a->size);
 	}
-	if (shrink && !err)
+	if ((shrink || a->behind) && !err)
 		err = truncate_step(t, a->vi, a->size, &a->done);
 	if (shrink && !err && a->done && VMEM_BROKEN(LATE_TAIL))
 		err = copy_tail(t, a->vi, n, a->size);
 	/* More to free than fits one record: recovery finishes it if we cannot. */
 	if (!err && !a->done)
 		txn_set_orphan(t, a->vi->ino, true);
+	return err;
+}
+
+/* Preallocated blocks behind the end of file? */
+static int look_behind(struct vmem_inode *vi, bool *behind)
+{
+	uint64_t end = vmem_blocks_for(vmem_size(vi));
+	struct vmem_map map = { .nr = 0 };
+	int err = end <= VMEM_MAX_LBLK ? vmem_map(vi, end, VMEM_MAX_LBLK, &map) : 0;
+
+	*behind = !err && end <= VMEM_MAX_LBLK && (map.kind != VMEM_HOLE || end + map.nr <= VMEM_MAX_LBLK);
 	return err;
 }
 
@@ -402,6 +414,8 @@ int vmem_truncate(struct vmem_inode *vi, uint64_t size)
 	err = vi->cut ? vmem_finish_cut(vi) : 0;
 	if (!err)
 		err = vmem_zero_gap(vi, size, &a.gap);
+	if (!err && size == vmem_size(vi) && vmem_has(vi->fs, VMEM_INCOMPAT_UNWRITTEN))
+		err = look_behind(vi, &a.behind);
 	if (!err)
 		err = vmem_run(vi->fs, do_truncate, &a);
 	if (err)

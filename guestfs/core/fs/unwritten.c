@@ -36,8 +36,10 @@ static int do_convert(struct vmem_txn *t, void *arg)
 		return err;
 	off = map.pblk << VMEM_BLOCK_SHIFT;
 	len = map.nr << VMEM_BLOCK_SHIFT;
-	vmem_put_zero(t->fs->store, off, (size_t)len);
-	txn_link(t, off, len);
+	if (!VMEM_BROKEN(CONVERT_STALE))
+		vmem_put_zero(t->fs->store, off, (size_t)len);
+	if (!VMEM_BROKEN(CONVERT_EARLY))
+		txn_link(t, off, len);
 	return txn_ext_set_kind(t, n, c->vi->ino, &map, VMEM_DATA);
 }
 
@@ -50,7 +52,8 @@ static int settle(struct vmem_inode *vi)
 	struct vmem_fs *fs = vi->fs;
 	uint64_t lsn = VMEM_PEEK(vi->zeroed_lsn);
 
-	if (vmem_immediate(fs) || lsn <= __atomic_load_n(&fs->committed, __ATOMIC_ACQUIRE))
+	if (vmem_immediate(fs) || lsn <= __atomic_load_n(&fs->committed, __ATOMIC_ACQUIRE) ||
+	    VMEM_BROKEN(ZERO_EARLY))
 		return 0;
 	return vmem_commit(fs, lsn);
 }

@@ -51,7 +51,12 @@
 	F(FEATURE_LATE,	"an attribute is stored although no superblock says that there are any") \
 	F(LABEL_AT_ONCE, "the label of the superblock is overwritten before the backup with the new one is durable") \
 	F(VALUE_UNLINKED, "the blocks of a large attribute are not flushed with the record that links them") \
-	F(ACL_AND_MODE,	"an access list and the mode that goes with it are two records")
+	F(ACL_AND_MODE,	"an access list and the mode that goes with it are two records") \
+	F(CONVERT_STALE, "preallocated blocks become data with what was in them") \
+	F(CONVERT_EARLY, "preallocated blocks count as data before their zeros are flushed") \
+	F(ZERO_EARLY,	"data that is not durably given up is zeroed in place") \
+	F(PART_IN_PLACE, "a hole zeroes parts of blocks in place") \
+	F(COLLAPSE_KEEPS, "what a collapse cuts out stays under what moves there")
 
 /* Those of two threads, which the concurrency explorer must catch. */
 #define VMEM_RACE_LIST(F) \

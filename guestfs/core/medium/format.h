@@ -49,11 +49,11 @@
 #define VMEM_COMPAT_KNOWN	0ull
 #define VMEM_RO_COMPAT_KNOWN	0ull
 #define VMEM_INCOMPAT_KNOWN	VMEM_INCOMPAT_LATE
-#define VMEM_INCOMPAT_LATE	(VMEM_INCOMPAT_XATTR | VMEM_INCOMPAT_FLAGS)
+#define VMEM_INCOMPAT_LATE	(VMEM_INCOMPAT_UNWRITTEN | VMEM_INCOMPAT_XATTR | VMEM_INCOMPAT_FLAGS)
+#define VMEM_INCOMPAT_UNWRITTEN	(1ull << 0)	/* extents with VMEM_EXT_UNWRITTEN */
 #define VMEM_INCOMPAT_XATTR	(1ull << 4)	/* inodes with xattr or xattr_units != 0 */
 #define VMEM_INCOMPAT_FLAGS	(1ull << 5)	/* inodes with flags != 0 */
 /* Assigned, not yet implemented: an image that sets one is refused. */
-#define VMEM_INCOMPAT_UNWRITTEN	(1ull << 0)	/* extents with VMEM_EXT_UNWRITTEN */
 #define VMEM_INCOMPAT_SHARED	(1ull << 1)	/* extents with VMEM_EXT_SHARED */
 #define VMEM_INCOMPAT_WINDOW	(1ull << 2)	/* extents with a window other than 0 */
 #define VMEM_INCOMPAT_INLINE	(1ull << 3)	/* regular files with VMEM_FMT_INLINE */

@@ -485,6 +485,129 @@ int txn_ext_set_kind(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,
 	return err ? err : insert(t, n, ino, map->lblk, map->pblk, map->nr, kind);
 }
 
+int txn_ext_remove(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,
+		   const struct vmem_map *map)
+{
+	txn_change_tree(t, n);
+	txn_free(t, map->pblk, map->nr);
+	sub_blocks(n, map->nr);
+	return t->err ? t->err : take_out(t, n, ino, map->lblk, map->nr);
+}
+
+int txn_ext_replace(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,
+		    const struct vmem_map *map, uint64_t pblk)
+{
+	int err = txn_ext_remove(t, n, ino, map);
+
+	return err ? err : txn_ext_insert(t, n, ino, map->lblk, pblk, map->nr, VMEM_DATA);
+}
+
+/* ---- Moving ---- */
+
+static int shift_below(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino, struct step *s,
+		       uint64_t from, int64_t by);
+
+/* The children that may have something from `from` on. */
+static int shift_children(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino, struct step *s,
+			  uint64_t from, int64_t by)
+{
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < s->count && !err; i++) {
+		struct vmem_extent e = get_entry(t->fs, n, s, i), next;
+		const uint8_t *entries;
+		struct step child;
+
+		if (i + 1 < s->count) {
+			next = get_entry(t->fs, n, s, i + 1);
+			if (ext_lblk(&next) <= from)
+				continue;
+		}
+		err = load_node(t->fs, ino, ext_pblk(&e), s->level - 1, &child, &entries);
+		if (!err)
+			err = shift_below(t, n, ino, &child, from, by);
+	}
+	return err;
+}
+
+/*
+ * The entries of a node, and of those below it.  A key that lies in what has been cut
+ * out leads to what moves to its front.
+ */
+static int shift_below(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino, struct step *s,
+		       uint64_t from, int64_t by)
+{
+	uint64_t least = by < 0 ? from + (uint64_t)by : from;
+	struct vmem_extent *e = (void *)t->fs->scratch;
+	unsigned int i, first = s->count;
+	int err = s->level ? shift_children(t, n, ino, s, from, by) : 0;
+
+	if (err)
+		return err;
+	for (i = 0; i < s->count; i++) {
+		uint64_t lblk;
+
+		e[i] = get_entry(t->fs, n, s, i);
+		lblk = ext_lblk(&e[i]);
+		if (lblk < least)
+			continue;
+		first = VMEM_MIN(first, i);
+		lblk = lblk < from ? least : lblk + (uint64_t)by;
+		e[i].w0 = vmem_le64_of(lblk | (vmem_get64(e[i].w0) & ~VMEM_MAX_LBLK));
+	}
+	if (s->block && first < s->count)
+		txn_write(t, entry_off(s, first), &e[first], (s->count - first) * 16);
+	else if (first < s->count)
+		memcpy(&n->u.ext[first], &e[first], (s->count - first) * sizeof(e[0]));
+	return t->err;
+}
+
+/* Behind the last extent. */
+static int mapped_end(struct vmem_fs *fs, const struct vmem_dinode *n, uint64_t ino, uint64_t *end)
+{
+	struct path p;
+	int err = find_path(fs, n, ino, VMEM_MAX_LBLK, &p);
+
+	*end = 0;
+	if (!err && p.step[p.depth].count) {
+		struct vmem_extent e = get_entry(fs, n, &p.step[p.depth], p.step[p.depth].count - 1);
+
+		*end = ext_lblk(&e) + ext_len(&e);
+	}
+	return err;
+}
+
+int txn_ext_shift(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino, uint64_t from, int64_t by)
+{
+	struct vmem_map rest, before = { .nr = 0 };
+	struct path p;
+	uint64_t end;
+	bool split;
+	int err = mapped_end(t->fs, n, ino, &end);
+
+	if (!err && by > 0 && end > VMEM_MAX_LBLK + 1 - (uint64_t)by)
+		err = -EFBIG;
+	if (!err && from)
+		err = vmem_ext_lookup(t->fs, n, ino, from - 1, &before);
+	if (!err)
+		err = vmem_ext_lookup(t->fs, n, ino, from, &rest);
+	if (err || end <= from)
+		return err;
+	txn_change_tree(t, n);
+	/* An extent that begins before `from` is cut in two. */
+	split = before.nr > 1 && before.kind != VMEM_HOLE;
+	err = split ? take_out(t, n, ino, from, rest.nr) : 0;
+	if (!err)
+		err = find_path(t->fs, n, ino, from, &p);
+	if (err)
+		return err;
+	err = shift_below(t, n, ino, &p.step[0], from, by);
+	if (!err && split)
+		err = insert(t, n, ino, from + (uint64_t)by, rest.pblk, rest.nr, rest.kind);
+	return err;
+}
+
 /* ---- Cutting from the end ---- */
 
 int txn_ext_replace_last(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,

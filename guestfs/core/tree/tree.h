@@ -27,6 +27,17 @@ int txn_ext_insert(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,
 /* The piece, of one extent as vmem_ext_lookup() said, becomes one of that kind. */
 int txn_ext_set_kind(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,
 		     const struct vmem_map *map, enum vmem_kind kind);
+/* The piece becomes a hole; its blocks are freed. */
+int txn_ext_remove(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,
+		   const struct vmem_map *map);
+/* The piece is data in other blocks; its own are freed. */
+int txn_ext_replace(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino,
+		    const struct vmem_map *map, uint64_t pblk);
+/*
+ * What the file has from block `from` on moves by so many blocks, to where holes are.
+ * -EFBIG: too far.
+ */
+int txn_ext_shift(struct vmem_txn *t, struct vmem_dinode *n, uint64_t ino, uint64_t from, int64_t by);
 /*
  * Map lblk, which is data, to pblk instead.  That block is freed, and with it
  * what follows it in its extent; later extents stay.
