@@ -5,7 +5,7 @@
  * Run once per format version, by the code of that version: the image is in
  * the repository, so that later code shows that it still reads it.
  *
- *	make_golden FILE [xattr|flags] && xz -9e FILE
+ *	make_golden FILE [xattr|flags|unwritten] && xz -9e FILE
  */
 #include "fixture.h"
 
@@ -42,6 +42,23 @@ static void set_flags(struct vmem_inode *root, const char *name, uint32_t flags)
 	put(&vi);
 }
 
+/* Blocks in advance: between data and behind the end; with `more`, data that became zeros and pieces that moved. */
+static void preallocate(struct vmem_inode *root, const char *name, bool more)
+{
+	struct vmem_inode vi;
+
+	open_name(root, name, &vi);
+	if (more) {
+		assert_int_equal(vmem_fallocate(&vi, VMEM_FALLOC_ZERO_RANGE, BLOCK, 2 * BLOCK), 0);
+		assert_int_equal(vmem_fallocate(&vi, VMEM_FALLOC_INSERT_RANGE, 0, 2 * BLOCK), 0);
+		assert_int_equal(vmem_fallocate(&vi, VMEM_FALLOC_COLLAPSE_RANGE, 0, BLOCK), 0);
+	} else {
+		assert_int_equal(vmem_fallocate(&vi, 0, 0, 8 * BLOCK), 0);
+	}
+	assert_int_equal(vmem_fallocate(&vi, VMEM_FALLOC_KEEP_SIZE, 20 * BLOCK, 5 * BLOCK), 0);
+	put(&vi);
+}
+
 /* An image of a killed guest: some of it is at home, the rest in the log. */
 int main(int argc, char **argv)
 {
@@ -50,12 +67,12 @@ int main(int argc, char **argv)
 	struct vmem_inode vi, dir;
 	char name[32];
 	struct ctx c = { .domain = VMEM_DOMAIN_HOST };
-	bool with_xattrs = argc == 3 && !strcmp(argv[2], "xattr");
+	const char *with = argc == 3 ? argv[2] : "";
 	unsigned int i;
 	FILE *f;
 
 	if (argc != 2 && argc != 3) {
-		fprintf(stderr, "usage: make_golden FILE [xattr|flags]\n");
+		fprintf(stderr, "usage: make_golden FILE [xattr|flags|unwritten]\n");
 		return 2;
 	}
 	c.sim = sim_new(2 * MiB, VMEM_BACKING_PAGE_CACHE, 1);
@@ -72,9 +89,15 @@ int main(int argc, char **argv)
 	for (i = 0; i < 12; i++)
 		write_pattern(&vi, i * 20000ull, 16, 1);
 	put(&vi);
-	if (with_xattrs)
+	if (!strcmp(with, "unwritten")) {
+		make(&c.root, "zeroed", S_FILE, &vi);
+		write_pattern(&vi, 0, 4 * BLOCK + 5, 3);
+		put(&vi);
+		preallocate(&c.root, "sparse", false);
+	}
+	if (!strcmp(with, "xattr"))
 		add_xattrs(&c.root, "sparse");
-	else if (argc == 3)
+	else if (!strcmp(with, "flags"))
 		set_flags(&c.root, "sparse", VMEM_FL_IMMUTABLE | VMEM_FL_SYNC);
 	assert_int_equal(vmem_checkpoint(c.fs), 0);
 
@@ -92,9 +115,11 @@ int main(int argc, char **argv)
 	put(&vi);
 	unlink_name(&dir, "name-6");
 	put(&dir);
-	if (with_xattrs)
+	if (!strcmp(with, "unwritten"))
+		preallocate(&c.root, "zeroed", true);
+	else if (!strcmp(with, "xattr"))
 		add_xattrs(&c.root, "dir");
-	else if (argc == 3)
+	else if (!strcmp(with, "flags"))
 		set_flags(&c.root, "dir", VMEM_FL_DIRSYNC | VMEM_FL_NODUMP | VMEM_FL_NOATIME | VMEM_FL_APPEND);
 
 	f = fopen(argv[1], "wb");

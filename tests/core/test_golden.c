@@ -169,12 +169,55 @@ static void an_image_with_flags_is_recovered_and_has_them(void **state)
 	finish(&c);
 }
 
+static enum vmem_kind kind_at(struct vmem_inode *vi, uint64_t lblk)
+{
+	struct vmem_map map;
+
+	assert_int_equal(vmem_map(vi, lblk, 1, &map), 0);
+	return map.kind;
+}
+
+static void an_image_with_unwritten_extents_is_recovered_and_has_them(void **state)
+{
+	struct vmem_inode sparse, zeroed;
+	unsigned int i;
+	struct ctx c;
+
+	(void)state;
+	load_from(&c, 5 * MiB, UNWRITTEN_IMG);
+	again(&c);
+	assert_true(c.info.replayed > 5);
+	expect_contents(&c);
+	open_name(&c.root, "sparse", &sparse);
+	open_name(&c.root, "zeroed", &zeroed);
+	for (i = 0; i < 60; i++) {
+		/* 12 pieces of 20000 bytes from each other; 8 blocks and 5 in advance. */
+		bool data = i * BLOCK / 20000 != ((i + 1) * BLOCK - 1) / 20000 || !i;
+
+		assert_int_equal(kind_at(&sparse, i), data && i < 55 ? VMEM_DATA :
+				 i < 8 || (i >= 20 && i < 25) ? VMEM_UNWRITTEN : VMEM_HOLE);
+	}
+	/* A block was put in at the front, two became zeros, and blocks lie behind the end. */
+	assert_int_equal(vmem_size(&zeroed), 5 * BLOCK + 5);
+	for (i = 0; i < 30; i++)
+		assert_int_equal(kind_at(&zeroed, i), i == 0 ? VMEM_HOLE : i == 2 || i == 3 ? VMEM_UNWRITTEN :
+				 i < 6 ? VMEM_DATA : i >= 20 && i < 25 ? VMEM_UNWRITTEN : VMEM_HOLE);
+	expect_zeros(&zeroed, 0, BLOCK);
+	expect_zeros(&zeroed, 2 * BLOCK, 2 * BLOCK);
+	write_pattern(&zeroed, 22 * BLOCK, 10, 5);
+	expect_zeros(&zeroed, 20 * BLOCK, 2 * BLOCK);
+	put(&sparse);
+	put(&zeroed);
+	finish(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_image_of_version_1_0_is_recovered_and_has_its_contents),
 		cmocka_unit_test(an_image_of_version_1_0_is_recovered_after_the_host_failed),
 		cmocka_unit_test(an_image_of_version_1_0_grows),
+		cmocka_unit_test(an_image_with_unwritten_extents_is_recovered_and_has_them),
 		cmocka_unit_test(an_image_with_flags_is_recovered_and_has_them),
 		cmocka_unit_test(an_image_with_extended_attributes_is_recovered_and_has_them),
 	};

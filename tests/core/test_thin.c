@@ -334,6 +334,63 @@ static void a_mount_without_room_for_its_log_is_refused(void **state)
 	thin_finish(&c);
 }
 
+/* The host is asked at once: what was preallocated can be stored to, however full it is by then. */
+static void what_is_preallocated_has_room_or_is_refused(void **state)
+{
+	struct vmem_attr attr;
+	struct vmem_map map;
+	struct vmem_inode vi;
+	uint64_t free, lblk;
+	struct ctx c;
+
+	thin_up(&c, domain_of(state), 32 * MiB);
+	make(&c.root, "ahead", S_FILE, &vi);
+	write_pattern(&vi, 0, 100, 1);
+	free = free_blocks(&c);
+	host.limit = host.nr + 2 * CHUNK / BLOCK;
+	assert_int_equal(vmem_fallocate(&vi, 0, 0, 12 * MiB), -ENOSPC);
+	assert_int_equal(vmem_size(&vi), 100);
+	vmem_getattr(&vi, &attr);
+	assert_int_equal(attr.blocks, 1);
+	assert_int_equal(vmem_checkpoint(c.fs), 0);
+	assert_int_equal(free_blocks(&c), free);
+	assert_int_equal(vmem_fallocate(&vi, VMEM_FALLOC_KEEP_SIZE, 0, 3 * MiB), 0);
+	host.limit = 0;
+	for (lblk = 1; lblk < 3 * MiB / BLOCK; lblk += 2)
+		write_pattern(&vi, lblk * BLOCK, BLOCK, 2);
+	for (lblk = 2; lblk < 3 * MiB / BLOCK; lblk += 2) {
+		assert_int_equal(vmem_map_write(&vi, lblk, 1, &map), 0);
+		assert_true(host.has[map.pblk]);
+	}
+	assert_int_equal(vmem_fsync(&vi, false), 0);
+	put(&vi);
+	thin_finish(&c);
+}
+
+/* The blocks of a hole go back to the host, as those of a removed file. */
+static void a_hole_gives_room_back(void **state)
+{
+	struct vmem_inode vi;
+	uint64_t had;
+	struct ctx c;
+
+	thin_up(&c, domain_of(state), 32 * MiB);
+	vmem_set_discard(c.fs, true);
+	write_file(&c, "disk", 12 * MiB, 1);
+	open_name(&c.root, "disk", &vi);
+	assert_int_equal(vmem_checkpoint(c.fs), 0);
+	had = host.nr;
+	assert_int_equal(vmem_fallocate(&vi, VMEM_FALLOC_PUNCH_HOLE | VMEM_FALLOC_KEEP_SIZE, 2 * MiB, 8 * MiB), 0);
+	assert_int_equal(vmem_checkpoint(c.fs), 0);
+	assert_int_equal(vmem_checkpoint(c.fs), 0);
+	assert_true(host.nr + 8 * MiB / BLOCK <= had + 1);
+	expect_pattern(&vi, 0, 2 * MiB, 1);
+	expect_zeros(&vi, 2 * MiB, 8 * MiB);
+	expect_pattern(&vi, 10 * MiB, 2 * MiB, 1);
+	put(&vi);
+	thin_finish(&c);
+}
+
 /* ---- Discarding ---- */
 
 static void freed_blocks_are_discarded_at_the_next_checkpoint(void **state)
@@ -638,6 +695,8 @@ int main(void)
 		EACH_DOMAIN(a_mount_does_not_need_more_than_it_had),
 		EACH_DOMAIN(after_a_mount_a_full_host_still_has_what_it_had),
 		EACH_DOMAIN(an_overwrite_of_what_a_full_host_does_not_have_is_refused),
+		EACH_DOMAIN(what_is_preallocated_has_room_or_is_refused),
+		EACH_DOMAIN(a_hole_gives_room_back),
 		EACH_DOMAIN(a_mount_without_room_for_its_log_is_refused),
 		EACH_DOMAIN(freed_blocks_are_discarded_at_the_next_checkpoint),
 		EACH_DOMAIN(a_host_that_cannot_discard_is_asked_once),

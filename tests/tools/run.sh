@@ -932,6 +932,27 @@ resize_refuses() {
 	grep -q 'is damaged: run fsck' out
 }
 
+# ---- blocks in advance ----
+
+# They read as zeros, whatever is in them.
+unwritten_shows_zeros() {
+	xz -dc "$top/tests/core/golden-unwritten.img.xz" >ahead.img
+	fsck -p ahead.img || [ $? -eq 1 ]
+	status 0 fsck -n ahead.img
+	dump -s ahead.img | grep -q 'incompat 1$'
+	dump -i "$(inode_of ahead.img /sparse)" ahead.img >extents
+	block=$(sed -n 's/.* 3 blocks at \([0-9]*\), unwritten$/\1/p' extents | head -n 1)
+	grep -q ' 4 blocks at [0-9]*, unwritten$' extents
+	dump -c "$(inode_of ahead.img /sparse)" ahead.img >before
+	[ "$(wc -c <before)" -eq 220016 ]
+	[ "$(tr -d '\0' <before | wc -c)" -ge 150 ]
+	[ "$(tr -d '\0' <before | wc -c)" -le 192 ]
+	poke ahead.img $((block * 4096 + 5)) stale
+	grep -q stale ahead.img
+	dump -c "$(inode_of ahead.img /sparse)" ahead.img | cmp - before
+	status 0 fsck -n ahead.img
+}
+
 # ---- the programs as they are shipped ----
 
 static_programs() {
@@ -966,6 +987,7 @@ unit test_dir_damages
 unit test_lost
 unit test_use
 unit test_xattrs
+unit test_unwritten
 unit test_repair
 unit test_log
 check "each structure of format.h has a table of its fields" every_structure_has_a_table
@@ -1013,6 +1035,7 @@ check "resize replays the log of a killed VM first" resize_recovers
 check "resize cuts what is free at the end" resize_shrinks
 check "resize -M of one group leaves little more than what is in use" resize_makes_small_images
 check "resize refuses what is impossible and changes nothing" resize_refuses
+check "dump and fsck know blocks in advance, and dump shows zeros for them" unwritten_shows_zeros
 check "the shipped programs are static" static_programs
 echo "1..$count"
 [ "$failed" -eq 0 ]
