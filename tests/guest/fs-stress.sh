@@ -19,7 +19,7 @@ renames() {
 	find a b >/dev/null
 	rm -r a b
 }
-check "4 processes create, link, rename and unlink the same names in two directories" renames
+check "4 processes create, link, rename and unlink the same names in two directories, and change their attributes" renames
 
 sync_storm() {
 	(
@@ -50,5 +50,17 @@ pressure() {
 }
 check "inodes may be dropped from memory at any time" pressure
 
+shut_down() {
+	for mode in 0 1 2; do
+		fsprobe stress-ended "$MNT" 5 $mode
+		remount_fresh
+		fsprobe fill "$MNT/after" 0 100000 $mode
+		fsprobe verify "$MNT/after" 0 100000 $mode
+	done
+}
+# A shell in the file system would keep it mounted.
+cd /
+check "4 processes write, map, rename and fsync while the file system is shut down, in each mode" shut_down
+cd "$MNT" || exit 1
 rm -rf ./*
 finish

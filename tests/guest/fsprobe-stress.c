@@ -3,12 +3,16 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -222,19 +226,25 @@ static void cmd_stress_shared(char **argv)	/* FILE PROCESSES SECONDS */
 		fail("unlink");
 }
 
-/* ---- names: whoever comes first; only sensible errors ---- */
+/* ---- names and attributes: whoever comes first; only sensible errors ---- */
 
-static void allowed(int result, const char *what)
+#define NR_NAMES 12
+
+static void allowed(ssize_t result, const char *what)
 {
-	if (result < 0 && errno != ENOENT && errno != EEXIST && errno != ENOTEMPTY &&
-	    errno != EISDIR && errno != ENOTDIR && errno != EINVAL && errno != EPERM &&
-	    errno != EBUSY)
-		fail("%s", what);
+	static const int errors[] = { ENOENT, EEXIST, ENOTEMPTY, EISDIR, ENOTDIR, EINVAL, EPERM, EBUSY,
+				      ENXIO /* a whiteout */, ENODATA, ERANGE };
+	size_t i;
+
+	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+		if (result >= 0 || errno == errors[i])
+			return;
+	fail("%s", what);
 }
 
 static void random_path(char *path, char **dirs)
 {
-	snprintf(path, 256, "%s/n%u", dirs[random_below(2)], random_below(12));
+	snprintf(path, 256, "%s/n%u", dirs[random_below(2)], random_below(NR_NAMES));
 }
 
 static void name_step(char **argv)
@@ -271,18 +281,112 @@ static void name_step(char **argv)
 		allowed(symlink(a, b), "symlink");
 		break;
 	case 7:
-		allowed(renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE), "exchange");
+		allowed(renameat2(AT_FDCWD, a, AT_FDCWD, b,
+				  random_below(2) ? RENAME_EXCHANGE : RENAME_WHITEOUT), "renameat2");
 		break;
 	default:
 		allowed(rename(a, b), "rename");
 	}
 }
 
+/* A kernel may be without access lists. */
+static void allowed_of_list(int result, const char *what)
+{
+	if (result && errno != EOPNOTSUPP)
+		allowed(result, what);
+}
+
+/* An access list: owner rw-, user `id` r--, group ---, mask r--, others ---. */
+static void set_access_list(const char *path, uint32_t id)
+{
+	struct {
+		uint32_t version;
+		struct {
+			uint16_t tag, perm;
+			uint32_t id;
+		} entry[5];
+	} list = { 2, { { 1, 6, ~0u }, { 2, 4, id }, { 4, 0, ~0u }, { 16, 4, ~0u }, { 32, 0, ~0u } } };
+
+	/* EACCES: only a directory has a default. */
+	if (random_below(2) && !setxattr(path, "system.posix_acl_default", &list, sizeof(list), 0))
+		return;
+	allowed_of_list(setxattr(path, "system.posix_acl_access", &list, sizeof(list), 0),
+			"setxattr of an access list");
+}
+
+static void attribute_step(char **argv)
+{
+	char a[256], name[32], value[3000];
+
+	random_path(a, argv);
+	snprintf(name, sizeof(name), "user.%u", random_below(5));
+	memset(value, 'v', sizeof(value));
+	switch (random_below(6)) {
+	case 0:
+		/* From the inode to a block of its own, and back. */
+		allowed(setxattr(a, name, value, random_below(2) ? 10 : random_below(sizeof(value)), 0),
+			"setxattr");
+		break;
+	case 1:
+		allowed(getxattr(a, name, value, sizeof(value)), "getxattr");
+		break;
+	case 2:
+		allowed(listxattr(a, value, sizeof(value)), "listxattr");
+		break;
+	case 3:
+		allowed(removexattr(a, name), "removexattr");
+		break;
+	case 4:
+		set_access_list(a, 1000 + random_below(3));
+		break;
+	default:
+		allowed_of_list(removexattr(a, "system.posix_acl_access"), "removexattr of an access list");
+	}
+}
+
+/* What forbids a change is taken away by who set it: nobody else knows the flag's value before. */
+static void flag_step(char **argv)
+{
+	static const int kinds[] = { FS_NODUMP_FL, FS_NOATIME_FL, FS_SYNC_FL, FS_IMMUTABLE_FL, FS_APPEND_FL };
+	int flags = kinds[random_below(5)], none = 0, fd;
+	char a[256];
+
+	random_path(a, argv);
+	fd = open(a, O_RDONLY | O_NONBLOCK);
+	allowed(fd, "open");
+	if (fd < 0)
+		return;
+	if (ioctl(fd, FS_IOC_SETFLAGS, &flags) || ioctl(fd, FS_IOC_GETFLAGS, &flags) ||
+	    ioctl(fd, FS_IOC_SETFLAGS, &none))
+		fail("flags");
+	close(fd);
+}
+
+static void label_step(char **argv)
+{
+	char label[FSLABEL_MAX] = "stress", got[FSLABEL_MAX];
+	int fd = open_file(argv[0], O_RDONLY | O_DIRECTORY);
+
+	label[5] = (char)('a' + random_below(26));
+	if (ioctl(fd, FS_IOC_SETFSLABEL, label) || ioctl(fd, FS_IOC_GETFSLABEL, got))
+		fail("label");
+	got[5] = 's';
+	if (strcmp(got, "stress"))
+		wrong("the label is '%s'", got);
+	close(fd);
+}
+
 static void stress_names(int nr, char **argv, time_t end)
 {
 	(void)nr;
-	while (before(end))
+	while (before(end)) {
 		name_step(argv);
+		attribute_step(argv);
+		if (random_below(4) == 0)
+			flag_step(argv);
+		if (random_below(50) == 0)
+			label_step(argv);
+	}
 }
 
 static void cmd_stress_names(char **argv)	/* DIRECTORY DIRECTORY PROCESSES SECONDS */
@@ -290,9 +394,75 @@ static void cmd_stress_names(char **argv)	/* DIRECTORY DIRECTORY PROCESSES SECON
 	in_processes((int)number(argv[2]), argv, time(NULL) + number(argv[3]), stress_names);
 }
 
+/* ---- the file system is shut down under all: they get -EIO, and that is all ---- */
+
+#define SHUTDOWN	_IOR('X', 125, uint32_t)
+
+static void on_sigbus(int signal)
+{
+	(void)signal;
+	_exit(0);
+}
+
+/* -1 with errno of what failed */
+static int ended_step(const char *path)
+{
+	char to[300], buf[5000] = "";
+	int fd = open(path, O_RDWR | O_CREAT, 0644), error = 0;
+	char *p;
+
+	if (fd < 0)
+		return -1;
+	snprintf(to, sizeof(to), "%s.to", path);
+	p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED || pwrite(fd, buf, sizeof(buf), random_below(200000)) < 0 ||
+	    pwrite(fd, buf, 1, 0) < 0) {
+		error = errno;
+	} else {
+		p[random_below(4096)]++;
+		if (fsync(fd) || fsetxattr(fd, "user.a", buf, random_below(3000), 0) ||
+		    rename(path, to) || ftruncate(fd, random_below(200000)) ||
+		    (random_below(2) && unlink(to)))
+			error = errno;
+	}
+	if (p != MAP_FAILED)
+		munmap(p, 4096);
+	close(fd);
+	errno = error;
+	return error ? -1 : 0;
+}
+
+static void stress_ended(int nr, char **argv, time_t end)
+{
+	uint32_t mode = (uint32_t)number(argv[2]);
+	char path[256];
+
+	if (!nr) {
+		usleep(300000);
+		if (ioctl(open_file(argv[0], O_RDONLY | O_DIRECTORY), SHUTDOWN, &mode))
+			fail("shut down");
+		return;
+	}
+	signal(SIGBUS, on_sigbus);
+	snprintf(path, sizeof(path), "%s/ended.%d", argv[0], nr);
+	while (before(end))
+		if (ended_step(path)) {
+			if (errno != EIO)
+				fail("%s", path);
+			return;
+		}
+	wrong("%s: it is not shut down", path);
+}
+
+static void cmd_stress_ended(char **argv)	/* DIRECTORY PROCESSES MODE */
+{
+	in_processes((int)number(argv[1]), argv, time(NULL) + 300, stress_ended);
+}
+
 const struct command stress_commands[] = {
 	{ "stress-files", 3, cmd_stress_files },
 	{ "stress-shared", 3, cmd_stress_shared },
 	{ "stress-names", 4, cmd_stress_names },
+	{ "stress-ended", 3, cmd_stress_ended },
 	{ NULL, 0, NULL }
 };
