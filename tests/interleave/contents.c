@@ -104,7 +104,7 @@ static int64_t truncate_file(struct vnode *n, const struct operation_text *o, ui
 		return -EINVAL;
 	}
 	lock_write(&n->invalidate);
-	map_drop(n, VMEM_MIN(old, (uint64_t)size));
+	map_drop(n, VMEM_MIN(old, (uint64_t)size), UINT64_MAX - PAGE);
 	set = mtime_begin();
 	poor(o->kind == DO_POOR);
 	err = vmem_truncate(&n->vi, (uint64_t)size);
@@ -114,6 +114,42 @@ static int64_t truncate_file(struct vnode *n, const struct operation_text *o, ui
 	if (err && (uint64_t)size < old)
 		vmem_mark_dirty(&n->vi, (uint64_t)size, old - (uint64_t)size);
 	unlock_write(&n->invalidate);
+	unlock_write(&n->rwsem);
+	return err;
+}
+
+/* Pages are unmapped, but for blocks in advance: nothing that is mapped changes then. */
+static int64_t fallocate_file(struct vnode *n, const struct operation_text *o, uint64_t *value)
+{
+	static const unsigned int modes[NR_OPERATIONS] = {
+		[DO_FALLOC_KEEP] = VMEM_FALLOC_KEEP_SIZE, [DO_PUNCH] = VMEM_FALLOC_PUNCH_HOLE | VMEM_FALLOC_KEEP_SIZE,
+		[DO_ZERO] = VMEM_FALLOC_ZERO_RANGE, [DO_COLLAPSE] = VMEM_FALLOC_COLLAPSE_RANGE,
+		[DO_INSERT] = VMEM_FALLOC_INSERT_RANGE,
+	};
+	bool moves = o->kind == DO_COLLAPSE || o->kind == DO_INSERT, advance = !modes[o->kind] || o->kind == DO_FALLOC_KEEP;
+	struct mtime_set set;
+	uint64_t off, size;
+	int err;
+
+	(void)value;
+	lock_write(&n->rwsem);
+	off = (uint64_t)offset_of(n, o);
+	size = vmem_size(&n->vi);
+	if (off > MOST || off + o->len > MOST) {
+		unlock_write(&n->rwsem);
+		return -EINVAL;
+	}
+	if (!advance) {
+		lock_write(&n->invalidate);
+		map_writeback_locked(n);
+		map_drop(n, off, moves ? UINT64_MAX - PAGE : off + o->len);
+	}
+	set = mtime_begin();
+	err = vmem_fallocate(&n->vi, modes[o->kind], off, o->len);
+	if (!err && (!advance || vmem_size(&n->vi) != size))
+		mtime_end(n, set);
+	if (!advance)
+		unlock_write(&n->invalidate);
 	unlock_write(&n->rwsem);
 	return err;
 }
@@ -246,6 +282,9 @@ int64_t vfs_on_file(const struct operation_text *o, uint64_t *value)
 	} calls[NR_OPERATIONS] = {
 		[DO_READ] = { read_file, false }, [DO_WRITE] = { write_file, true },
 		[DO_TRUNCATE] = { truncate_file, true }, [DO_POOR] = { truncate_file, true },
+		[DO_FALLOC] = { fallocate_file, true }, [DO_FALLOC_KEEP] = { fallocate_file, true },
+		[DO_PUNCH] = { fallocate_file, true }, [DO_ZERO] = { fallocate_file, true },
+		[DO_COLLAPSE] = { fallocate_file, true }, [DO_INSERT] = { fallocate_file, true },
 		[DO_LAYOUT] = { layout_file, true }, [DO_SEEK] = { seek_file, false },
 		[DO_MAP] = { map_file, false }, [DO_LOAD] = { load_file, false },
 		[DO_SPAN] = { span_file, true }, [DO_TOUCH] = { touch_file, true },

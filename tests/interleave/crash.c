@@ -177,6 +177,7 @@ static bool order_allows(const struct explorer *x, const struct outcome *o, cons
 			if (node_differs(w, i, node))
 				a->dur[node] = i + 1;
 	}
+	a->label = labels_before(w, a->lo);
 	return a->lo <= a->hi;
 }
 
@@ -256,6 +257,26 @@ static void state_from(struct world *w, unsigned int nr, const struct tree *t)
 	w->nr = nr;
 }
 
+/* What the model of bytes and labels must know of the operation behind state i. */
+static void note_op(struct world *w, unsigned int i, const struct operation_text *o)
+{
+	static const enum op_kind kinds[NR_OPERATIONS] = {
+		[DO_LABEL] = OP_LABEL, [DO_FALLOC] = OP_FALLOC, [DO_FALLOC_KEEP] = OP_FALLOC_KEEP, [DO_PUNCH] = OP_PUNCH,
+		[DO_ZERO] = OP_ZERO, [DO_COLLAPSE] = OP_COLLAPSE, [DO_INSERT] = OP_INSERT,
+	};
+	unsigned int k;
+
+	memset(&w->op[i], 0, sizeof(w->op[i]));
+	w->op[i].kind = kinds[o->kind];
+	w->op[i].off = o->off;
+	w->op[i].from_end = o->from_end;
+	w->op[i].len = o->len;
+	w->node_of_op[i] = NOWHERE;
+	for (k = 0; k < w->s[i]->nr; k++)
+		if (!strcmp(w->s[i]->e[k].path, o->a))
+			w->node_of_op[i] = w->s[i]->e[k].node;
+}
+
 /* The tree behind the first nr operations of an order. */
 static bool tree_behind(struct lab *l, const struct outcome *o, unsigned int nr, struct tree *t)
 {
@@ -269,8 +290,8 @@ static bool tree_behind(struct lab *l, const struct outcome *o, unsigned int nr,
 
 bool crash_load(struct lab *l)
 {
+	unsigned int k, i, count[THREADS];
 	static struct tree t;
-	unsigned int k, i;
 
 	for (k = 0; k < l->nr_orders; k++) {
 		struct outcome *o = &l->order[k];
@@ -288,10 +309,14 @@ bool crash_load(struct lab *l)
 		}
 		w->next_node = 1;
 		w->ino[0] = VMEM_ROOT_INO;
+		memset(count, 0, sizeof(count));
 		for (i = 0; i < strlen(o->order); i++) {
+			unsigned int thread = (unsigned int)(o->order[i] - 'A');
+
 			if (!tree_behind(l, o, i, &t))
 				return false;
 			state_from(w, i, &t);
+			note_op(w, i, &l->program[thread].op[count[thread]++]);
 		}
 		state_from(w, i, &o->tree);
 	}

@@ -39,6 +39,8 @@ static const struct {
 	{ VMEM_FAULT_PAGE_EARLY, MODE_HOST, STORE_PLAIN, false, false, "pieces", "map many 0 8; seek many 1224704", "checkpoint" },
 	{ VMEM_FAULT_TAIL_LATE, MODE_HOST, STORE_PLAIN, false, false, "standard", "checkpoint", "creat x; fsync x" },
 	{ VMEM_FAULT_FILL_BLIND, MODE_GUEST, STORE_PLAIN, false, false, "standard", "map holes 8192 4", "map holes 8196 4" },
+	{ VMEM_FAULT_CONVERT_BLIND, MODE_GUEST, STORE_PLAIN, false, false, "ahead", "map holes 8192 4", "map holes 8300 4" },
+	{ VMEM_FAULT_GIVE_BLIND, MODE_GUEST, STORE_PLAIN, true, false, "standard", "falloc holes 0 20000", "map holes 4096 9000" },
 	{ VMEM_FAULT_WRITE_BLIND, MODE_GUEST, STORE_PLAIN, false, false, "standard", "write holes 4096 40000",
 	  "map holes 8192 4" },
 	{ VMEM_FAULT_TRIM_UNHELD, MODE_GUEST, STORE_THIN, false, false, "quiet", "trim", "write foo e 20000" },

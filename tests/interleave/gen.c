@@ -16,6 +16,8 @@ const struct start starts[] = {
 	{ "quiet", STANDARD "creat old; write old 0 20000", BUSY "unlink old; sync; checkpoint", false, false },
 	/* Nothing is free but what waits for a checkpoint. */
 	{ "full", STANDARD "creat old; write old 0 60000; creat big; fill big 4", BUSY "open #2 big; unlink big; unlink old; sync", true, false },
+	/* Blocks in advance: of holes, behind the end, between data. */
+	{ "ahead", STANDARD "falloc holes 0 60000; write holes 20480 100; falloc-keep foo e 20000", BUSY "sync", false, false },
 	/* Freeing it takes several records. */
 	{ "pieces", STANDARD "creat many; holes many 150", BUSY "sync", false, true },
 };
@@ -40,6 +42,8 @@ const char *const vocabulary_text[] = {
 	"read foo 0 9000", "write foo 100 50", "write foo e 300", "write foo e+9000 5000", "write A/bar e 60", "write A/bar 20 60",
 	"write holes 4096 40000", "write #1 e 5000",
 	"truncate foo 50", "truncate foo 4096", "truncate foo 30000", "truncate A/bar 10", "truncate holes 100", "truncate #1 0",
+	"falloc holes 4096 40000", "falloc-keep foo e 9000", "punch foo 50 5000", "punch holes 0 16384", "zero foo 10 4500",
+	"zero holes 8192 20000", "collapse foo 0 4096", "insert foo 4096 8192", "chflags foo 0x30", "label 1",
 	"map foo 10 80", "map foo 4090 12", "map holes 8192 4", "map holes 12288 9000", "map A/bar 20 60", "load holes 8192 100",
 	"span holes 0 20000", "layout holes 32768 8192", "seek holes 0",
 	"fsync foo", "fdatasync foo", "fsync A/bar", "fsync holes", "fsync .", "sync", "checkpoint", "trim",
@@ -60,6 +64,20 @@ const struct known_pair known_pairs[] = {
 	/* A chunk is noted as provisioned when a part of it is discarded already. */
 	{ "quiet", "write #1 e 5000", "trim", STORE_THIN, false },
 	{ "quiet", "span holes 0 20000", "trim", STORE_THIN, false },
+	/* Two want the same blocks in advance; a fault fills what is being given blocks. */
+	{ "ahead", "map holes 8192 4", "map holes 8300 4", STORE_PLAIN, false },
+	{ "ahead", "write holes 8192 100", "map holes 8300 4", STORE_PLAIN, false },
+	{ "ahead", "map holes 8192 4", "write holes 4096 20000", STORE_PLAIN, false },
+	{ "standard", "falloc holes 0 20000", "map holes 8192 4", STORE_PLAIN, false },
+	{ "standard", "falloc holes 0 20000", "map holes 4096 9000", STORE_PLAIN, false },
+	/* A hole beside who stores, loads, reads, and looks for the end of it. */
+	{ "quiet", "map foo 10 80; punch foo 0 4096", "map foo 50 8; load foo 0 100", STORE_PLAIN, false },
+	{ "quiet", "punch foo 0 4096; write foo 0 50", "fsync foo; map foo 60 20", STORE_PLAIN, false },
+	{ "quiet", "zero foo 0 8192; map foo 10 80", "sync; checkpoint", STORE_PLAIN, false },
+	{ "quiet", "write A/bar e 60; collapse A/bar 0 4096", "map A/bar 20 8; fsync A/bar", STORE_PLAIN, false },
+	{ "pieces", "punch many 4096 900000", "seek many 1224704; load many 4096 50", STORE_PLAIN, false },
+	{ "pieces", "collapse many 4096 8192", "seek many 1224704; load many 1224704 50", STORE_PLAIN, false },
+	{ "quiet", "punch foo 0 4096; write foo e 9000", "trim", STORE_THIN, false },
 	/* A later call moves what is mapped. */
 	{ "pieces", "truncate-poor many 100", "map many 10 80; write many 10 20", STORE_PLAIN, false },
 	{ "pieces", "truncate-poor many 100; map many 10 80", "write many 0 10; write foo e 9000; map many 0 9", STORE_PLAIN, false },

@@ -101,17 +101,17 @@ int map_load(struct vnode *n, uint64_t off, uint8_t *bytes, size_t len)
 	return err;
 }
 
-void map_drop(struct vnode *n, uint64_t off)
+void map_drop(struct vnode *n, uint64_t off, uint64_t end)
 {
-	uint64_t from = off / PAGE;
+	uint64_t from = off / PAGE, to = vmem_blocks_for(end);
 	unsigned int i;
 
 	for (i = 0; i < n->nr_ptes; i++)
-		n->pte[i].writable &= n->pte[i].lblk < from;
+		n->pte[i].writable &= n->pte[i].lblk < from || n->pte[i].lblk >= to;
 	for (i = 0; i < n->nr_ptes;) {
 		struct pte p = n->pte[i];
 
-		if (p.lblk < from) {
+		if (p.lblk < from || p.lblk >= to) {
 			i++;
 			continue;
 		}
@@ -121,15 +121,12 @@ void map_drop(struct vnode *n, uint64_t off)
 	}
 }
 
-void map_writeback(struct vnode *n)
+void map_writeback_locked(struct vnode *n)
 {
 	enum vmem_domain domain = vmem_get_domain(vfs.fs);
 	unsigned int i;
 
 	vfs.nr_found[sched.thread] = 0;
-	if (!n->nr_ptes)
-		return;
-	lock_write(&n->invalidate);
 	for (i = 0; i < n->nr_ptes; i++) {
 		struct pte *p = &n->pte[i];
 
@@ -147,6 +144,15 @@ void map_writeback(struct vnode *n)
 		p->dirty = false;
 		p->writable = false;
 	}
+}
+
+void map_writeback(struct vnode *n)
+{
+	vfs.nr_found[sched.thread] = 0;
+	if (!n->nr_ptes)
+		return;
+	lock_write(&n->invalidate);
+	map_writeback_locked(n);
 	unlock_write(&n->invalidate);
 }
 

@@ -261,14 +261,14 @@ int vfs_rename(const struct operation_text *o)
 
 int vfs_chmod(const struct operation_text *o)
 {
-	struct vmem_attr attr = { .mode = (uint16_t)(o->len & 07777) };
+	struct vmem_attr attr = { .mode = (uint16_t)(o->len & 07777), .flags = o->len };
 	struct vnode *n;
 	int err = vfs_walk(o->a, &n);
 
 	if (err)
 		return err;
 	lock_write(&n->rwsem);
-	err = vmem_setattr(&n->vi, VMEM_SET_MODE, &attr);
+	err = vmem_setattr(&n->vi, o->kind == DO_CHFLAGS ? VMEM_SET_FLAGS : VMEM_SET_MODE, &attr);
 	unlock_write(&n->rwsem);
 	vnode_put(n);
 	return err;

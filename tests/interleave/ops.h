@@ -10,6 +10,9 @@
  *	chmod P MODE | touch P (atime, without a record) | stat P | list P
  *	read P OFF LEN | write P OFF LEN | truncate P OFF	OFF: bytes, or from the end: e, e+10, e-10
  *	truncate-poor P OFF	memory runs out behind its first record
+ *	falloc P OFF LEN | falloc-keep P OFF LEN	blocks in advance; -keep: the size stays
+ *	punch P OFF LEN | zero P OFF LEN | collapse P OFF LEN | insert P OFF LEN
+ *	chflags P FLAGS | label N	(N: which one)
  *	map P OFF LEN		store through a shared mapping; the pages stay mapped
  *	load P OFF LEN		load through one
  *	span P OFF LEN		addresses for a unikernel: holes are filled
@@ -34,7 +37,8 @@
 
 enum operation {
 	DO_CREAT, DO_MKDIR, DO_SYMLINK, DO_UNLINK, DO_RMDIR, DO_TMPFILE, DO_LINK, DO_RENAME, DO_EXCHANGE,
-	DO_NOREPLACE, DO_WHITEOUT, DO_CHMOD, DO_TOUCH, DO_STAT, DO_LIST, DO_READ, DO_WRITE, DO_TRUNCATE, DO_POOR, DO_MAP,
+	DO_NOREPLACE, DO_WHITEOUT, DO_CHMOD, DO_TOUCH, DO_STAT, DO_LIST, DO_READ, DO_WRITE, DO_TRUNCATE, DO_POOR,
+	DO_FALLOC, DO_FALLOC_KEEP, DO_PUNCH, DO_ZERO, DO_COLLAPSE, DO_INSERT, DO_CHFLAGS, DO_LABEL, DO_MAP,
 	DO_LOAD, DO_SPAN, DO_LAYOUT, DO_SEEK, DO_FSYNC, DO_FDATASYNC, DO_SYNC, DO_CHECKPOINT, DO_TRIM,
 	DO_DISCARD_ON, DO_DISCARD_OFF, DO_OPEN, DO_CLOSE, DO_SHRINK, DO_HANDLE, DO_FREEZE, DO_GROW, DO_STATFS,
 	DO_SPOIL, DO_FILL, DO_BRIM, DO_HOLES, NR_OPERATIONS

@@ -96,6 +96,14 @@ static int look_at_space(void)
 	return st.avail_blocks > st.blocks ? -ERANGE : 0;
 }
 
+static int set_label(const struct operation_text *o)
+{
+	char label[VMEM_LABEL_LEN];
+
+	memset(label, 'a' - 1 + (int)o->len, sizeof(label));
+	return vmem_set_label(vfs.fs, label, sizeof(label));
+}
+
 /* ---- All of them ---- */
 
 static int64_t changing(const struct operation_text *o)
@@ -107,7 +115,8 @@ static int64_t changing(const struct operation_text *o)
 	case DO_CREAT: case DO_MKDIR: case DO_SYMLINK: err = vfs_make(o); break;
 	case DO_UNLINK: case DO_RMDIR: err = vfs_remove(o); break;
 	case DO_LINK: err = vfs_link(o); break;
-	case DO_CHMOD: err = vfs_chmod(o); break;
+	case DO_CHMOD: case DO_CHFLAGS: err = vfs_chmod(o); break;
+	case DO_LABEL: err = set_label(o); break;
 	case DO_TMPFILE: err = vfs_tmpfile(o); break;
 	case DO_GROW: err = vmem_grow(vfs.fs, 0); break;
 	case DO_TRIM: err = trim(); break;
@@ -122,7 +131,7 @@ static int64_t run(const struct operation_text *o, uint64_t *value)
 	switch (o->kind) {
 	case DO_CREAT: case DO_MKDIR: case DO_SYMLINK: case DO_UNLINK: case DO_RMDIR: case DO_LINK: case DO_CHMOD:
 	case DO_TMPFILE: case DO_GROW: case DO_TRIM: case DO_RENAME: case DO_EXCHANGE: case DO_NOREPLACE:
-	case DO_WHITEOUT:
+	case DO_WHITEOUT: case DO_CHFLAGS: case DO_LABEL:
 		return changing(o);
 	case DO_LIST: return vfs_list(o, value);
 	case DO_STAT: return vfs_stat(o, value);

@@ -20,8 +20,8 @@ mkdir -p "$out"
 # program, set, mode, store, options; the long ones first
 list() {
 	for mode in host pmem guest; do
-		echo "interleave pairs $mode plain --preempt 1 --sample 3 --crash 400"
-		echo "interleave pairs $mode plain --preempt 2 --sample 60 --cut 4 --crash 2000"
+		echo "interleave pairs $mode plain --preempt 1 --sample 4 --crash 400"
+		echo "interleave pairs $mode plain --preempt 2 --sample 100 --cut 4 --crash 2000"
 		echo "interleave known $mode plain --preempt 2 --cut 8 --crash 400"
 		echo "interleave known $mode plain --preempt 1 --flags"
 		for store in thin no-discard; do

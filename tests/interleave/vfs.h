@@ -104,10 +104,12 @@ struct pte *pte_find(struct vnode *n, uint64_t lblk);
 /* A store of len bytes within one page, through a mapping; faults as often as it takes. */
 int map_store(struct vnode *n, uint64_t off, const uint8_t *bytes, size_t len);
 int map_load(struct vnode *n, uint64_t off, uint8_t *bytes, size_t len);
-/* As truncation does, from the block that has off on. */
-void map_drop(struct vnode *n, uint64_t off);
+/* As truncation does, with the blocks that have bytes [off, end). */
+void map_drop(struct vnode *n, uint64_t off, uint64_t end);
 /* What was stored through mappings is told to the core; its pages are protected. */
 void map_writeback(struct vnode *n);
+/* Under the invalidate lock. */
+void map_writeback_locked(struct vnode *n);
 /* Does each page still lie where the file has it?  Else why is set. */
 bool map_right(void);
 

@@ -27,7 +27,7 @@ static int do_convert(struct vmem_txn *t, void *arg)
 	uint64_t off, len;
 
 	c->nr = VMEM_MIN(c->nr, map.nr);
-	if (err || map.kind != VMEM_UNWRITTEN)
+	if (err || (map.kind != VMEM_UNWRITTEN && !VMEM_BROKEN(CONVERT_BLIND)))
 		return err;
 	map.nr = c->nr;
 	/* In a copy of the image it may be a hole of the host's file. */

@@ -77,6 +77,8 @@
 	F(PAGE_EARLY,	"pages of the overlay are freed while somebody reads them") \
 	F(TAIL_LATE,	"a checkpoint gives up records that were made while it flushed") \
 	F(FILL_BLIND,	"a fault does not look again whether another has filled its hole") \
+	F(CONVERT_BLIND, "a fault does not look again whether another has made a preallocated block data") \
+	F(GIVE_BLIND,	"preallocation does not look again whether a fault has filled its hole") \
 	F(WRITE_BLIND,	"a write does not look again whether a fault has filled its hole") \
 	F(TRIM_UNHELD,	"what is being trimmed can be allocated meanwhile") \
 	F(READY_LATE,	"a chunk counts as provisioned although a part was discarded meanwhile") \
