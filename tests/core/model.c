@@ -120,6 +120,7 @@ static unsigned int last_change(const struct model *m, unsigned int node)
 		const struct model_state *a = m->state[k], *b = m->state[k - 1];
 
 		if (a->node[node].kind != b->node[node].kind || a->node[node].xattr != b->node[node].xattr ||
+		    a->node[node].flags != b->node[node].flags ||
 		    a->node[node].data != b->node[node].data || !same_names(a, b, node))
 			break;
 		k--;
@@ -132,7 +133,7 @@ static bool made_record(const struct model *m, unsigned int node, unsigned int k
 {
 	const struct model_node *a = &m->state[k]->node[node], *b = &m->state[k - 1]->node[node];
 
-	return a->kind != b->kind || a->xattr != b->xattr || !same_names(m->state[k], m->state[k - 1], node) ||
+	return a->kind != b->kind || a->xattr != b->xattr || a->flags != b->flags || !same_names(m->state[k], m->state[k - 1], node) ||
 	       (a->data && b->data && a->data->size != b->data->size);
 }
 

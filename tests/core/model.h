@@ -40,6 +40,7 @@ struct model_node {
 	enum model_kind kind;
 	uint64_t ino;
 	struct model_data *data;	/* of a file or symlink */
+	uint32_t flags;			/* as chattr(1) sets them */
 	uint64_t xattr;			/* hash of the value of its attribute; 0: it has none */
 };
 

@@ -19,6 +19,7 @@ struct world {
 	struct model m;
 	struct vmem_inode *open[MODEL_NODES];
 	unsigned int step, failures;
+	char label, new_label;		/* the first character; and while another is being given */
 	uint64_t seed;
 };
 
@@ -442,6 +443,53 @@ static void do_setattr(struct world *w)
 		MUST(w, vmem_setattr(open_node(w, node), VMEM_SET_MODE, &attr));
 }
 
+/* As chattr(1). */
+static void do_flags(struct world *w)
+{
+	static const uint32_t flags[] = { 0, VMEM_FL_NODUMP, VMEM_FL_NOATIME | VMEM_FL_SYNC, VMEM_FL_NOATIME };
+	unsigned int node = pick_node(w, MODEL_FILE);
+	struct vmem_attr attr = { .flags = flags[pick(w, 4)] };
+	struct vmem_inode *vi;
+
+	if (node == MODEL_NODES)
+		return;
+	vi = open_node(w, node);
+	trace(w, "flags %x of %u", attr.flags, node);
+	model_step(&w->m)->node[node].flags = attr.flags;
+	MUST(w, vmem_setattr(vi, VMEM_SET_FLAGS, &attr));
+}
+
+/* It is durable when the call has returned, in each domain. */
+static void do_label(struct world *w)
+{
+	char label[VMEM_LABEL_LEN];
+
+	w->new_label = (char)('a' + pick(w, 26));
+	trace(w, "label %c", w->new_label);
+	memset(label, w->new_label, sizeof(label));
+	MUST(w, vmem_set_label(w->c.fs, label, sizeof(label)));
+	if (!w->c.sim->left)
+		w->label = w->new_label;
+}
+
+static void compare_label(struct world *w)
+{
+	char old[VMEM_LABEL_LEN + 1] = "", new[VMEM_LABEL_LEN + 1] = "";
+	struct vmem_statfs st;
+
+	if (!w->new_label)
+		return;
+	vmem_statfs(w->c.fs, &st);
+	memset(new, w->new_label, VMEM_LABEL_LEN);
+	memset(old, w->label, VMEM_LABEL_LEN);
+	if (!strcmp(st.label, new))
+		w->label = w->new_label;
+	else if (strcmp(st.label, w->label ? old : "test"))
+		fail_msg("seed %llu step %u: label %s, given were %s and %s", (unsigned long long)w->seed, w->step,
+			 st.label, old, new);
+	w->new_label = w->label;
+}
+
 /* ---- One extended attribute ---- */
 
 #define XATTR VMEM_XATTR_USER, N("random")
@@ -514,7 +562,7 @@ static void do_sync(struct world *w)
 
 struct seen {
 	uint64_t dir, ino, size, xattr;
-	uint32_t nlink;
+	uint32_t nlink, flags;
 	unsigned int type;
 	char name[256];
 };
@@ -566,6 +614,7 @@ static void walk_dir(struct tree *t, uint64_t ino)
 		s->size = a.size;
 		s->nlink = a.nlink;
 		s->xattr = see_xattr(t->w, &vi);
+		s->flags = a.flags;
 		MUST(t->w, vmem_iput(&vi));
 		if (s->type == 4)
 			walk_dir(t, s->ino);
@@ -580,7 +629,7 @@ static bool name_matches(const struct model_state *s, const struct model_name *n
 
 	if (strcmp(x->name, n->name) || x->dir != s->node[n->dir].ino)
 		return false;
-	if (x->xattr != node->xattr || x->ino != node->ino || x->type != type[node->kind])
+	if (x->xattr != node->xattr || x->flags != node->flags || x->ino != node->ino || x->type != type[node->kind])
 		return false;
 	if (node->kind == MODEL_DIR)
 		return x->nlink == 2 + model_subdirs(s, n->node);
@@ -667,6 +716,7 @@ static void compare(struct world *w)
 	model_fall_back(&w->m, k);
 	contents_match(w, w->m.nr - 1, true, why, sizeof(why));
 	free(t);
+	compare_label(w);
 }
 
 static void mount_and_compare(struct world *w)
@@ -683,6 +733,24 @@ static void fail_here(struct world *w)
 	trace(w, "fail");
 	w->failures++;
 	fail_now(&w->c, (enum sim_failure)w->c.domain);
+	mount_and_compare(w);
+}
+
+/* FS_IOC_SHUTDOWN: nothing reaches the store from here on, and the next mount recovers. */
+static void shut_down(struct world *w)
+{
+	struct vmem_attr attr = { .mode = 0600 };
+	unsigned int i;
+
+	trace(w, "shut down");
+	vmem_shutdown(w->c.fs);
+	assert_int_equal(vmem_setattr(&w->c.root, VMEM_SET_MODE, &attr), -EIO);
+	for (i = 1; i < MODEL_NODES; i++)
+		if (w->open[i])
+			(void)vmem_iput(w->open[i]);
+	(void)vmem_iput(&w->c.root);
+	assert_int_equal(vmem_umount(w->c.fs), -EIO);
+	assert_int_equal(w->c.sim->live, 0);
 	mount_and_compare(w);
 }
 
@@ -731,14 +799,18 @@ static void one_operation(struct world *w)
 		do_link(w);
 	else if (op < 78)
 		do_rename(w);
-	else if (op < 80)
+	else if (op < 79)
 		do_setattr(w);
+	else if (op < 80)
+		do_flags(w);
 	else if (op < 88)
 		do_fsync(w);
 	else if (op < 90)
 		do_sync(w);
 	else if (op < 92)
 		MUST(w, vmem_checkpoint(w->c.fs));
+	else if (op < 93)
+		do_label(w);
 	else
 		close_node(w, pick(w, MODEL_NODES));
 }
@@ -755,7 +827,10 @@ static void one_step(struct world *w)
 	if (w->c.domain != VMEM_DOMAIN_HOST)
 		model_synced(&w->m);
 	if (kind < 2) {
-		fail_here(w);
+		if (pick(w, 4))
+			fail_here(w);
+		else
+			shut_down(w);
 	} else if (kind < 3) {
 		remount_cleanly(w);
 	} else if (kind < 6) {

@@ -40,8 +40,8 @@ static void make_link(struct vmem_inode *dir, const char *name, size_t len)
 	must(vmem_iput(&vi), name);
 }
 
-/* nr single blocks with holes between them: as many extents. */
-static void make_holes(struct vmem_inode *dir, const char *name, unsigned int nr)
+/* nr single blocks with holes between them: as many extents; or blocks in advance, in a node. */
+static void make_holes(struct vmem_inode *dir, const char *name, unsigned int nr, bool ahead)
 {
 	struct vmem_inode vi;
 	int c = 'h';
@@ -50,6 +50,8 @@ static void make_holes(struct vmem_inode *dir, const char *name, unsigned int nr
 	make(dir, name, 0100644, &vi);
 	for (i = 0; i < nr; i++)
 		must(vmem_write(&vi, (uint64_t)i * 2 * BLOCK + i, 100, fill, &c), name);
+	if (ahead)
+		must(vmem_fallocate(&vi, VMEM_FALLOC_ZERO_RANGE, 10 * BLOCK, 4 * BLOCK), name);
 	must(vmem_iput(&vi), name);
 }
 
@@ -90,6 +92,9 @@ static void populate(struct vmem_fs *fs, unsigned int holes, unsigned int entrie
 	make(&root, "d0", 0040755, &sub);
 	must(vmem_link(&sub, name_of("f1"), &vi), "f1");
 	/* In the inode; in a block; with values in blocks. */
+	/* Blocks in advance: between data, and behind the end. */
+	must(vmem_fallocate(&vi, VMEM_FALLOC_ZERO_RANGE, 2 * BLOCK, BLOCK), "f0");
+	must(vmem_fallocate(&vi, VMEM_FALLOC_KEEP_SIZE, 8 * BLOCK, 3 * BLOCK), "f0");
 	label(&vi, VMEM_XATTR_SECURITY, "label", 30);
 	label(&vi, VMEM_XATTR_ACL_ACCESS, "", 44);
 	label(&sub, VMEM_XATTR_ACL_DEFAULT, "", 44);
@@ -108,7 +113,7 @@ static void populate(struct vmem_fs *fs, unsigned int holes, unsigned int entrie
 	must(vmem_iput(&vi), "p0");
 	make_link(&root, "s0", 20);
 	make_link(&root, "s1", 600);
-	make_holes(&root, "h0", holes);
+	make_holes(&root, "h0", holes, true);
 	make_big_dir(&root, "b0", entries);
 	must(vmem_iput(&root), "root");
 }
@@ -319,7 +324,7 @@ static void make_wide(struct base *b)
 	format_base(b, "wide", 40ull << 20, 512, VMEM_BACKING_PAGE_CACHE);
 	fs = mount_base(VMEM_DOMAIN_GUEST);
 	must(vmem_iget(fs, VMEM_ROOT_INO, &root), "root");
-	make_holes(&root, "h0", 8 * 253 + 252);
+	make_holes(&root, "h0", 8 * 253 + 252, false);
 	make(&root, "f0", 0100644, &vi);
 	make(&root, "b0", 0040755, &dir);
 	for (i = 0; vmem_get64(dir.raw.blocks) < 253; i++) {

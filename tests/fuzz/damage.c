@@ -363,10 +363,23 @@ static void add_record(const struct fuzz_record *r)
 	world_touch((uint64_t)(at - world.store.base), BLOCK + 64);
 }
 
+static void flip_unwritten(const struct fuzz_record *r)
+{
+	uint64_t off = inode_off(some_ino(r)) + 112 + r->b % 9 * 16 + 15;
+
+	world.store.base[off] ^= 0x80;
+	world_touch(off, 1);
+}
+
 static void change_extent(const struct fuzz_record *r)
 {
 	struct field f = { (uint16_t)(112 + r->b % 9 * 16 + (r->c & 1) * 8), 8 };
 
+	/* Data becomes preallocated, or the other way round. */
+	if (r->e & 0x40) {
+		flip_unwritten(r);
+		return;
+	}
 	change(r, inode_off(some_ino(r)), f);
 }
 

@@ -239,9 +239,29 @@ static void op_read(struct user *u, const struct fuzz_record *r)
 	expect_errno(vmem_seek(vi, some_offset(r), r->e & 1));
 }
 
+static void op_fallocate(struct vmem_inode *vi, const struct fuzz_record *r)
+{
+	static const unsigned int modes[] = {
+		0, VMEM_FALLOC_KEEP_SIZE, VMEM_FALLOC_PUNCH_HOLE | VMEM_FALLOC_KEEP_SIZE, VMEM_FALLOC_ZERO_RANGE,
+		VMEM_FALLOC_ZERO_RANGE | VMEM_FALLOC_KEEP_SIZE, VMEM_FALLOC_COLLAPSE_RANGE, VMEM_FALLOC_INSERT_RANGE,
+		VMEM_FALLOC_UNSHARE_RANGE,
+	};
+	unsigned int mode = modes[r->e >> 2 & 7];
+	uint64_t off = some_offset(r), len = (uint64_t)r->c * (r->d & 16 ? BLOCK : 1);
+
+	if (mode & (VMEM_FALLOC_COLLAPSE_RANGE | VMEM_FALLOC_INSERT_RANGE) && !(r->d & 32)) {
+		off &= ~(uint64_t)(BLOCK - 1);
+		len = (len + BLOCK) & ~(uint64_t)(BLOCK - 1);
+	}
+	expect_errno(vmem_fallocate(vi, mode, off, len));
+}
+
 static void op_truncate(struct user *u, const struct fuzz_record *r)
 {
-	expect_errno(vmem_truncate(slot_of(u, r->a)->vi, some_offset(r)));
+	if (r->e & 2)
+		op_fallocate(slot_of(u, r->a)->vi, r);
+	else
+		expect_errno(vmem_truncate(slot_of(u, r->a)->vi, some_offset(r)));
 }
 
 static void op_map_write(struct user *u, const struct fuzz_record *r)
@@ -286,7 +306,7 @@ static void op_xattr(struct vmem_inode *vi, const struct fuzz_record *r)
 static void op_attr(struct user *u, const struct fuzz_record *r)
 {
 	struct vmem_inode *vi = slot_of(u, r->a)->vi;
-	struct vmem_attr attr = { .mode = r->c, .uid = r->b, .mtime = (int64_t)r->v };
+	struct vmem_attr attr = { .mode = r->c, .uid = r->b, .mtime = (int64_t)r->v, .flags = (uint32_t)r->v };
 
 	if (r->e & 2) {
 		op_xattr(vi, r);
@@ -295,11 +315,18 @@ static void op_attr(struct user *u, const struct fuzz_record *r)
 	if (r->e & 1)
 		vmem_touch(vi, VMEM_SET_ATIME | VMEM_SET_MTIME, (int64_t)r->v);
 	else
-		expect_errno(vmem_setattr(vi, r->d % 64, &attr));
+		expect_errno(vmem_setattr(vi, r->d % 128, &attr));
 }
 
 static void op_sync(struct user *u, const struct fuzz_record *r)
 {
+	if (r->e & 4) {
+		if (r->d % 8)
+			expect_errno(vmem_set_label(u->fs, "another label", r->d % (VMEM_LABEL_LEN + 2) % 13));
+		else
+			vmem_shutdown(u->fs);
+		return;
+	}
 	switch (r->d % 3) {
 	case 0:
 		expect_errno(vmem_fsync(slot_of(u, r->a)->vi, r->e & 1));
@@ -492,6 +519,8 @@ void run_standard_ops(struct vmem_fs *fs)
 		OP(TRUNCATE, .a = 3, .b = 9), OP(TRUNCATE, .a = 3, .b = 0), OP(SYNC, .d = 1),
 		OP(REMOVE, .a = 0, .b = 8), OP(REMOVE, .a = 0, .b = 7), OP(REMOVE, .a = 1, .b = 3),
 		OP(REMOVE, .a = 1, .b = 13), OP(REMOVE, .a = 2, .b = 41), OP(SYNC, .d = 2),
+		OP(TRUNCATE, .a = 4, .b = 2, .c = 9, .d = 16, .e = 2), OP(WRITE, .a = 4, .b = 6, .c = 500),
+		OP(TRUNCATE, .a = 4, .b = 4, .c = 5000, .e = 2 | 2 << 2), OP(TRUNCATE, .a = 4, .b = 2, .e = 2 | 5 << 2),
 		OP(LIST, .a = 1, .b = 100), OP(LIST, .a = 2, .b = 100),
 	};
 #undef OP

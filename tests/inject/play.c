@@ -593,6 +593,18 @@ static int op_layout(struct args *a)
 	return err ? err : vmem_layout(vi, a->n[0] * BLOCK, a->n[1] * BLOCK);
 }
 
+static int op_falloc(struct args *a)
+{
+	static const unsigned int modes[] = {
+		0, VMEM_FALLOC_KEEP_SIZE, VMEM_FALLOC_PUNCH_HOLE | VMEM_FALLOC_KEEP_SIZE, VMEM_FALLOC_ZERO_RANGE,
+		VMEM_FALLOC_COLLAPSE_RANGE, VMEM_FALLOC_INSERT_RANGE,
+	};
+	struct vmem_inode *vi;
+	int err = find(a->p, a->path, &vi);
+
+	return err ? err : vmem_fallocate(vi, modes[a->n[0] % 6], a->n[1], a->n[2]);
+}
+
 static int op_truncate(struct args *a)
 {
 	struct vmem_inode *vi;
@@ -813,7 +825,7 @@ static const struct {
 	{ "spin", op_spin }, { "touch", op_touch }, { "stat", op_stat }, { "write", op_write },
 	{ "append", op_append }, { "holes", op_holes }, { "fault", op_fault },
 	{ "race", op_race }, { "churn", op_churn }, { "fill", op_fill }, { "map", op_map }, { "layout", op_layout },
-	{ "truncate", op_truncate }, { "read", op_read }, { "seek", op_seek },
+	{ "truncate", op_truncate }, { "falloc", op_falloc }, { "read", op_read }, { "seek", op_seek },
 	{ "readlink", op_readlink }, { "list", op_list }, { "fsync", op_fsync },
 	{ "fdatasync", op_fdatasync }, { "sync", op_sync }, { "checkpoint", op_checkpoint },
 	{ "meanwhile", op_meanwhile },

@@ -17,6 +17,7 @@
  *	churn P OFF N		N times: 20 bytes, fsync, the same bytes again
  *	fault P OFF LEN GOT	a write whose copy stops after GOT bytes
  *	race P OFF LEN		a write into a hole that a mapping fills meanwhile
+ *	falloc P KIND OFF LEN	0 blocks in advance, 1 keeping the size, 2 a hole, 3 zeros, 4 cut out, 5 put in
  *	layout P BLOCK N	one run of N blocks for a hole
  *	map P OFF LEN		a store through a shared mapping
  *	read P | list P | readlink P | seek P

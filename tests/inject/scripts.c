@@ -57,7 +57,8 @@ const struct script scripts[] = {
 			"write h 30000 90000; truncate h 5000; write h 9000 100; sync; trim; mkdir e; crash; discard 1;"
 			"append d/x 20; fsync d/x; append d/x 30; fsync d/x; hostcrash; discard 1; append f 10; sync; unlink g;"
 			"sync; trim; symlink s 900; fill f 600000; trim; truncate f 100; sync; checkpoint; trim;"
-			"write h 100 9000; remount; write h 5000 60",
+			"write h 100 9000; remount; write h 5000 60; falloc f 0 0 600000; write f 100000 5000;"
+			"falloc f 2 0 400000; sync; checkpoint; trim; falloc f 0 0 500000",
 	}, {
 		.name = "growth", .size = 6 * MiB, .fs_size = 4 * MiB,
 		.before = "creat f; write f 0 70000; mkdir A",
@@ -67,6 +68,14 @@ const struct script scripts[] = {
 		.name = "thin growth", .size = 6 * MiB, .fs_size = 4 * MiB, .thin = true,
 		.before = "trim; creat f; write f 0 70000",
 		.text = "grow; append f 5000; fsync f; crash; append f 10; trim; sync",
+	}, {
+		.name = "ahead", .size = 4 * MiB,
+		.before = "creat f; write f 0 20000; creat h; holes h 12",
+		.text = "falloc f 0 16384 30000; write f 20000 5000; fsync f; append f 100; fsync f; falloc f 1 60000 20000;"
+			"append f 40000; falloc f 2 100 9000; map f 4096 3000; falloc f 3 0 8192; write f 100 10; fsync f;"
+			"falloc f 4 4096 8192; falloc f 5 0 4096; sync; falloc h 2 0 60000; holes h 20; falloc h 3 4096 120000;"
+			"holes h 12; crash; falloc h 0 0 60000; map h 9000 5000; falloc f 3 5 50; remount; falloc h 2 10000 20000;"
+			"hostcrash; falloc f 2 0 100000; checkpoint; falloc f 0 0 900000; truncate f 3; sync; checkpoint",
 	}, {
 		.name = "attributes", .size = 4 * MiB,
 		.before = "mkdir A; creat f; write f 0 20000; symlink s 20",
