@@ -337,6 +337,7 @@ struct vmem_inode {
 	uint64_t logged_ckpt;		/* checkpoint period in which data last rode in a record */
 	uint64_t zeroed_lsn;		/* end of the newest record that made data unwritten; atomic */
 	uint32_t seq;			/* odd: a transaction is changing the extents; atomic */
+	uint32_t converted;		/* times that unwritten blocks became data; lock */
 	uint32_t sync_credit;		/* > 0: fsynced lately, small appends ride in records */
 	bool times_dirty;		/* raw times are newer than any record (host) */
 	bool mapped_writable;		/* mmap stores may bypass us: nothing rides */
@@ -482,6 +483,8 @@ uint64_t vmem_truncate_keeps(const struct vmem_inode *vi, uint64_t size);
  * -EISDIR.  [W]
  */
 int vmem_fallocate(struct vmem_inode *vi, unsigned int mode, uint64_t off, uint64_t len);
+/* What it would refuse before it changes anything; all but -ENOSPC and what is too scattered.  [R] */
+int vmem_may_fallocate(const struct vmem_inode *vi, unsigned int mode, uint64_t off, uint64_t len);
 
 /* ---- Extended attributes --------------------------------------------------- */
 

@@ -148,7 +148,9 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_s
 	if (!node)
 		return;
 	pthread_rwlock_wrlock(&node->lock);
-	if ((to_set & FUSE_SET_ATTR_SIZE) && (uint64_t)st->st_size == vmem_size(&node->core))
+	/* With blocks: some may have been allocated in advance behind the end. */
+	if ((to_set & FUSE_SET_ATTR_SIZE) && (uint64_t)st->st_size == vmem_size(&node->core) &&
+	    !vmem_get64(node->core.raw.blocks))
 		to_set |= FUSE_SET_ATTR_MTIME | (to_set & FUSE_SET_ATTR_MTIME ? 0 : FUSE_SET_ATTR_MTIME_NOW);
 	else if (to_set & FUSE_SET_ATTR_SIZE)
 		err = vmem_truncate(&node->core, (uint64_t)st->st_size);
@@ -759,6 +761,23 @@ static void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence,
 		fuse_reply_lseek(req, at);
 }
 
+/* The kernel has forgotten the pages that change, and asks for attributes afterwards. */
+static void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t len,
+			 struct fuse_file_info *fi)
+{
+	struct node *node = asked(req, ino);
+	int err;
+
+	(void)fi;
+	if (!node)
+		return;
+	pthread_rwlock_wrlock(&node->lock);
+	err = off < 0 || len < 0 ? -EINVAL :
+		vmem_fallocate(&node->core, (unsigned int)mode, (uint64_t)off, (uint64_t)len);
+	pthread_rwlock_unlock(&node->lock);
+	reply(req, err);
+}
+
 /* Of directories, too.  What was stored through mappings the kernel has written before. */
 static void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
 {
@@ -817,6 +836,7 @@ const struct fuse_lowlevel_ops fuse_ops = {
 	.fsync = op_fsync,
 	.fsyncdir = op_fsync,
 	.lseek = op_lseek,
+	.fallocate = op_fallocate,
 	.readdir = op_readdir,
 	.readdirplus = op_readdirplus,
 	.statfs = op_statfs,

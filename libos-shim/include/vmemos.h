@@ -313,6 +313,22 @@ int vmemos_fsync(struct vmemos_file *file, bool data_only);
 /* -EBUSY: the file would shrink into an acquired or borrowed range; -EFBIG. */
 int vmemos_ftruncate(struct vmemos_file *file, uint64_t size);
 
+/* Modes of fallocate(2), with its numbers. */
+#define VMEMOS_FALLOC_KEEP_SIZE		0x01u
+#define VMEMOS_FALLOC_PUNCH_HOLE	0x02u	/* with KEEP_SIZE */
+#define VMEMOS_FALLOC_COLLAPSE_RANGE	0x08u
+#define VMEMOS_FALLOC_ZERO_RANGE	0x10u
+#define VMEMOS_FALLOC_INSERT_RANGE	0x20u
+#define VMEMOS_FALLOC_UNSHARE_RANGE	0x40u
+
+/*
+ * As fallocate(2); mode 0: blocks in advance.  -EBUSY: bytes would become zeros, or move,
+ * in an acquired or borrowed range; -EBADF: not open for writing; -EINVAL: len is 0, or a
+ * piece to be cut out or put in is not of whole blocks or not inside the file;
+ * -EFBIG, -ENOSPC, -EISDIR, -EOPNOTSUPP: no such mode.
+ */
+int vmemos_fallocate(struct vmemos_file *file, unsigned int mode, uint64_t off, uint64_t len);
+
 #define VMEMOS_NOFOLLOW		0x100u	/* the symlink itself (AT_SYMLINK_NOFOLLOW) */
 
 /* Other bits of flags are ignored. */

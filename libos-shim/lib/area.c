@@ -2,9 +2,9 @@
 /*
  * area.c - file bytes as addresses: borrow, layout, acquire, persist, release
  *
- * The core puts data in place and never moves it but when a file shrinks.  So a
- * truncate that would take, or move, bytes whose address somebody holds is
- * refused.
+ * The core puts data in place and never moves it but when a file shrinks, or a piece of
+ * it becomes zeros or is moved.  Where somebody holds the address of such bytes, that
+ * is refused.
  */
 #include "internal.h"
 
@@ -21,6 +21,26 @@ int vmemos_truncate_inode(struct vmemos_inode *inode, uint64_t size)
 		if (area->off + area->len > kept)
 			return -EBUSY;
 	return vmem_truncate(&inode->core, size);
+}
+
+int vmemos_fallocate_inode(struct vmemos_inode *inode, unsigned int mode, uint64_t off, uint64_t len)
+{
+	const unsigned int moves = VMEM_FALLOC_COLLAPSE_RANGE | VMEM_FALLOC_INSERT_RANGE;
+	const unsigned int takes = VMEM_FALLOC_PUNCH_HOLE | VMEM_FALLOC_ZERO_RANGE;
+	/* A block of which a part becomes zeros is replaced by a copy. */
+	uint64_t start = off & ~(uint64_t)VMEM_BLOCK_MASK, end = UINT64_MAX;
+	const struct vmemos_area *area;
+
+	if (!(mode & moves) && len < UINT64_MAX - off - VMEM_BLOCK_SIZE)
+		end = (off + len + VMEM_BLOCK_MASK) & ~(uint64_t)VMEM_BLOCK_MASK;
+	if (mode & (moves | takes)) {
+		if (inode->borrows && inode->borrowed_end > start)
+			return -EBUSY;
+		for (area = inode->areas; area; area = area->next)
+			if (area->off < end && area->off + area->len > start)
+				return -EBUSY;
+	}
+	return vmem_fallocate(&inode->core, mode, off, len);
 }
 
 /* [off, off + len) was stored to, at these addresses. */

@@ -285,6 +285,18 @@ int vmemos_ftruncate(struct vmemos_file *file, uint64_t size)
 	return err;
 }
 
+int vmemos_fallocate(struct vmemos_file *file, unsigned int mode, uint64_t off, uint64_t len)
+{
+	int err;
+
+	if (!wants_write(file->flags))
+		return -EBADF;
+	vmemos_lock(file->inode->fs);
+	err = vmemos_fallocate_inode(file->inode, mode, off, len);
+	vmemos_unlock(file->inode->fs);
+	return err;
+}
+
 /* ---- Attributes ---- */
 
 static enum vmemos_follow follow_by(unsigned int flags)

@@ -192,6 +192,7 @@ int vmemos_make(struct vmemos_inode *dir, const struct vmem_name *name,
 int vmemos_may_read(const struct vmemos_file *file);
 /* fs->lock is held exclusively.  -EBUSY: an address in use would move. */
 int vmemos_truncate_inode(struct vmemos_inode *inode, uint64_t size);
+int vmemos_fallocate_inode(struct vmemos_inode *inode, unsigned int mode, uint64_t off, uint64_t len);
 /* What may have been stored through areas counts as stored; lock held, shared or not. */
 void vmemos_areas_stored(struct vmemos_inode *inode);
 

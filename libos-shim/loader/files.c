@@ -305,19 +305,47 @@ SYSCALL(no_xattr)
 	return err ? err : a[3] ? -EOPNOTSUPP : 0;
 }
 
-/*
- * Blocks come when they are written: libc writes them then.  What it would be
- * refused for otherwise is told first.
- */
+/* The modes that go together, as Linux has it. */
+static int fallocate_mode(uint64_t mode)
+{
+	const uint64_t punch = VMEMOS_FALLOC_PUNCH_HOLE, keep = VMEMOS_FALLOC_KEEP_SIZE;
+
+	if (mode & ~0x7bull || (mode & (punch | VMEMOS_FALLOC_ZERO_RANGE)) == (punch | VMEMOS_FALLOC_ZERO_RANGE) ||
+	    (mode & punch && !(mode & keep)))
+		return -EOPNOTSUPP;
+	if ((mode & VMEMOS_FALLOC_COLLAPSE_RANGE && mode & ~(uint64_t)VMEMOS_FALLOC_COLLAPSE_RANGE) ||
+	    (mode & VMEMOS_FALLOC_INSERT_RANGE && mode & ~(uint64_t)VMEMOS_FALLOC_INSERT_RANGE) ||
+	    (mode & VMEMOS_FALLOC_UNSHARE_RANGE && mode & ~(uint64_t)(VMEMOS_FALLOC_UNSHARE_RANGE | keep)))
+		return -EINVAL;
+	return 0;
+}
+
 SYSCALL(fallocate)
 {
 	struct open_file *of = open_file(a[0]);
+	uint64_t mode = (uint32_t)a[1];
+	struct vmemos_stat st;
+	int err;
 
-	if ((of->flags & VMEMOS_O_ACCMODE) == VMEMOS_O_RDONLY || of->flags & VMEMOS_O_PATH)
+	if (of->flags & VMEMOS_O_PATH)
 		return -EBADF;
 	if ((int64_t)a[2] < 0 || (int64_t)a[3] <= 0)
 		return -EINVAL;
-	return of->kind == KIND_FILE ? -EOPNOTSUPP : -ENODEV;
+	err = fallocate_mode(mode);
+	if (err)
+		return err;
+	if ((of->flags & VMEMOS_O_ACCMODE) == VMEMOS_O_RDONLY)
+		return -EBADF;
+	if (of->kind != KIND_FILE)
+		return -ENODEV;
+	if (a[2] > (uint64_t)INT64_MAX - a[3])
+		return -EFBIG;
+	/* What becomes zeros, or moves, is mapped anew. */
+	if (mode & ~(uint64_t)(VMEMOS_FALLOC_KEEP_SIZE | VMEMOS_FALLOC_UNSHARE_RANGE)) {
+		vmemos_fstat(of->file, &st);
+		vm_file_cut(st.ino);
+	}
+	return vmemos_fallocate(of->file, (unsigned int)mode, a[2], a[3]);
 }
 
 /* ---- Names ---- */

@@ -239,6 +239,17 @@ static int vmemfs_truncate(struct vnode *vp, off_t length)
 	return -err;
 }
 
+static int vmemfs_fallocate(struct vnode *vp, int mode, off_t off, off_t len)
+{
+	struct vmemos_stat st;
+	int err = off < 0 || len <= 0 ? -EINVAL :
+		vmemos_fallocate(handle(vp), (unsigned int)mode, (uint64_t)off, (uint64_t)len);
+
+	if (!err && !vmemos_fstat(handle(vp), &st))
+		vp->v_size = (off_t)st.size;
+	return -err;
+}
+
 /* What the other file systems of vfscore leave out. */
 static int vmemfs_fsync(struct vnode *vp, struct vfscore_file *fp)
 {
@@ -319,7 +330,7 @@ static struct vnops vmemfs_vnops = {
 	.vop_truncate = vmemfs_truncate,
 	.vop_link = vmemfs_link,
 	.vop_cache = NULL,
-	.vop_fallocate = (vnop_fallocate_t)vfscore_vop_einval,
+	.vop_fallocate = vmemfs_fallocate,
 	.vop_readlink = vmemfs_readlink,
 	.vop_symlink = vmemfs_symlink,
 #ifdef VOP_POLL

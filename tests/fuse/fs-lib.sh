@@ -21,7 +21,8 @@ bytes stored past the end are zeros when a write extends the file
 msync flushes to the host in the domain host only
 each msync after a store flushes, and one without a store does not
 each msync flushes also in the block that a truncation has cut
-each fsync flushes what is stored before the cut of a truncated huge page'
+each fsync flushes what is stored before the cut of a truncated huge page
+so it does beside a punched hole, and where a collapse has moved it to'
 
 skip() {
 	tap_count=$((tap_count + 1))

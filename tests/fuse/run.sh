@@ -151,10 +151,11 @@ ask_both() {
 	vfsprobe m/probe >fuse.all
 	umount ext4
 	down disk.img
-	# The other topics are requests that FUSE does not know; some questions follow an O_TMPFILE.
+	# The other topics are requests that FUSE does not know; some questions follow an O_TMPFILE,
+	# FIEMAP, or a mode of fallocate that FUSE does not know.
 	for name in ext4 fuse; do
-		awk '/^# / { on = / (names|times|data|attrs|rights)$/ } on' $name.all |
-			grep -vE '^(links of a temporary file|give it a name|and another|links then|name one that was opened O_EXCL|O_TMPFILE read-only|a file without a name has it): ' >$name.some
+		awk '/^# / { on = / (names|times|data|attrs|rights|alloc)$/ } on' $name.all |
+			grep -vE '^(links of a temporary file|give it a name|and another|links then|name one that was opened O_EXCL|O_TMPFILE read-only|a file without a name has it): |, extents: |^(mapped, )?(collapse|insert)' >$name.some
 	done
 }
 

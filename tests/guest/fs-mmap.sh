@@ -23,6 +23,8 @@ for property in \
 	"mtime-again:each store that an msync follows moves mtime" \
 	"huge:a mapping of 8 MiB is written and read in full" \
 	"refill:a mapping of a truncated and rewritten file shows the new contents" \
+	"allocated:blocks in advance are zeros in a mapping, and become data by stores and writes" \
+	"punch-threads:stores after a hole was punched or zeroed stay, beside threads that do the same" \
 	"threads:stores of several threads with msync between are all there"; do
 	name=${property%%:*}
 	check "${property#*:}" fsprobe mmap "$name" "mm.$name"
@@ -71,6 +73,13 @@ huge_cut() {
 	fsprobe mmap flush-huge-cut mm.hcut "/sys/fs/vmemfs/${DEV##*/}/flush_bytes"
 }
 check "each fsync flushes what is stored before the cut of a truncated huge page" huge_cut
+
+huge_punched() {
+	[ "$DURABILITY" = host ] || return 0
+	fsprobe mmap flush-huge-punched mm.hpunch "/sys/fs/vmemfs/${DEV##*/}/flush_bytes"
+	fsprobe mmap flush-moved mm.moved "/sys/fs/vmemfs/${DEV##*/}/flush_bytes"
+}
+check "so it does beside a punched hole, and where a collapse has moved it to" huge_punched
 
 after_remount() {
 	remount_fresh

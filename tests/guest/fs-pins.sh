@@ -15,6 +15,12 @@ truncated() {
 }
 check "nor those that a truncation cuts off" truncated
 
+punched() {
+	rm -f filler held
+	fsprobe pinned-punch held filler
+}
+check "nor those that a hole, or a collapse, takes" punched
+
 # The pipe outlives the program that filled it, and is emptied during the unmount.
 unmounted() {
 	rm -f /tmp/held "$MNT/filler"

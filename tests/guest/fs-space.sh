@@ -102,6 +102,37 @@ churn() {
 }
 check "large files can be written and removed again and again without sync" churn
 
+allocated() {
+	mkdir al
+	fsprobe allocated-when-full in-advance al
+	rm -r al in-advance
+	sync
+	same "$(free_blocks)" "$before_full"
+}
+check "blocks in advance can be written and stored to when the store is full" allocated
+
+too_much() {
+	before=$(free_blocks)
+	expect_fail fsprobe fallocate much 0 0 $(((before + 100) * 4096))
+	same "$(free_blocks)" "$before"
+	rm much
+}
+check "more in advance than there is: ENOSPC, and no block is held" too_much
+
+loop_trims() {
+	fsprobe fill disk 0 $((16 << 20)) 5
+	losetup /dev/loop0 disk
+	before=$(free_blocks)
+	blkdiscard -o $((4 << 20)) -l $((8 << 20)) /dev/loop0
+	after=$(free_blocks)
+	losetup -d /dev/loop0
+	same $((after - before)) 2048
+	fsprobe verify disk 0 $((4 << 20)) 5
+	fsprobe zeros disk $((4 << 20)) $((8 << 20))
+	rm disk
+}
+check "a loop device on a file gives back what is discarded" loop_trims
+
 inodes_out() {
 	mkdir in
 	fsprobe create-until-full in

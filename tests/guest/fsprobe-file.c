@@ -561,7 +561,42 @@ static void cmd_flip(char **argv)	/* DISK SEED BYTES */
 	}
 }
 
+static void cmd_fallocate(char **argv)	/* FILE MODE OFFSET LENGTH */
+{
+	int fd = open_file(argv[0], O_RDWR | O_CREAT);
+
+	if (fallocate(fd, (int)number(argv[1]), number(argv[2]), number(argv[3])))
+		fail("fallocate");
+	close(fd);
+}
+
+/* A program may count on what it was given, when nobody else gets a block any more. */
+static void cmd_allocated_when_full(char **argv)	/* FILE DIRECTORY */
+{
+	size_t len = 8 << 20, i;
+	int fd = open_file(argv[0], O_RDWR | O_CREAT | O_TRUNC);
+	char *p, *buf = malloc(len / 2);
+
+	if (!buf || fallocate(fd, 0, 0, (off_t)len))
+		fail("fallocate");
+	cmd_fill_until_full(argv + 1);
+	fill_pattern(buf, len / 2, 0, 77);
+	write_at(fd, buf, len / 2, 0);
+	p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED)
+		fail("mmap");
+	for (i = len / 2; i < len; i += 4096)
+		p[i] = 'm';
+	if (msync(p, len, MS_SYNC) || check_pattern(p, len / 2, 0, 77) >= 0)
+		wrong("what was written is not there");
+	/* More than there is: refused, and nothing of it is kept. */
+	if (!fallocate(fd, 0, 0, 1ll << 30) || errno != ENOSPC)
+		fail("fallocate of too much");
+}
+
 const struct command file_commands[] = {
+	{ "fallocate", 4, cmd_fallocate },
+	{ "allocated-when-full", 2, cmd_allocated_when_full },
 	{ "pwrite", 3, cmd_pwrite },
 	{ "pread", 3, cmd_pread },
 	{ "fill", 4, cmd_fill },

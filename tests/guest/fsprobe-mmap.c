@@ -479,8 +479,8 @@ static void map_flush_truncated(char **argv)	/* FILE COUNTER */
 	}
 }
 
-/* A huge entry goes as a whole when a truncation cuts it: what is before the cut is watched anew. */
-static void map_flush_huge_cut(char **argv)	/* FILE COUNTER */
+/* A huge entry goes as a whole: what of it stays is flushed, and watched anew. */
+static void flush_beside(char **argv, bool punch)
 {
 	size_t len = 4 << 20;
 	int fd = make_filled(argv[0], len, 1), i;
@@ -492,8 +492,9 @@ static void map_flush_huge_cut(char **argv)	/* FILE COUNTER */
 	part[0] = 2;
 	do_msync(whole, len);
 	memset(part, 3, 64 << 10);
-	if (ftruncate(fd, 1 << 20))
-		fail("ftruncate");
+	if (punch ? fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 1 << 20, 64 << 10) :
+		    ftruncate(fd, 1 << 20))
+		fail("cut");
 	/* The log alone is less. */
 	before = counter(argv[1]);
 	if (fsync(fd))
@@ -509,6 +510,100 @@ static void map_flush_huge_cut(char **argv)	/* FILE COUNTER */
 		if (counter(argv[1]) < before + PAGE)
 			wrong("fsync %d flushed nothing", i);
 	}
+}
+
+static void map_flush_huge_cut(char **argv)	/* FILE COUNTER */
+{
+	flush_beside(argv, false);
+}
+
+static void map_flush_huge_punched(char **argv)	/* FILE COUNTER */
+{
+	flush_beside(argv, true);
+}
+
+/* What was stored and not synced yet is flushed where a collapse has moved it. */
+static void map_flush_moved(char **argv)	/* FILE COUNTER */
+{
+	int fd = make_filled(argv[0], 64 * PAGE, 1);
+	char *p = map_shared(fd, 64 * PAGE);
+	long long before;
+
+	do_msync(p, 64 * PAGE);
+	memset(p + 40 * PAGE, 3, 20 * PAGE);
+	if (fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, 4 * PAGE, 8 * PAGE))
+		fail("fallocate");
+	before = counter(argv[1]);
+	if (fsync(fd))
+		fail("fsync");
+	if (counter(argv[1]) < before + 20 * PAGE)
+		wrong("fsync flushed %lld bytes", counter(argv[1]) - before);
+	if (p[32 * PAGE] != 3 || p[52 * PAGE - 1] != 3)
+		wrong("it is not there");
+}
+
+/* Faults make huge pages of blocks in advance, too; another mapping has seen zeros. */
+static void map_allocated(char **argv)
+{
+	size_t len = 8 << 20, i;
+	int fd = open_file(argv[0], O_RDWR | O_CREAT | O_TRUNC);
+	char *p, *other;
+
+	if (fallocate(fd, 0, 0, (off_t)len))
+		fail("fallocate");
+	p = map_shared(fd, len);
+	other = map_shared(fd, len);
+	for (i = 0; i < len; i += PAGE)
+		if (other[i])
+			wrong("not zero at %zu", i);
+	fill_pattern(p, len / 2, 0, 9);
+	write_at(fd, "written", 7, (off_t)len - 7);
+	if (check_pattern(other, len / 2, 0, 9) >= 0 || memcmp(other + len - 7, "written", 7))
+		wrong("the other mapping shows the zeros of before");
+	expect_zeros(fd, (off_t)len / 2, PAGE);
+}
+
+/* Threads punch, zero and allocate while others store: a store after a call stays. */
+#define SHARED_PAGES 64
+
+static void *punch_and_store(void *arg)
+{
+	static const int modes[] = { FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, FALLOC_FL_ZERO_RANGE, 0 };
+	struct thread *t = arg;
+	int round, i;
+
+	for (round = 0; round < 60; round++) {
+		off_t off = (round * 7 + t->nr) % SHARED_PAGES / 4 * 4 * PAGE + t->nr * PAGE;
+		char *own = t->map + off;
+
+		if (fallocate(t->fd, modes[round % 3], off, PAGE))
+			fail("fallocate");
+		for (i = 0; round % 3 < 2 && i < PAGE; i++)
+			if (own[i])
+				wrong("thread %d: byte %02x after round %d", t->nr, own[i] & 0xff, round);
+		memset(own, round + 1, PAGE);
+		if (round % 5 == 0 && fsync(t->fd))
+			fail("fsync");
+		for (i = 0; i < PAGE; i++)
+			if (own[i] != (char)(round + 1))
+				wrong("thread %d lost a store of round %d", t->nr, round);
+	}
+	return NULL;
+}
+
+static void map_punch_threads(char **argv)
+{
+	int fd = make_file(argv[0], SHARED_PAGES * PAGE), i;
+	char *p = map_shared(fd, SHARED_PAGES * PAGE);
+	struct thread t[4];
+
+	for (i = 0; i < 4; i++) {
+		t[i] = (struct thread){ .fd = fd, .nr = i, .map = p };
+		if (pthread_create(&t[i].id, NULL, punch_and_store, &t[i]))
+			wrong("pthread_create");
+	}
+	for (i = 0; i < 4; i++)
+		pthread_join(t[i].id, NULL);
 }
 
 static void map_mtime_again(char **argv)
@@ -579,6 +674,10 @@ static const struct command maps[] = {
 	{ "threads", 1, map_threads },
 	{ "nosync", 1, map_nosync },
 	{ "flush-huge-cut", 2, map_flush_huge_cut },
+	{ "flush-huge-punched", 2, map_flush_huge_punched },
+	{ "flush-moved", 2, map_flush_moved },
+	{ "allocated", 1, map_allocated },
+	{ "punch-threads", 1, map_punch_threads },
 	{ "mtime-again", 1, map_mtime_again },
 	{ "flush-again", 2, map_flush_again },
 	{ "flush-truncated", 2, map_flush_truncated },

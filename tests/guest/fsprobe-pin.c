@@ -117,7 +117,26 @@ static void cmd_pinned_unlink(char **argv)	/* FILE FILLER 0|1: stored to through
 	wait_for_room(".", before - 8);
 }
 
-static void cmd_pinned_truncate(char **argv)	/* FILE FILLER */
+static void cut(int fd)
+{
+	if (ftruncate(fd, PAGE + 100))
+		fail("ftruncate");
+}
+
+static void punch(int fd)
+{
+	if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, PAGE + 100, 5 * PAGE))
+		fail("fallocate PUNCH_HOLE");
+}
+
+static void collapse(int fd)
+{
+	if (fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, PAGE, 5 * PAGE))
+		fail("fallocate COLLAPSE_RANGE");
+}
+
+/* Pages are held while take() takes their blocks from the file. */
+static void taken_while_held(char **argv, void (*take)(int fd))
 {
 	unsigned long long before = free_blocks(".");
 	int pipe_fds[2], fd, status, tries;
@@ -126,8 +145,7 @@ static void cmd_pinned_truncate(char **argv)	/* FILE FILLER */
 	fd = hold_pages(argv[0], pipe_fds, true);
 	pid = fork();
 	if (!pid) {
-		if (ftruncate(fd, PAGE + 100))
-			fail("ftruncate");
+		take(fd);
 		exit(0);
 	}
 	/* It may wait for the pages, or not: then it is done soon. */
@@ -141,11 +159,22 @@ static void cmd_pinned_truncate(char **argv)	/* FILE FILLER */
 	if (tries == 20 && waitpid(pid, &status, 0) != pid)
 		fail("waitpid");
 	if (status)
-		wrong("the truncation has failed");
+		wrong("taking them has failed");
 	if (unlink(argv[0]) || unlink(argv[1]))
 		fail("unlink");
 	close(fd);
 	wait_for_room(".", before - 8);
+}
+
+static void cmd_pinned_truncate(char **argv)	/* FILE FILLER */
+{
+	taken_while_held(argv, cut);
+}
+
+static void cmd_pinned_punch(char **argv)	/* FILE FILLER */
+{
+	taken_while_held(argv, punch);
+	taken_while_held(argv, collapse);
 }
 
 /* Ends with the pages in a pipe that its parent has: stdout. */
@@ -215,6 +244,7 @@ static void cmd_frozen_unlinked(char **argv)	/* MOUNT-POINT RECORDS-COUNTER */
 const struct command pin_commands[] = {
 	{ "pinned-unlink", 3, cmd_pinned_unlink },
 	{ "pinned-truncate", 2, cmd_pinned_truncate },
+	{ "pinned-punch", 2, cmd_pinned_punch },
 	{ "pinned-pipe", 1, cmd_pinned_pipe },
 	{ "frozen-unlinked", 2, cmd_frozen_unlinked },
 	{ NULL, 0, NULL }

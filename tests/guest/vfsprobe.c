@@ -92,6 +92,7 @@ static const struct {
 	{ "ioctls", ask_ioctls },
 	{ "flags", ask_flags_enforced },
 	{ "extents", ask_extents },
+	{ "alloc", ask_alloc },
 	{ "async", ask_async },
 	{ "others", ask_others },
 };

@@ -40,6 +40,7 @@ void ask_flags_enforced(void);
 /* The file system is of no use then. */
 void ask_shutdown(int mode);
 void ask_extents(void);
+void ask_alloc(void);
 void ask_async(void);
 void ask_others(void);
 

@@ -214,6 +214,37 @@ static void truncate_into_an_area_is_refused(void)
 	OK(vmemos_unlink(root, "a"));
 }
 
+static void what_an_area_holds_becomes_no_hole(void)
+{
+	const unsigned int punch = VMEMOS_FALLOC_PUNCH_HOLE | VMEMOS_FALLOC_KEEP_SIZE;
+	struct vmemos_file *f = make_file("a");
+	struct vmemos_area area;
+
+	CHECK(f);
+	OK(vmemos_layout(f, 0, 8 * BLOCK));
+	OK(vmemos_acquire(f, 2 * BLOCK, 2 * BLOCK, 0, &area));
+	pattern(area.addr, area.len, 4);
+	EXPECT(vmemos_fallocate(f, punch, BLOCK, BLOCK + 1), -EBUSY);
+	/* The rest of a block moves when a part of it becomes zeros. */
+	EXPECT(vmemos_fallocate(f, VMEMOS_FALLOC_ZERO_RANGE, 4 * BLOCK - 1, 1), -EBUSY);
+	EXPECT(vmemos_fallocate(f, VMEMOS_FALLOC_COLLAPSE_RANGE, BLOCK, BLOCK), -EBUSY);
+	EXPECT(vmemos_fallocate(f, VMEMOS_FALLOC_INSERT_RANGE, 0, BLOCK), -EBUSY);
+	CHECK(is_pattern(area.addr, area.len, 4));
+	OK(vmemos_fallocate(f, punch, 0, 2 * BLOCK));
+	OK(vmemos_fallocate(f, VMEMOS_FALLOC_ZERO_RANGE, 4 * BLOCK, 8 * BLOCK));
+	OK(vmemos_fallocate(f, VMEMOS_FALLOC_COLLAPSE_RANGE, 4 * BLOCK, BLOCK));
+	OK(vmemos_fallocate(f, 0, 0, 20 * BLOCK));
+	memcpy(area.addr, "still", 5);
+	EXPECT(vmemos_pread(f, got, 5, 2 * BLOCK), 5);
+	CHECK(!memcmp(got, "still", 5));
+	OK(vmemos_release(&area));
+	OK(vmemos_fallocate(f, punch, 0, 20 * BLOCK));
+	EXPECT(vmemos_pread(f, got, 4 * BLOCK, BLOCK), 4 * BLOCK);
+	CHECK(is_zeros(got, 4 * BLOCK));
+	OK(vmemos_close(f));
+	OK(vmemos_unlink(root, "a"));
+}
+
 static void areas_ask_for_the_right_handle(void)
 {
 	struct vmemos_file *f = make_file("a");
@@ -245,6 +276,7 @@ int vmemos_main(struct vmemos_platform *p, int argc, char **argv)
 		{ "a rename does not move an area", rename_does_not_move_an_area, false },
 		{ "an unlinked file keeps its area until it is released", unlink_keeps_an_area_until_it_is_released, false },
 		{ "a truncate into an area is refused", truncate_into_an_area_is_refused, false },
+		{ "what an area holds becomes no hole, and does not move", what_an_area_holds_becomes_no_hole, false },
 		{ "an area needs a handle that may do it", areas_ask_for_the_right_handle, false },
 	};
 

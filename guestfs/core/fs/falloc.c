@@ -248,6 +248,9 @@ static int preallocate(struct vmem_inode *vi, uint64_t off, uint64_t len, bool k
 {
 	int err = give_blocks(vi, off, len);
 
+	/* Also when there were blocks everywhere. */
+	if (!err)
+		vmem_touch(vi, VMEM_SET_MTIME | VMEM_SET_CTIME, vi->fs->env->now(vi->fs->env));
 	return err || keep_size || off + len <= vmem_size(vi) ? err : vmem_truncate(vi, off + len);
 }
 
@@ -331,10 +334,6 @@ static int move(struct vmem_inode *vi, uint64_t off, uint64_t len, bool cut)
 	struct range r;
 	int err;
 
-	if ((off | len) & VMEM_BLOCK_MASK || (cut ? off + len : off) >= size)
-		return -EINVAL;
-	if (!cut && len > VMEM_MAX_FILE_SIZE - size)
-		return -EFBIG;
 	range_init(&r, vi, off, off + len);
 	r.size = cut ? size - len : size + len;
 	/* What rides in records is remembered by where it is in the file. */
@@ -344,10 +343,18 @@ static int move(struct vmem_inode *vi, uint64_t off, uint64_t len, bool cut)
 	return err == -EOVERFLOW ? -EFBIG : err;
 }
 
-int vmem_fallocate(struct vmem_inode *vi, unsigned int mode, uint64_t off, uint64_t len)
+static int may_move(const struct vmem_inode *vi, uint64_t off, uint64_t len, bool cut)
+{
+	uint64_t size = vmem_size(vi);
+
+	if ((off | len) & VMEM_BLOCK_MASK || (cut ? off + len : off) >= size)
+		return -EINVAL;
+	return !cut && len > VMEM_MAX_FILE_SIZE - size ? -EFBIG : 0;
+}
+
+int vmem_may_fallocate(const struct vmem_inode *vi, unsigned int mode, uint64_t off, uint64_t len)
 {
 	bool keep = mode & VMEM_FALLOC_KEEP_SIZE;
-	int err;
 
 	if (!vmem_is_reg(&vi->raw))
 		return vmem_is_dir(&vi->raw) ? -EISDIR : -EINVAL;
@@ -357,22 +364,41 @@ int vmem_fallocate(struct vmem_inode *vi, unsigned int mode, uint64_t off, uint6
 		return -EFBIG;
 	if (vmem_is_read_only(vi->fs))
 		return vmem_refusal(vi->fs);
-	err = vi->cut ? vmem_finish_cut(vi) : 0;
+	switch (mode & ~VMEM_FALLOC_KEEP_SIZE) {
+	case 0:
+	case VMEM_FALLOC_UNSHARE_RANGE:
+	case VMEM_FALLOC_ZERO_RANGE:
+		return 0;
+	case VMEM_FALLOC_PUNCH_HOLE:
+		return keep ? 0 : -EOPNOTSUPP;
+	case VMEM_FALLOC_COLLAPSE_RANGE:
+		return keep ? -EOPNOTSUPP : may_move(vi, off, len, true);
+	case VMEM_FALLOC_INSERT_RANGE:
+		return keep ? -EOPNOTSUPP : may_move(vi, off, len, false);
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
+int vmem_fallocate(struct vmem_inode *vi, unsigned int mode, uint64_t off, uint64_t len)
+{
+	bool keep = mode & VMEM_FALLOC_KEEP_SIZE;
+	int err = vmem_may_fallocate(vi, mode, off, len);
+
+	if (!err && vi->cut)
+		err = vmem_finish_cut(vi);
 	if (err)
 		return err;
 	switch (mode & ~VMEM_FALLOC_KEEP_SIZE) {
-	case 0:
-	case VMEM_FALLOC_UNSHARE_RANGE:	/* nothing is shared */
-		return preallocate(vi, off, len, keep);
 	case VMEM_FALLOC_PUNCH_HOLE:
-		return keep ? punch(vi, off, len) : -EOPNOTSUPP;
+		return punch(vi, off, len);
 	case VMEM_FALLOC_ZERO_RANGE:
 		return zero(vi, off, len, keep);
 	case VMEM_FALLOC_COLLAPSE_RANGE:
-		return keep ? -EOPNOTSUPP : move(vi, off, len, true);
+		return move(vi, off, len, true);
 	case VMEM_FALLOC_INSERT_RANGE:
-		return keep ? -EOPNOTSUPP : move(vi, off, len, false);
-	default:
-		return -EOPNOTSUPP;
+		return move(vi, off, len, false);
+	default:	/* nothing is shared */
+		return preallocate(vi, off, len, keep);
 	}
 }

@@ -40,6 +40,7 @@ static int do_convert(struct vmem_txn *t, void *arg)
 		vmem_put_zero(t->fs->store, off, (size_t)len);
 	if (!VMEM_BROKEN(CONVERT_EARLY))
 		txn_link(t, off, len);
+	c->vi->converted++;
 	return txn_ext_set_kind(t, n, c->vi->ino, &map, VMEM_DATA);
 }
 

@@ -223,12 +223,13 @@ const struct address_space_operations vmemfs_aops = {
  * fs/dax tells this of pages that are still mapped only.  Pages are held for direct
  * I/O, or in a pipe, when the mapping has long gone.
  */
-struct page *vmemfs_pinned_page(struct vmemfs_sb *sbi, struct vmem_inode *core, u64 lblk)
+struct page *vmemfs_pinned_page(struct vmemfs_sb *sbi, struct vmem_inode *core, u64 lblk, u64 end)
 {
 	struct vmem_map map;
 	u64 i;
 
-	while (lblk <= VMEM_MAX_LBLK && !vmem_map(core, lblk, VMEM_MAX_LBLK, &map)) {
+	end = min_t(u64, end, VMEM_MAX_LBLK + 1);
+	while (lblk < end && !vmem_map(core, lblk, end - lblk, &map)) {
 		for (i = 0; map.kind == VMEM_DATA && i < map.nr; i++) {
 			u64 offset = (map.pblk + i) << VMEM_BLOCK_SHIFT;
 			struct page *page = virt_to_page(sbi->store.base + offset);
@@ -250,16 +251,16 @@ static void wait_unlocked(struct inode *inode)
 	filemap_invalidate_lock(inode->i_mapping);
 }
 
-/* Nobody comes to hold a page without its being mapped. */
-static int wait_to_free(struct inode *inode, pgoff_t start)
+/* Pages [start, end) of the file.  Nobody comes to hold one without its being mapped. */
+static int wait_to_free(struct inode *inode, pgoff_t start, pgoff_t end)
 {
 	struct vmemfs_sb *sbi = VMEMFS_SB(inode->i_sb);
 	struct page *page;
 	int err = 0;
 
 	while (!err && READ_ONCE(VMEMFS_I(inode)->mapped)) {
-		unmap_mapping_pages(inode->i_mapping, start, ULONG_MAX - start, false);
-		page = vmemfs_pinned_page(sbi, vmemfs_core(inode), start);
+		unmap_mapping_pages(inode->i_mapping, start, end - start, false);
+		page = vmemfs_pinned_page(sbi, vmemfs_core(inode), start, end);
 		if (!page)
 			break;
 		err = ___wait_var_event(&page->_refcount,
@@ -269,10 +270,11 @@ static int wait_to_free(struct inode *inode, pgoff_t start)
 	return err;
 }
 
-/* The first page of the entry for that page: a huge one may begin before it. */
-static pgoff_t entry_start(struct address_space *mapping, pgoff_t index)
+/* The pages that the entry for that page covers: a huge one may begin before it. */
+static unsigned long entry_pages(struct address_space *mapping, pgoff_t index)
 {
 	XA_STATE(xas, &mapping->i_pages, index);
+	unsigned long pages = 1;
 	void *entry;
 
 	rcu_read_lock();
@@ -280,9 +282,19 @@ static pgoff_t entry_start(struct address_space *mapping, pgoff_t index)
 		entry = xas_load(&xas);
 	} while (xas_retry(&xas, entry));
 	if (entry)
-		index = round_down(index, 1UL << xa_get_order(xas.xa, index));
+		pages = 1UL << xa_get_order(xas.xa, index);
 	rcu_read_unlock();
-	return index;
+	return pages;
+}
+
+static pgoff_t entry_start(struct address_space *mapping, pgoff_t index)
+{
+	return round_down(index, entry_pages(mapping, index));
+}
+
+static pgoff_t entry_end(struct address_space *mapping, pgoff_t index)
+{
+	return round_up(index + 1, entry_pages(mapping, index));
 }
 
 int vmemfs_unmap_from(struct inode *inode, loff_t from, bool frees)
@@ -295,7 +307,7 @@ int vmemfs_unmap_from(struct inode *inode, loff_t from, bool frees)
 		return 0;
 	do {
 		start = entry_start(mapping, cut);
-		err = frees ? wait_to_free(inode, start) : 0;
+		err = frees ? wait_to_free(inode, start, ULONG_MAX) : 0;
 		if (err)
 			return err;
 	} while (start != entry_start(mapping, cut));
@@ -311,13 +323,35 @@ int vmemfs_unmap_from(struct inode *inode, loff_t from, bool frees)
 	return 0;
 }
 
+int vmemfs_unmap_range(struct inode *inode, loff_t from, loff_t to)
+{
+	struct address_space *mapping = inode->i_mapping;
+	pgoff_t first = from >> PAGE_SHIFT, last = (to - 1) >> PAGE_SHIFT, start, end;
+	int err;
+
+	if (!READ_ONCE(VMEMFS_I(inode)->mapped))
+		return 0;
+	do {
+		start = entry_start(mapping, first);
+		end = entry_end(mapping, last);
+		err = wait_to_free(inode, start, end);
+		if (err)
+			return err;
+	} while (start != entry_start(mapping, first) || end != entry_end(mapping, last));
+	/* The file keeps what lies beside the range, and moves what lies behind it. */
+	mark_dirty_entries(mapping, start, end - 1);
+	truncate_inode_pages_range(mapping, (loff_t)start << PAGE_SHIFT,
+				   ((loff_t)end << PAGE_SHIFT) - 1);
+	return 0;
+}
+
 bool vmemfs_empty_mapping(struct inode *inode)
 {
 	struct vmemfs_sb *sbi = VMEMFS_SB(inode->i_sb);
 	struct vmem_inode *core = vmemfs_core(inode);
 	bool pinned;
 
-	pinned = READ_ONCE(VMEMFS_I(inode)->mapped) && core->fs && vmemfs_pinned_page(sbi, core, 0);
+	pinned = READ_ONCE(VMEMFS_I(inode)->mapped) && core->fs && vmemfs_pinned_page(sbi, core, 0, U64_MAX);
 	/* With links, it is an unmount: the next mount may free its blocks. */
 	if (pinned && inode->i_nlink)
 		pinned = !vmemfs_wait_unpinned(sbi, core);

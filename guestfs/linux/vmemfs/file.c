@@ -91,14 +91,19 @@ static ssize_t vmemfs_read_iter(struct kiocb *iocb, struct iov_iter *to)
 }
 
 /*
- * Where a hole was mapped, page tables show the zero page; make them look
- * again.  New blocks are the only ones that can be mapped so.  The core's count
- * says whether there are any: a page fault beside it may have put an older one
- * into i_blocks.
+ * Where a hole, or a preallocated block, was mapped, page tables show the zero page; make
+ * them look again.  New blocks and those that became data are the only ones that can be
+ * mapped so.  The core's counts say whether there are any: a page fault beside it may
+ * have put an older one into i_blocks.
  */
-static void forget_zero_pages(struct inode *inode, loff_t pos, size_t len, u64 old_blocks)
+static u64 new_data(const struct inode *inode)
 {
-	if (vmemfs_blocks(inode) != old_blocks && len)
+	return vmemfs_blocks(inode) + READ_ONCE(vmemfs_core(inode)->converted);
+}
+
+static void forget_zero_pages(struct inode *inode, loff_t pos, size_t len, u64 before)
+{
+	if (new_data(inode) != before && len)
 		invalidate_inode_pages2_range(inode->i_mapping, pos >> PAGE_SHIFT,
 					      (pos + len - 1) >> PAGE_SHIFT);
 }
@@ -113,7 +118,7 @@ static vmem_copy copy_for(struct inode *inode)
 static ssize_t write_locked(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
-	u64 old_blocks = vmemfs_blocks(inode);
+	u64 before = new_data(inode);
 	ssize_t ret, len;
 	loff_t pos;
 
@@ -129,7 +134,7 @@ static ssize_t write_locked(struct kiocb *iocb, struct iov_iter *from)
 	pos = iocb->ki_pos;
 	ret = vmem_write(vmemfs_core(inode), pos, len, copy_for(inode), from);
 	vmemfs_sync_data_attr(inode);
-	forget_zero_pages(inode, pos, len, old_blocks);
+	forget_zero_pages(inode, pos, len, before);
 	if (ret > 0)
 		iocb->ki_pos = pos + ret;
 	return ret;
@@ -231,9 +236,6 @@ int vmemfs_fiemap(struct inode *inode, struct fiemap_extent_info *info, u64 star
 	int err;
 
 	inode_lock_shared(inode);
-	/* No length is refused: that is for who asked for none. */
-	if (len)
-		len = clamp_t(u64, i_size_read(inode), 1, len);
 	err = iomap_fiemap(inode, info, start, len, &vmemfs_iomap_ops);
 	inode_unlock_shared(inode);
 	return err;
@@ -255,5 +257,6 @@ const struct file_operations vmemfs_file_ops = {
 	.get_unmapped_area = thp_get_unmapped_area,
 	.splice_read = vmemfs_splice_read,
 	.splice_write = iter_file_splice_write,
+	.fallocate = vmemfs_fallocate,
 	.fadvise = vmemfs_fadvise,
 };

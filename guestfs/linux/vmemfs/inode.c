@@ -193,7 +193,9 @@ static int change_attr(vmemfs_idmap *idmap, struct inode *inode, struct iattr *a
 	unsigned int ia_valid;
 	int err;
 
-	if ((attr->ia_valid & ATTR_SIZE) && attr->ia_size == i_size_read(inode)) {
+	/* With blocks: some may have been allocated in advance behind the end. */
+	if ((attr->ia_valid & ATTR_SIZE) && attr->ia_size == i_size_read(inode) &&
+	    !vmemfs_blocks(inode)) {
 		attr->ia_valid |= ATTR_MTIME | ATTR_CTIME;
 	} else if (attr->ia_valid & ATTR_SIZE) {
 		err = set_size(inode, attr->ia_size);

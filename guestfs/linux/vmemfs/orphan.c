@@ -52,7 +52,7 @@ static bool try_to_free(struct vmemfs_sb *sbi, u64 ino)
 	if (core)
 		err = vmem_iget(sbi->fs, ino, core);
 	if (!err)
-		err = vmemfs_pinned_page(sbi, core, 0) ? -EBUSY : vmem_iput(core);
+		err = vmemfs_pinned_page(sbi, core, 0, U64_MAX) ? -EBUSY : vmem_iput(core);
 	kfree(core);
 	return err != -EBUSY && err != -ENOMEM;
 }
@@ -94,7 +94,7 @@ bool vmemfs_wait_unpinned(struct vmemfs_sb *sbi, struct vmem_inode *core)
 {
 	unsigned long end = jiffies + UNMOUNT_SECONDS * HZ;
 
-	while (vmemfs_pinned_page(sbi, core, 0)) {
+	while (vmemfs_pinned_page(sbi, core, 0, U64_MAX)) {
 		if (test_bit(VMEMFS_SB_GAVE_UP, &sbi->flags))
 			return false;
 		if (time_after(jiffies, end) || fatal_signal_pending(current)) {

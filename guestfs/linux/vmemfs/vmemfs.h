@@ -9,7 +9,7 @@
  * the mapping's invalidate_lock shared and use [F] calls only.
  *
  * Reading order: module.c, super.c (mount), store.c (the medium), env.c (the
- * core's services), inode.c, namei.c, dir.c, symlink.c, xattr.c, acl.c, file.c, dax.c (mmap), ahead.c.
+ * core's services), inode.c, namei.c, dir.c, symlink.c, xattr.c, acl.c, file.c, falloc.c, dax.c (mmap), ahead.c.
  */
 #ifndef VMEMFS_H
 #define VMEMFS_H
@@ -248,12 +248,13 @@ extern const struct file_operations vmemfs_dir_ops;
 extern const struct inode_operations vmemfs_symlink_inode_ops;
 extern const struct export_operations vmemfs_export_ops;
 
-/* ---- file.c, dax.c, ioctl.c ---- */
+/* ---- file.c, falloc.c, dax.c, ioctl.c ---- */
 
 extern const struct file_operations vmemfs_file_ops;
 extern const struct address_space_operations vmemfs_aops;
 extern const struct iomap_ops vmemfs_iomap_ops;
 int vmemfs_fsync(struct file *file, loff_t start, loff_t end, int datasync);
+long vmemfs_fallocate(struct file *file, int mode, loff_t offset, loff_t len);
 int vmemfs_fiemap(struct inode *inode, struct fiemap_extent_info *info, u64 start, u64 len);
 int vmemfs_mmap(struct file *file, struct vm_area_struct *vma);
 long vmemfs_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
@@ -267,12 +268,17 @@ int vmemfs_fileattr_set(vmemfs_idmap *idmap, struct dentry *dentry, struct filea
  */
 int vmemfs_unmap_from(struct inode *inode, loff_t from, bool frees);
 /*
+ * As that with `frees`, for the bytes [from, to), of which there is one at least.  What was
+ * stored through the mapping is still found by fsync; private copies stay.
+ */
+int vmemfs_unmap_range(struct inode *inode, loff_t from, loff_t to);
+/*
  * Empty the mapping of an inode that is being evicted.  True when somebody holds pages
  * of it, for direct I/O or in a pipe, and its blocks must not be used anew yet.
  */
 bool vmemfs_empty_mapping(struct inode *inode);
-/* Does somebody hold a page of the file, from that block on? */
-struct page *vmemfs_pinned_page(struct vmemfs_sb *sbi, struct vmem_inode *core, u64 lblk);
+/* Does somebody hold a page of the file's blocks [lblk, end)? */
+struct page *vmemfs_pinned_page(struct vmemfs_sb *sbi, struct vmem_inode *core, u64 lblk, u64 end);
 
 /* ---- ahead.c: read-ahead by the host ---- */
 

@@ -317,6 +317,51 @@ static void sparse_maps_stay_sparse(void)
 	L(munmap(p, 4096 * PAGE) | munmap(q, 4096 * PAGE) | close(fd) | close(other) | unlink("holes"));
 }
 
+/* Bytes of the file, as a number. */
+static unsigned long contents(int fd)
+{
+	static unsigned char bytes[32 * PAGE];
+	unsigned long sum = 0;
+	ssize_t n = pread(fd, bytes, sizeof(bytes), 0), i;
+
+	for (i = 0; i < n; i++)
+		sum = sum * 31 + bytes[i];
+	return sum + (unsigned long)n;
+}
+
+static void allocation_modes(int fd)
+{
+	static const struct { int mode; off_t off, len; } calls[] = {
+		{ FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, PAGE, PAGE },
+		{ FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 4 * PAGE + 100, 2 * PAGE },
+		{ FALLOC_FL_PUNCH_HOLE, 0, PAGE },
+		{ FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, 0, PAGE },
+		{ FALLOC_FL_KEEP_SIZE, 10 * PAGE, 10 * PAGE },
+		{ 0, 10 * PAGE, 100 },
+		{ 0x1000, 0, PAGE },
+		{ 0, 0x7fffffffffffffffll, 0x7fffffffffffffffll },
+	};
+	unsigned char *p;
+	size_t i;
+
+	for (i = 0; i < 8; i++)
+		L(pwrite(fd, "some of the bytes", 17, (off_t)i * PAGE + 77));
+	p = mmap(NULL, 8 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	L(p == MAP_FAILED);
+	p[5 * PAGE] = 'm';
+	p[7 * PAGE] = 'n';
+	for (i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		L(fallocate(fd, calls[i].mode, calls[i].off, calls[i].len));
+		L(contents(fd));
+		L(p[PAGE + 77] + p[5 * PAGE] + p[7 * PAGE]);
+	}
+	p[5 * PAGE] = 'o';
+	L(contents(fd));
+	L(munmap(p, 8 * PAGE));
+	L(fallocate(0, 0x1000, 0, 10));
+	L(ftruncate(fd, 3 * PAGE));
+}
+
 static void allocation(void)
 {
 	int fd = open("f", O_RDWR | O_CREAT, 0644), reader = open("f", O_RDONLY);
@@ -334,6 +379,7 @@ static void allocation(void)
 	L(fallocate(reader, 0, 0, 10));
 	L(fallocate(fd, 0, 0, 0));
 	L(fallocate(-1, 0, 0, 10));
+	allocation_modes(fd);
 	L(flock(-1, LOCK_EX));
 	E(posix_fadvise(-1, 0, 0, 0));
 	L(flock(fd, LOCK_EX));
