@@ -134,9 +134,52 @@ static void model_reopen(struct model *m)
 	m->fd = open_file(m->path, O_RDWR);
 }
 
+/* The pieces of COLLAPSE_RANGE and INSERT_RANGE are of whole blocks. */
+static void model_move(struct model *m)
+{
+	size_t len = (random_below(4) + 1) * 4096, off = random_below((uint32_t)(m->size / 4096 + 1)) * 4096;
+	bool insert = random_below(2);
+
+	if (insert ? off >= m->size || m->size + len > MODEL_SIZE : off + len >= m->size)
+		return;
+	if (fallocate(m->fd, insert ? FALLOC_FL_INSERT_RANGE : FALLOC_FL_COLLAPSE_RANGE, (off_t)off, (off_t)len)) {
+		/* FUSE has neither. */
+		if (errno != EOPNOTSUPP)
+			fail("fallocate");
+		return;
+	}
+	if (insert) {
+		memmove(m->data + off + len, m->data + off, m->size - off);
+		memset(m->data + off, 0, len);
+		m->size += len;
+	} else {
+		memmove(m->data + off, m->data + off + len, m->size - off - len);
+		m->size -= len;
+		memset(m->data + m->size, 0, len);
+	}
+}
+
+static void model_allocate(struct model *m)
+{
+	static const int modes[] = { 0, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				     FALLOC_FL_ZERO_RANGE, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE };
+	size_t off = random_below(MODEL_SIZE - 1), len = random_below(50000) + 1;
+	int mode = modes[random_below(5)];
+
+	if (len > MODEL_SIZE - off)
+		len = MODEL_SIZE - off;
+	if (fallocate(m->fd, mode, (off_t)off, (off_t)len))
+		fail("fallocate");
+	/* What is behind the end is zeros. */
+	if (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))
+		memset(m->data + off, 0, len);
+	if (!(mode & FALLOC_FL_KEEP_SIZE) && off + len > m->size)
+		m->size = off + len;
+}
+
 static void model_step(struct model *m)
 {
-	switch (random_below(12)) {
+	switch (random_below(15)) {
 	case 0:
 		model_truncate(m);
 		break;
@@ -155,6 +198,13 @@ static void model_step(struct model *m)
 	case 6:
 	case 7:
 		model_check(m);
+		break;
+	case 8:
+	case 9:
+		model_allocate(m);
+		break;
+	case 10:
+		model_move(m);
 		break;
 	default:
 		model_write(m);
@@ -202,6 +252,11 @@ static void stress_shared(int nr, char **argv, time_t end)
 			p[off] = (char)value;
 		if (random_below(20) == 0 && fsync(fd))
 			fail("fsync");
+		/* A hole for a moment, and blocks in advance, where no process looks. */
+		if (random_below(20) == 0 &&
+		    fallocate(fd, random_below(2) ? FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE : FALLOC_FL_KEEP_SIZE,
+			      SHARED_STABLE + random_below(50000), 1 + random_below(50000)))
+			fail("fallocate");
 		if (random_below(20) == 0 &&
 		    ftruncate(fd, SHARED_STABLE + random_below(SHARED_SIZE - SHARED_STABLE)))
 			fail("ftruncate");
