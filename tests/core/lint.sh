@@ -31,13 +31,17 @@ check() { # text command...
 	fi
 }
 
-# All files, each compiled: some warnings come from the optimiser.
+# All files, each compiled: some of gcc's warnings come from the optimiser.
 compiles() { # compiler
 	for file in "$core"/*/*.c; do
 		object=$tmp/$1/${file#"$core"/}
 		mkdir -p "${object%/*}"
+		case $1 in
+		gcc) set -- "$1" -c -o "${object%.c}.o" ;;
+		clang) set -- "$1" -fsyntax-only ;;
+		esac
 		# shellcheck disable=SC2086
-		"$1" -std=c11 -O2 -ffreestanding $warnings -I"$core" -c -o "${object%.c}.o" "$file" || return 1
+		"$@" -std=c11 -O2 -ffreestanding $warnings -I"$core" "$file" || return 1
 	done
 }
 
