@@ -4,14 +4,18 @@
 # Builds and runs the tests of the core in this process, and prints TAP.
 #
 #   tests/core/run.sh [name ...]	name: what follows test_; default: all
-#   SECONDS=n			time for the random tests (default 20)
-#   SEED=n			where the random tests start (default: the time)
+#   SEEDS=n			how many seeds the random tests try (default 3)
+#   SECONDS=n			or for how many seconds they try new ones
+#   SEED=n			where they start (default: 1; with SECONDS: the time)
 #   SMALL=1			the core with small limits: what hardly ever fills up is full
 #				all the time (VMEM_SMALL_LIMITS in guestfs/core/log/txn.h)
 set -eu
 
-RANDOM_SECONDS=${SECONDS:-20}
-export RANDOM_SECONDS
+if [ -n "${SECONDS:-}" ]; then
+	: "${SEED:=$(date +%s)}"
+fi
+RANDOM_SECONDS=${SECONDS:-0} RANDOM_SEEDS=${SEEDS:-3} SEED=${SEED:-1}
+export RANDOM_SECONDS RANDOM_SEEDS SEED
 
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)

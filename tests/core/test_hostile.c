@@ -3,7 +3,7 @@
  * test_hostile.c - images that somebody damaged, or made to do harm
  *
  * Whatever the bytes: no fault, no sanitizer finding, no endless loop, and
- * what is not an error is used a little.  SEED and RANDOM_SECONDS as for the
+ * what is not an error is used a little.  SEED, RANDOM_SECONDS and RANDOM_SEEDS as for the
  * random tests.
  */
 #include <signal.h>
@@ -340,8 +340,9 @@ static void tell_seed_at_death(void)
 
 static void damaged_images_do_no_harm(bool dirty)
 {
-	const char *s = getenv("SEED"), *t = getenv("RANDOM_SECONDS");
+	const char *s = getenv("SEED"), *t = getenv("RANDOM_SECONDS"), *n = getenv("RANDOM_SEEDS");
 	uint64_t seed = s ? strtoull(s, NULL, 0) : (uint64_t)time(NULL), first = seed;
+	uint64_t least = n ? 8 * strtoull(n, NULL, 0) : 1;
 	time_t end = time(NULL) + (t ? atoi(t) : 20) / 4;
 	uint8_t *image = populated(dirty);
 
@@ -359,7 +360,7 @@ static void damaged_images_do_no_harm(bool dirty)
 		use_image(&c);
 		sim_free(c.sim);
 		seed++;
-	} while (time(NULL) < end);
+	} while (time(NULL) < end || seed - first < least);
 	alarm(0);
 	free(image);
 	printf("# %llu images, seeds from %llu\n", (unsigned long long)(seed - first),

@@ -875,14 +875,15 @@ static double seconds(void)
 
 static void random_operations_and_failures_leave_an_allowed_state(void **state)
 {
-	const char *s = getenv("SEED"), *t = getenv("RANDOM_SECONDS");
+	const char *s = getenv("SEED"), *t = getenv("RANDOM_SECONDS"), *n = getenv("RANDOM_SEEDS");
 	uint64_t seed = s ? strtoull(s, NULL, 0) : (uint64_t)time(NULL), first = seed;
 	double end = seconds() + (t ? atof(t) : 20) / 3;
+	uint64_t least = n ? strtoull(n, NULL, 0) : 1;
 	unsigned int failures = 0;
 
 	do
 		run_seed(domain_of(state), seed++, &failures);
-	while (seconds() < end);
+	while (seconds() < end || seed - first < least);
 	printf("# domain %d: seeds %llu to %llu, %u steps each, %u failures\n", domain_of(state),
 	       (unsigned long long)first, (unsigned long long)seed - 1, STEPS, failures);
 }

@@ -17,7 +17,7 @@ static const char usage[] =
 "  one          every operation after every setup, with every kind of sync behind\n"
 "  two          every two operations, with every kind of sync between and behind\n"
 "  three        every three operations on names\n"
-"  random       long random ones, from --seed on, for --seconds\n"
+"  random       long random ones, from --seed on: --count, or for --seconds\n"
 "  known        those that once showed a bug\n"
 "  grow         those that grow\n"
 "Options:\n"
@@ -26,6 +26,7 @@ static const char usage[] =
 "               handles, epoch, brim, within, within-full\n"
 "  --sample N   of the workloads, one in N\n"
 "  --seconds T  stop after T seconds per mode\n"
+"  --count N    of the random ones, N\n"
 "  --seed N     of everything random (1)\n"
 "  --steps N    operations of a random workload (150)\n"
 "  --every N    look at one crash point in N (1)\n"
@@ -96,10 +97,11 @@ static int replay(struct run *r, char **arg, int nr)
 
 enum { O_SAMPLE = 256, O_SECONDS, O_SEED, O_STEPS, O_EVERY, O_NEST, O_AGAIN, O_VECTORS, O_BEHIND,
        O_CUTS, O_VERIFY, O_JOURNAL, O_PROGRESS, O_STOP, O_REPLAY, O_FAULT, O_FAULTS, O_TWO_FLUSHES, O_THIN,
-       O_THOROUGH };
+       O_THOROUGH, O_COUNT };
 
 static const struct option long_options[] = {
 	{ "sample", 1, NULL, O_SAMPLE }, { "seconds", 1, NULL, O_SECONDS },
+	{ "count", 1, NULL, O_COUNT },
 	{ "seed", 1, NULL, O_SEED }, { "steps", 1, NULL, O_STEPS }, { "every", 1, NULL, O_EVERY },
 	{ "nest", 1, NULL, O_NEST }, { "again", 1, NULL, O_AGAIN }, { "vectors", 1, NULL, O_VECTORS },
 	{ "behind", 1, NULL, O_BEHIND }, { "cuts", 1, NULL, O_CUTS }, { "verify", 1, NULL, O_VERIFY },
@@ -130,6 +132,7 @@ static bool one_option(struct run *r, struct choice *c, int opt)
 	case 'v': r->opt.verbose = true; return true;
 	case O_SAMPLE: r->sample = n; return n > 0;
 	case O_SECONDS: r->seconds = atof(optarg); return true;
+	case O_COUNT: r->count = n; return n > 0;
 	case O_SEED: r->opt.seed = strtoull(optarg, NULL, 0); return true;
 	case O_STEPS: r->steps = n; return n > 0 && n < MAX_OPS;
 	case O_EVERY: r->opt.every = n; return n > 0;

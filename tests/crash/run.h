@@ -20,6 +20,7 @@ struct run {
 	uint64_t workloads, failures, stop;
 	unsigned int sample, steps;
 	uint64_t counter;		/* of sequences */
+	uint64_t count;			/* of random workloads; 0: no limit */
 	double seconds, deadline;
 	unsigned int verify;		/* look for unrecorded stores in one workload of so many */
 	const char *only;		/* --replay: the state */

@@ -19,23 +19,24 @@ out=$top/build/tests-crash${small:+-small}
 seed=${SEED:-1}
 mkdir -p "$out"
 
-# program, set, mode, options; the long ones first
+# program, set, mode, options; the long ones first.  Random ones are as many as there
+# are setups, the same each time; make crash-long runs new ones.
 list() {
 	for mode in pmem host kill guest; do
 		# In domain guest a store is cut behind each of its words.
 		echo "crash one $mode --verify 16 $([ $mode = guest ] && echo "--nest 2000 --cuts 2000" || echo "--nest 400")"
 		echo "crash two $mode --nest 2000 --sample $([ $mode = pmem ] && echo 4000 || echo 2000)"
-		echo "crash random $mode --every 3 --nest 2000 --seconds 5"
+		echo "crash random $mode --every 3 --nest 2000 --count 8"
 		echo "crash known $mode --nest $([ $mode = pmem ] && echo 400 || echo 10) --vectors 20 --thorough"
 		echo "crash grow $mode --nest $([ $mode = pmem ] && echo 2000 || echo 200)"
 		echo "crash-san one $mode --nest 400 --sample $([ $mode = pmem ] && echo 600 || echo 400)"
-		echo "crash-san random $mode --every 5 --steps 60 --seconds 3"
+		echo "crash-san random $mode --every 5 --steps 60 --count 2"
 	done
 	echo "crash one host --nest 400 --verify 16 --two-flushes"
-	echo "crash random host --every 3 --nest 2000 --seconds 4 --two-flushes"
+	echo "crash random host --every 3 --nest 2000 --count 8 --two-flushes"
 	for mode in host pmem kill guest; do
 		echo "crash one $mode --nest 400 --sample 3 --verify 16 --thin"
-		echo "crash random $mode --every 3 --nest 2000 --seconds 3 --thin"
+		echo "crash random $mode --every 3 --nest 2000 --count 8 --thin"
 		echo "crash grow $mode --nest $([ $mode = pmem ] && echo 2000 || echo 200) --thin"
 	done
 	[ -n "$small" ] || seq 1 "$("$bin/crash-faults" --faults | wc -l)" | sed 's/^/crash-faults fault /'

@@ -138,7 +138,7 @@ static void set_random(struct run *r)
 	static struct op op[MAX_OPS + 1];
 	uint64_t seed;
 
-	for (seed = r->opt.seed; !finished(r); seed++) {
+	for (seed = r->opt.seed; !finished(r) && (!r->count || seed - r->opt.seed < r->count); seed++) {
 		if (!begin_setup(r, find_setup(from[seed % 8])))
 			return;
 		try_ops(r, op, make_random(r, seed, op));

@@ -2,9 +2,10 @@
 /*
  * driver.c - a harness without libFuzzer: seeds, then random mutations of them
  *
- * usage: mount|check|replay|ops [-v] [-t SECONDS] [-s SEED] [-l FILE] [INPUT ...]
+ * usage: mount|check|replay|ops [-v] [-t SECONDS] [-n MANY] [-s SEED] [-l FILE] [INPUT ...]
  *
- * The input that is being run lies in FILE, where a run that dies leaves it.
+ * The inputs are run; or, with -t or -n, are what random ones begin with, for so long and
+ * at least so many.  The input that is being run lies in FILE, where a run that dies leaves it.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -75,7 +76,7 @@ static void keep_last(const char *path)
 	}
 }
 
-static void read_seed(const char *path)
+static void read_seed(const char *path, bool run)
 {
 	struct seed *s = &pool[nr_seeds % POOL];
 	FILE *f = fopen(path, "rb");
@@ -87,7 +88,8 @@ static void read_seed(const char *path)
 	s->size = fread(s->data, 1, sizeof(s->data), f);
 	fclose(f);
 	nr_seeds++;
-	run_input(s->data, s->size);
+	if (run)
+		run_input(s->data, s->size);
 }
 
 static double now(void)
@@ -116,16 +118,19 @@ static void run_random(uint64_t seed)
 int main(int argc, char **argv)
 {
 	double seconds = 0, start, elapsed;
-	uint64_t seed = 1;
+	uint64_t seed = 1, many = 0, end;
 	int c;
 
-	while ((c = getopt(argc, argv, "vt:s:l:")) != -1)
+	while ((c = getopt(argc, argv, "vt:n:s:l:")) != -1)
 		switch (c) {
 		case 'v':
 			world.verbose = true;
 			break;
 		case 't':
 			seconds = atof(optarg);
+			break;
+		case 'n':
+			many = strtoull(optarg, NULL, 0);
 			break;
 		case 's':
 			seed = strtoull(optarg, NULL, 0);
@@ -134,15 +139,16 @@ int main(int argc, char **argv)
 			keep_last(optarg);
 			break;
 		default:
-			fprintf(stderr, "usage: %s [-v] [-t SECONDS] [-s SEED] [-l FILE] [INPUT ...]\n", argv[0]);
+			fprintf(stderr, "usage: %s [-v] [-t SECONDS] [-n MANY] [-s SEED] [-l FILE] [INPUT ...]\n", argv[0]);
 			return 2;
 		}
 	make_bases();
 	set_alarm();
 	start = now();
 	for (; optind < argc; optind++)
-		read_seed(argv[optind]);
-	for (seed *= 1000000007ull; (elapsed = now() - start) < seconds; seed++)
+		read_seed(argv[optind], !many && seconds <= 0);
+	seed *= 1000000007ull;
+	for (end = seed + many; (elapsed = now() - start) < seconds || seed < end; seed++)
 		run_random(seed);
 	printf("# %s: %llu inputs in %.1f s, no crash, no hang, no leak\n", harness_name,
 	       (unsigned long long)executions, elapsed);

@@ -1,15 +1,20 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 #
-# Fuzzes the core for a short time and prints TAP.  Needs gcc only; the long
-# run with libFuzzer and coverage is long.sh.
+# Fuzzes the core and prints TAP.  Needs gcc only; the long run with libFuzzer
+# and coverage is long.sh.
 #
-#   tests/fuzz/run.sh [SECONDS]	per harness, default 10
-#   SEED=n			where the random inputs start (default: the time)
+#   tests/fuzz/run.sh		the corpus and the same random inputs each time
+#   tests/fuzz/run.sh SECONDS	new random inputs for so long, per harness
+#   SEED=n			where the random inputs start (default: 1; with SECONDS: the time)
 set -eu
 
-seconds=${1:-10}
-seed=${SEED:-$(date +%s)}
+seconds=${1:-}
+if [ -n "$seconds" ]; then
+	seed=${SEED:-$(date +%s)}
+else
+	seed=${SEED:-1}
+fi
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
 out=$top/build/fuzz
@@ -34,14 +39,21 @@ judge() {
 }
 
 echo "1..10"
-for name in mount check replay ops repair; do
+for each in mount:40 check:200 replay:80 ops:150 repair:20; do
+	name=${each%:*} many=${each#*:}
+	if [ -n "$seconds" ]; then
+		limit="-t $seconds" says="for $seconds s"
+	else
+		limit="-n $many" says="$many inputs"
+	fi
 	set -- "$here/corpus/$name"/*
 	code=0
 	"$out/$name" -l "$out/$name.last" "$@" >"$out/$name.log" 2>&1 || code=$?
 	judge $code "$name: the corpus, seeds and what once broke it"
 	[ $code = 0 ] || continue
-	"$out/$name" -l "$out/$name.last" -t "$seconds" -s "$seed" "$@" >"$out/$name.log" 2>&1 || code=$?
-	judge $code "$name: random damage for $seconds s, from seed $seed"
+	# shellcheck disable=SC2086
+	"$out/$name" -l "$out/$name.last" $limit -s "$seed" "$@" >"$out/$name.log" 2>&1 || code=$?
+	judge $code "$name: random damage, $says, from seed $seed"
 	[ $code != 0 ] || cat "$out/$name.log"
 done
 exit $failed

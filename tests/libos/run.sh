@@ -94,7 +94,7 @@ programs() {
 
 # The same random calls to the library and, in a chroot on tmpfs, to Linux.
 linux() {
-	seed=${SEED:-$(date +%s)}
+	seed=${SEED:-1}
 	if [ "$(id -u)" -ne 0 ]; then
 		count=$((count + 1))
 		echo "ok $count - names and paths behave as on Linux # SKIP needs root"

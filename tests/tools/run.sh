@@ -4,6 +4,7 @@
 # run.sh - tests of mkfs.vmemfs, fsck.vmemfs, dump.vmemfs and the checker; prints TAP
 #
 # usage: tests/tools/run.sh [PATTERN]    (those whose sentence has it; no VM, about a minute)
+#   SEED=n	of what is damaged at random (default: 1)
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -968,7 +969,7 @@ static_programs() {
 
 unit() { # program
 	echo "$1" | grep -q -- "$pattern" || return 0
-	"$top/build/tests-tools/$1" >unit.log 2>&1 || true
+	"$top/build/tests-tools/$1" "*" "${SEED:-1}" >unit.log 2>&1 || true
 	grep -E '^\[ *(OK|FAILED|ERROR) *\] [a-z]' unit.log | sort -u >unit.list || true
 	grep -q '^\[=*\].*run\.$' unit.log || { cp unit.log log; result 1 "$1 ran to its end"; }
 	cp unit.log log

@@ -21,7 +21,7 @@ top=$(cd "$(dirname "$0")/../../.." && pwd)
 
 kills=${1:-10}
 cuts=${2:-6}
-seed=${3:-$(date +%s)}
+seed=${3:-1}
 faulty=$top/build/libos/bare-faults/loader.elf
 
 # random N: sets $rnd to 0 .. N-1
