@@ -26,6 +26,7 @@ deps: ## install the Debian packages that are missing (needs root)
 
 test-programs: build/tests/ackload unikernel-programs tools-san
 	@tests/step "library     build/libos/host/" $(MAKE) -j$(JOBS) -C libos-shim
+	@tests/step "tests       build/qemu-device/" $(MAKE) -j$(JOBS) -C qemu-device test-programs
 
 # Two suites use them, at the same time.
 tools-san:
@@ -40,7 +41,7 @@ unikernel-demo: unikernel ## boot SQLite as a unikernel, insert, kill -9, boot a
 	@tests/libos/unikernel/demo.sh
 
 unikernel-kill: unikernel ## 200 kills and 60 power cuts of SQLite's machine
-	@tests/libos/unikernel/kill.sh 200 60
+	@tests/libos/unikernel/kill.sh 200 60 $$(date +%s)
 
 build/tests/ackload: tests/kill/ackload.c tests/kill/load.h
 	@mkdir -p $(@D)
@@ -57,8 +58,8 @@ bench-flush: ## measure the flush engine against whole-file fsync, without a VM:
 	@qemu-device/bench/run
 
 kill: build build/tests/ackload ## kill -9 a VM 100 times in each durability: nothing acknowledged may be lost: half an hour
-	@tests/kill/run host 100
-	@tests/kill/run guest 100
+	@tests/kill/run host 100 $$(date +%s)
+	@tests/kill/run guest 100 $$(date +%s)
 
 powercut: build ## cut the power of a simulated host 200 times (CUTS=n), and with seeded bugs: half an hour
 	@tests/powercut/run $(or $(CUTS),200) $$(date +%s) all
@@ -67,7 +68,7 @@ crash: deps ## crash states of the core: the set that `make test` runs, a minute
 	@tests/crash/run.sh
 
 small-limits: deps ## the core with records of 8 KiB and tiny tables: its tests, and crash states: 10 minutes
-	@SMALL=1 tests/core/run.sh
+	@SMALL=1 SECONDS=20 tests/core/run.sh
 	@SMALL=1 tests/crash/run.sh
 
 crash-long: deps ## every sequence of two operations in all domains, three on names: half an hour; resumable
@@ -97,8 +98,8 @@ libos: deps ## build the library for processes and unikernels, with its examples
 	@tests/step "library     build/libos/" $(MAKE) -j$(JOBS) -C libos-shim
 	@tests/step "unikernel   build/libos/bare/" $(MAKE) -j$(JOBS) -C libos-shim bare
 
-libos-kill: deps ## SIGKILL programs on the library 200 times each: no acknowledged row may be lost
-	@KILLS=200 tests/libos/run.sh kv sqlite
+libos-kill: deps ## SIGKILL programs on the library 200 times each: no acknowledged row may be lost; new random calls
+	@KILLS=200 SEED=$$(date +%s) tests/libos/run.sh linux kv sqlite
 
 migrate: build test-programs ## 20 live migrations in each direction and mode under fio with verification: a quarter of an hour
 	@tests/migrate/run 40
@@ -145,7 +146,7 @@ lint: ## sparse on the modules, shell and C checks
 clean: ## remove what was built, keep what was downloaded
 	@$(MAKE) -C qemu-device clean
 	@rm -rf build/kbuild build/modules build/modules-* build/tools build/tools-san build/tools-dynamic build/deb \
-		build/tests* build/libos build/log build/demo
+		build/tests* build/core-san build/libos build/log build/demo
 
 distclean: ## remove build/
 	@rm -rf build

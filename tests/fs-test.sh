@@ -25,6 +25,7 @@ all; these run last by default, each in a guest of its own.
   --cpus N                  CPUs of the guest (default 2)
   --size SIZE               size of the image (default 128M)
   --seconds N               length of each stress test (default 10)
+  --damaged N               images that the test hostile damages (default 60)
   --keep                    keep the image, build/fs-test/MODE.img
 HELP
 }
@@ -37,6 +38,7 @@ die() {
 modes="host guest"
 size=128M
 seconds=10
+damaged=
 keep=no
 kernel=
 cpus=2
@@ -45,6 +47,7 @@ while [ $# -gt 0 ]; do
 	--durability) modes=$2 && shift ;;
 	--size) size=$2 && shift ;;
 	--seconds) seconds=$2 && shift ;;
+	--damaged) damaged=$2 && shift ;;
 	--kernel) kernel=$2 && shift ;;
 	--cpus) cpus=$2 && shift ;;
 	--keep) keep=yes ;;
@@ -71,8 +74,10 @@ build_helper() {
 	mkdir -p "$out"
 	[ -e "$out/fsprobe" ] &&
 		[ -z "$(find "$here/guest" -name 'fsprobe*' -newer "$out/fsprobe")" ] && return
+	# Another run may be about to use it.
 	${CC:-gcc} -std=gnu11 -O1 -Wall -Wextra -Werror -static -pthread \
-		-o "$out/fsprobe" "$here"/guest/fsprobe*.c
+		-o "$out/fsprobe.$$" "$here"/guest/fsprobe*.c
+	mv "$out/fsprobe.$$" "$out/fsprobe"
 }
 
 # image_arguments MODE IMAGE: how QEMU gets the image, after all of run-vm's options
@@ -134,7 +139,7 @@ run_mode() {
 		--add "$tools/mkfs.vmemfs:/tests/mkfs.vmemfs" \
 		--add "$tools/resize.vmemfs:/tests/resize.vmemfs" \
 		--env "DURABILITY=$durability" --env "TESTS=$run_tests" \
-		--env "STRESS_SECONDS=$seconds" --env "SLOW=${VM_SLOW:-1}" \
+		--env "STRESS_SECONDS=$seconds" --env "HOSTILE_ROUNDS=$damaged" --env "SLOW=${VM_SLOW:-1}" \
 		--share "$out/share-$mode" --log "$out/$mode.log" \
 		"$here/guest/fs-main.sh" $(image_arguments "$mode" "$image")
 	"$here/vm/run-vm" "$@" || status=$?

@@ -38,7 +38,7 @@ esac
 [ -e "$top/build/vmemstore.so" ] || die "build/vmemstore.so is missing: run make first"
 
 . "$here/tap.sh"
-why=$out/why
+why=$out/why.$(echo "$*" | tr -dc a-z)
 
 # host NAME MODULES BUNDLES [run-vm options] [-- QEMU ARGUMENTS]: run
 # tests/guest/hosts-NAME.sh; its TAP lines become ours.  Sets $status.
@@ -147,7 +147,7 @@ for program in $programs; do
 done
 # shellcheck disable=SC2086
 make -s -C "$top/qemu-device" $targets ../build/qemu-device/generation-of >"$why" 2>&1 ||
-	die "the test programs do not build: see build/hosts-test/why"
+	die "the test programs do not build: see ${why#"$top"/}"
 for name in ${*:-$all}; do
 	case " $all " in *" $name "*) ;; *) die "no test '$name': there are $all" ;; esac
 	"test_$name"

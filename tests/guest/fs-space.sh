@@ -93,7 +93,7 @@ check "after unlink the space is there again and usable" empty_again
 churn() {
 	i=0
 	size=$(($(free_blocks) * 4096 * 6 / 10))
-	while [ $i -lt 4 ]; do
+	while [ $i -lt 3 ]; do
 		fsprobe fill churn 0 $size $i
 		fsprobe verify churn 0 $size $i
 		rm churn
