@@ -62,7 +62,7 @@ static int do_give(struct vmem_txn *t, void *arg)
 		return err;
 	txn_take(t, run, false);
 	p->map.nr = run.len;
-	vmem_inode_touch_raw(t->fs, n, false);
+	vmem_inode_touch_raw(t->fs, n, true);
 	return txn_ext_insert(t, n, ino, p->pos, run.start, run.len, VMEM_UNWRITTEN);
 }
 
@@ -222,6 +222,12 @@ static int free_hidden(struct vmem_inode *vi, uint64_t pos, uint64_t end)
 
 /* ---- The four kinds of call ---- */
 
+static int do_touch(struct vmem_txn *t, void *arg)
+{
+	vmem_inode_touch_raw(t->fs, txn_inode(t, arg), true);
+	return t->err;
+}
+
 /* All holes get unwritten blocks; after -ENOSPC it is as it was. */
 static int give_blocks(struct vmem_inode *vi, uint64_t off, uint64_t len)
 {
@@ -239,6 +245,9 @@ static int give_blocks(struct vmem_inode *vi, uint64_t off, uint64_t len)
 		if (!err && p.map.kind == VMEM_HOLE)
 			note_given(&p);
 	}
+	/* Times move also where there were blocks everywhere. */
+	if (!err && !p.nr_given)
+		err = vmem_run(vi->fs, do_touch, vi);
 	for (i = 0; err && i < p.nr_given; i++)
 		(void)free_hidden(vi, p.given[i].lblk, p.given[i].lblk + p.given[i].nr);
 	return err;
@@ -248,9 +257,6 @@ static int preallocate(struct vmem_inode *vi, uint64_t off, uint64_t len, bool k
 {
 	int err = give_blocks(vi, off, len);
 
-	/* Also when there were blocks everywhere. */
-	if (!err)
-		vmem_touch(vi, VMEM_SET_MTIME | VMEM_SET_CTIME, vi->fs->env->now(vi->fs->env));
 	return err || keep_size || off + len <= vmem_size(vi) ? err : vmem_truncate(vi, off + len);
 }
 
