@@ -128,13 +128,12 @@ static int64_t fallocate_file(struct vnode *n, const struct operation_text *o, u
 	};
 	bool moves = o->kind == DO_COLLAPSE || o->kind == DO_INSERT, advance = !modes[o->kind] || o->kind == DO_FALLOC_KEEP;
 	struct mtime_set set;
-	uint64_t off, size;
+	uint64_t off;
 	int err;
 
 	(void)value;
 	lock_write(&n->rwsem);
 	off = (uint64_t)offset_of(n, o);
-	size = vmem_size(&n->vi);
 	if (off > MOST || off + o->len > MOST) {
 		unlock_write(&n->rwsem);
 		return -EINVAL;
@@ -146,7 +145,7 @@ static int64_t fallocate_file(struct vnode *n, const struct operation_text *o, u
 	}
 	set = mtime_begin();
 	err = vmem_fallocate(&n->vi, modes[o->kind], off, o->len);
-	if (!err && (!advance || vmem_size(&n->vi) != size))
+	if (!err)
 		mtime_end(n, set);
 	if (!advance)
 		unlock_write(&n->invalidate);
