@@ -230,7 +230,8 @@ static void fragment(struct vmem_inode *vi, struct vmem_inode *other, unsigned i
 {
 	unsigned int i;
 
-	for (i = 0; i < nr; i++) {
+	/* From the end: in order, large files get chunks of their own. */
+	for (i = nr; i--;) {
 		write_pattern(vi, (uint64_t)i * BLOCK, BLOCK, 1);
 		write_pattern(other, (uint64_t)i * BLOCK, BLOCK, 2);
 	}

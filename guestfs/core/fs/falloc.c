@@ -49,15 +49,14 @@ static int do_give(struct vmem_txn *t, void *arg)
 {
 	struct prealloc *p = arg;
 	struct vmem_dinode *n = txn_inode(t, p->vi);
-	uint64_t ino = p->vi->ino, goal;
+	uint64_t ino = p->vi->ino;
 	struct vmem_run run;
 	int err = vmem_ext_lookup(t->fs, n, ino, p->pos, &p->map);
 
 	p->map.nr = VMEM_MIN(p->map.nr, p->end - p->pos);
 	if (err || (p->map.kind != VMEM_HOLE && !VMEM_BROKEN(GIVE_BLIND)))
 		return err;
-	goal = p->map.next_to ? p->map.next_to : vmem_inode_off(t->fs, ino) >> VMEM_BLOCK_SHIFT;
-	err = vmem_reserve(t->fs, goal, p->map.nr, false, &run);
+	err = vmem_reserve_data(t->fs, ino, &p->map, p->map.nr, &run);
 	if (err)
 		return err;
 	txn_take(t, run, false);

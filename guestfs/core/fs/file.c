@@ -109,15 +109,11 @@ struct fill {
 static int reserve_fill(struct vmem_txn *t, struct fill *f, const struct vmem_dinode *n)
 {
 	int err = vmem_ext_lookup(t->fs, n, f->vi->ino, f->lblk, &f->map);
-	uint64_t goal;
 
 	f->run.len = 0;
 	if (err || (f->map.kind != VMEM_HOLE && !VMEM_BROKEN(FILL_BLIND)))
 		return err;
-	goal = f->map.next_to;
-	if (!goal)
-		goal = vmem_inode_off(t->fs, f->vi->ino) >> VMEM_BLOCK_SHIFT;
-	return vmem_reserve(t->fs, goal, VMEM_MIN(f->map.nr, f->max), false, &f->run);
+	return vmem_reserve_data(t->fs, f->vi->ino, &f->map, VMEM_MIN(f->map.nr, f->max), &f->run);
 }
 
 static int do_reserve_fill(struct vmem_txn *t, void *arg)

@@ -97,7 +97,8 @@ struct write {
 };
 
 struct grab {
-	uint64_t goal, want;
+	uint64_t ino, want;
+	const struct vmem_map *hole;
 	struct vmem_run run;
 };
 
@@ -105,19 +106,16 @@ static int do_grab(struct vmem_txn *t, void *arg)
 {
 	struct grab *g = arg;
 
-	return vmem_reserve(t->fs, g->goal, g->want, false, &g->run);
+	return vmem_reserve_data(t->fs, g->ino, g->hole, g->want, &g->run);
 }
 
 /* Reserve blocks for the hole, behind those before it. */
 static int grab_blocks(struct vmem_inode *vi, const struct vmem_map *hole, uint64_t want,
 		       struct vmem_run *run)
 {
-	struct grab g = { .goal = hole->next_to, .want = want };
-	int err;
+	struct grab g = { .ino = vi->ino, .hole = hole, .want = want };
+	int err = vmem_run(vi->fs, do_grab, &g);
 
-	if (!g.goal)
-		g.goal = vmem_inode_off(vi->fs, vi->ino) >> VMEM_BLOCK_SHIFT;
-	err = vmem_run(vi->fs, do_grab, &g);
 	*run = g.run;
 	return err;
 }

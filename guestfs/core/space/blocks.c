@@ -5,12 +5,18 @@
  * The medium has one bitmap per allocation group.  In memory a group has
  * `busy`: the bitmap plus blocks that are reserved (data is being stored into
  * them, no record yet) or pending (freed, but recovery could still write to
- * them).  Large requests get whole 2 MiB chunks; small ones fill chunks that
- * are broken already, so that free space stays in huge-page pieces.
+ * them).
+ *
+ * Free space is to stay in huge-page pieces, also in a file system that has been used
+ * for long.  So large requests get whole 2 MiB chunks, of whichever group, and small ones
+ * fill chunks that are broken already: also the rest of a large one, which would
+ * otherwise break a chunk for each file.  2 MiB pieces of a file lie in chunks, if it was
+ * written by large requests, or when it has become large by small ones.
  */
 #include "space/space_internal.h"
 
 #define WORD_BITS 64u
+#define LARGE_FILE	(4 * VMEM_CHUNK_BLOCKS)	/* the next piece of it is worth a whole chunk */
 
 /* Bits [w * WORD_BITS, ...) of the bitmap, which has the byte order of the medium. */
 static uint64_t busy_word(const struct vmem_ag *a, uint32_t w)
@@ -156,28 +162,75 @@ static struct best search_whole(const struct vmem_ag *a, uint64_t chunks, uint32
 	return b;
 }
 
-static struct best search_ag(const struct vmem_ag *a, uint64_t chunks, uint32_t goal,
-			     uint64_t want)
+struct request {
+	uint64_t goal, want;
+	uint32_t in;		/* data of a file: the first is that block of a 2 MiB piece of it */
+	bool whole;		/* it begins such a piece: in a whole chunk, if there is one */
+};
+
+/* A run that is too short ends where a chunk does, so that what follows begins one. */
+static struct best cut_short(struct best b, uint64_t want)
+{
+	uint32_t in_last = (b.bit + b.len) % VMEM_CHUNK_BLOCKS;
+
+	if (b.len < want && b.len > in_last)
+		b.len -= in_last;
+	return b;
+}
+
+/*
+ * Right behind what the file has already: one longer extent.  Then from a whole chunk on,
+ * if it is for much, or begins a piece; with `fragments`, as many as there are somewhere.
+ */
+static struct best search_large(const struct vmem_ag *a, uint64_t chunks, uint32_t goal,
+				const struct request *rq, bool fragments)
+{
+	struct best b = { goal, 0 };
+
+	if (goal && !is_busy(a, goal) && (fragments || !rq->whole))
+		b.len = in_chunks(chunks, goal, run_length(a, goal, rq->want));
+	if (b.len == rq->want || b.len >= (fragments ? 1 : VMEM_CHUNK_BLOCKS))
+		return cut_short(b, rq->want);
+	if (fragments)
+		return search_broken(a, chunks, goal / VMEM_CHUNK_BLOCKS, rq->want);
+	return cut_short(search_whole(a, chunks, goal / VMEM_CHUNK_BLOCKS, rq->want), rq->want);
+}
+
+static struct best search_small(const struct vmem_ag *a, uint64_t chunks, uint32_t goal, uint64_t want)
 {
 	uint32_t chunk = goal / VMEM_CHUNK_BLOCKS;
 	struct best whole, broken;
 
-	/* Right behind what the file has already: one longer extent. */
-	if (goal && !is_busy(a, goal)) {
+	/* Not the first of a whole one. */
+	if (goal && !is_busy(a, goal) && a->chunk_free[chunk] < VMEM_CHUNK_BLOCKS) {
 		uint32_t n = in_chunks(chunks, goal, run_length(a, goal, want));
 
-		if (n == want || (n && want < VMEM_CHUNK_BLOCKS) || n >= VMEM_CHUNK_BLOCKS)
+		if (n)
 			return (struct best){ goal, n };
-	}
-	if (want >= VMEM_CHUNK_BLOCKS) {
-		whole = search_whole(a, chunks, chunk, want);
-		return whole.len ? whole : search_broken(a, chunks, chunk, want);
 	}
 	broken = search_broken(a, chunks, chunk, want);
 	if (broken.len == want)
 		return broken;
 	whole = search_whole(a, chunks, chunk, want);
 	return whole.len ? whole : broken;
+}
+
+static bool is_large(const struct request *rq)
+{
+	return rq->whole || rq->want >= VMEM_CHUNK_BLOCKS;
+}
+
+static struct best search_ag(const struct vmem_ag *a, uint64_t chunks, uint32_t goal,
+			     const struct request *rq, bool fragments)
+{
+	struct request up_to = *rq;
+
+	/* Up to the next piece of the file, which is to begin a chunk. */
+	if (rq->in && (!goal || is_busy(a, goal)))
+		up_to.want = VMEM_MIN(rq->want, VMEM_CHUNK_BLOCKS - rq->in);
+	if (is_large(&up_to))
+		return search_large(a, chunks, goal, &up_to, fragments);
+	return search_small(a, chunks, goal, up_to.want);
 }
 
 static void mark(struct vmem_fs *fs, uint64_t start, uint64_t len, bool busy)
@@ -202,9 +255,11 @@ static void mark(struct vmem_fs *fs, uint64_t start, uint64_t len, bool busy)
 }
 
 /* Look in every group; ready_only: in chunks that the host has room for.  len 0: nothing. */
-static int find_run(struct vmem_fs *fs, uint64_t goal, uint64_t want, bool ready_only,
+static int look_for(struct vmem_fs *fs, const struct request *rq, bool ready_only, bool fragments,
 		    struct vmem_run *run)
 {
+	uint64_t goal = rq->goal;
+	uint32_t least = fragments ? 1 : VMEM_CHUNK_BLOCKS;
 	uint32_t first = goal < fs->nr_blocks ? (uint32_t)(goal / fs->ag_blocks) : 0, i;
 
 	run->len = 0;
@@ -214,24 +269,31 @@ static int find_run(struct vmem_fs *fs, uint64_t goal, uint64_t want, bool ready
 		struct best b;
 		int err;
 
-		if (!chunks || (!fs->ags[ag].busy && !vmem_get32(fs->ags[ag].desc.free_blocks)))
+		if (!chunks || (!fs->ags[ag].busy && vmem_get32(fs->ags[ag].desc.free_blocks) < least))
 			continue;
 		err = ag_load(fs, ag);
 		if (err)
 			return err;
-		if (!fs->ags[ag].busy_free)
+		if (fs->ags[ag].busy_free < least)
 			continue;
-		b = search_ag(&fs->ags[ag], chunks, i ? 0 : (uint32_t)(goal % fs->ag_blocks), want);
+		b = search_ag(&fs->ags[ag], chunks, i ? 0 : (uint32_t)(goal % fs->ag_blocks), rq, fragments);
 		run->start = (uint64_t)ag * fs->ag_blocks + b.bit;
 		run->len = b.len;
 	}
 	return 0;
 }
 
+/* A large one gets fragments only if no group has a whole chunk. */
+static int find_run(struct vmem_fs *fs, const struct request *rq, bool ready_only, struct vmem_run *run)
+{
+	int err = look_for(fs, rq, ready_only, !is_large(rq), run);
+
+	return err || run->len || !is_large(rq) ? err : look_for(fs, rq, ready_only, true, run);
+}
+
 /* ---- Reserving ---- */
 
-int vmem_reserve(struct vmem_fs *fs, uint64_t goal, uint64_t want, bool privileged,
-		 struct vmem_run *run)
+static int reserve(struct vmem_fs *fs, struct request *rq, bool privileged, struct vmem_run *run)
 {
 	uint64_t held = fs->reserved + fs->pending_blocks + (privileged ? 0 : VMEM_RESERVED_BLOCKS);
 	bool may_wait = fs->pending_blocks > 0;
@@ -239,15 +301,15 @@ int vmem_reserve(struct vmem_fs *fs, uint64_t goal, uint64_t want, bool privileg
 
 	if (fs->free_blocks <= held)
 		return may_wait ? -EAGAIN : -ENOSPC;
-	want = VMEM_MIN(want, fs->free_blocks - held);
-	want = VMEM_MIN(want, VMEM_MAX_EXT_LEN);
-	err = find_run(fs, goal, want, false, run);
+	rq->want = VMEM_MIN(rq->want, fs->free_blocks - held);
+	rq->want = VMEM_MIN(rq->want, VMEM_MAX_EXT_LEN);
+	err = find_run(fs, rq, false, run);
 	if (!err && run->len) {
 		err = vmem_provision(fs, run->start, run->len);
 		if (err == -ENOSPC)
-			err = find_run(fs, goal, want, true, run);
+			err = find_run(fs, rq, true, run);
 		if (!err && !run->len)
-			err = vmem_probe_room(fs, goal, want, run);
+			err = vmem_probe_room(fs, rq->goal, rq->want, run);
 		if (err == -ENOSPC && may_wait)
 			err = -EAGAIN;
 	}
@@ -258,6 +320,31 @@ int vmem_reserve(struct vmem_fs *fs, uint64_t goal, uint64_t want, bool privileg
 	mark(fs, run->start, run->len, true);
 	fs->reserved += run->len;
 	return 0;
+}
+
+int vmem_reserve(struct vmem_fs *fs, uint64_t goal, uint64_t want, bool privileged,
+		 struct vmem_run *run)
+{
+	struct request rq = { .goal = goal, .want = want };
+
+	return reserve(fs, &rq, privileged, run);
+}
+
+int vmem_reserve_data(struct vmem_fs *fs, uint64_t ino, const struct vmem_map *hole, uint64_t want,
+		      struct vmem_run *run)
+{
+	struct request rq = { .goal = hole->next_to, .want = want };
+
+	rq.in = (uint32_t)(hole->lblk % VMEM_CHUNK_BLOCKS);
+	if (rq.in && hole->next_to % VMEM_CHUNK_BLOCKS != rq.in)
+		rq.want = VMEM_MIN(want, VMEM_CHUNK_BLOCKS - rq.in);
+	rq.whole = !rq.in && (want >= VMEM_CHUNK_BLOCKS || (hole->next_to && hole->lblk >= LARGE_FILE));
+	/* What is less than a piece is asked for by itself: it fills a broken chunk. */
+	if (rq.whole && want > VMEM_CHUNK_BLOCKS)
+		rq.want -= want % VMEM_CHUNK_BLOCKS;
+	if (!rq.goal)
+		rq.goal = vmem_inode_off(fs, ino) >> VMEM_BLOCK_SHIFT;
+	return reserve(fs, &rq, false, run);
 }
 
 /* A run of exactly want blocks: from a whole chunk on, or wherever there is one. */

@@ -50,6 +50,12 @@ void vmem_alloc_extend(struct vmem_fs *fs, struct vmem_ag *ags, uint32_t nr_ags)
  */
 int vmem_reserve(struct vmem_fs *fs, uint64_t goal, uint64_t want, bool privileged,
 		 struct vmem_run *run);
+/*
+ * The same for data of a file, for the hole or a part of its front.  2 MiB pieces of the
+ * file get 2 MiB pieces of the store where it can be, so that a mapping has huge pages.
+ */
+int vmem_reserve_data(struct vmem_fs *fs, uint64_t ino, const struct vmem_map *hole, uint64_t want,
+		      struct vmem_run *run);
 void vmem_unreserve(struct vmem_fs *fs, struct vmem_run run);
 /* Reserve exactly want blocks in one run.  As vmem_reserve(). */
 int vmem_reserve_run(struct vmem_fs *fs, uint64_t goal, uint64_t want, struct vmem_run *run);
