@@ -56,12 +56,37 @@ static void print_place(const struct dump *d, uint64_t off)
 		       in % VMEM_INODE_SIZE);
 }
 
-/* One change; returns the bytes it takes, 0 when it does not fit into room. */
-static uint32_t print_delta(const struct dump *d, const struct vmem_delta *delta, uint32_t room)
+static const char *kind_name(uint32_t kind)
 {
 	static const char *const names[] = {
 		"?", "bytes", "zero", "set bits", "clear bits", "data", "data zero", "revoke",
 	};
+
+	return names[kind <= VMEM_D_REVOKE ? kind : 0];
+}
+
+static void json_delta(struct json *j, const struct vmem_delta *delta)
+{
+	uint64_t where = vmem_get64(delta->where);
+	uint32_t kind = (uint32_t)(where >> 56), aux = vmem_get32(delta->aux);
+	bool bits = kind == VMEM_D_SETBITS || kind == VMEM_D_CLRBITS;
+
+	json_object(j, NULL);
+	json_string(j, "kind", kind_name(kind));
+	if (kind != VMEM_D_REVOKE) {
+		json_number(j, "offset", where & ((1ull << 56) - 1));
+		json_number(j, bits ? "bits" : "length", vmem_get32(delta->len));
+	}
+	if (bits)
+		json_number(j, "first_bit", aux);
+	else if (kind >= VMEM_D_DATA)
+		json_number(j, "ino", aux);
+	json_close(j);
+}
+
+/* One change; returns the bytes it takes, 0 when it does not fit into room. */
+static uint32_t print_delta(const struct dump *d, const struct vmem_delta *delta, uint32_t room)
+{
 	uint64_t where = vmem_get64(delta->where), off = where & ((1ull << 56) - 1);
 	uint32_t kind = (uint32_t)(where >> 56), len = vmem_get32(delta->len);
 	uint32_t aux = vmem_get32(delta->aux);
@@ -71,7 +96,11 @@ static uint32_t print_delta(const struct dump *d, const struct vmem_delta *delta
 		size += ((uint64_t)len + 7) & ~7ull;
 	if (size > room)
 		return 0;
-	printf("    %-10s ", names[kind <= VMEM_D_REVOKE ? kind : 0]);
+	if (d->json) {
+		json_delta(d->json, delta);
+		return (uint32_t)size;
+	}
+	printf("    %-10s ", kind_name(kind));
 	if (kind == VMEM_D_REVOKE) {
 		printf("inode %u\n", aux);
 		return (uint32_t)size;
@@ -87,6 +116,14 @@ static uint32_t print_delta(const struct dump *d, const struct vmem_delta *delta
 	return (uint32_t)size;
 }
 
+static void say_damage(const struct dump *d, const char *what)
+{
+	if (d->json)
+		tool_error("a record of the log is damaged: %s", what);
+	else
+		printf("    (%s)\n", what);
+}
+
 static void print_deltas(const struct dump *d, const struct vmem_rec *rec)
 {
 	uint32_t len = vmem_get32(rec->len), pos = sizeof(*rec), i, size;
@@ -99,7 +136,7 @@ static void print_deltas(const struct dump *d, const struct vmem_rec *rec)
 					   ((const uint8_t *)rec + pos), len - pos);
 		}
 		if (!size) {
-			puts("    (the next change does not fit into the record)");
+			say_damage(d, "the next change does not fit into the record");
 			return;
 		}
 		pos += size;
@@ -111,34 +148,98 @@ static void print_commit(struct log_walk *w, const struct vmem_rec *rec)
 	const struct vmem_rec_commit *c = (const struct vmem_rec_commit *)(rec + 1);
 
 	if (vmem_get32(rec->len) < sizeof(*rec) + sizeof(*c)) {
-		puts("    (too short)");
+		say_damage(w->d, "too short");
+		return;
+	}
+	w->closed = vmem_get64(c->covers);
+	if (w->d->json) {
+		json_number(w->d->json, "closes_from", vmem_get64(c->start));
+		json_number(w->d->json, "closes_to", vmem_get64(c->covers));
+		json_hex_number(w->d->json, "chain", vmem_get32(c->chain), 8);
 		return;
 	}
 	printf("    closes [%llu, %llu), chain %08x\n", (ull)vmem_get64(c->start),
 	       (ull)vmem_get64(c->covers), vmem_get32(c->chain));
-	w->closed = vmem_get64(c->covers);
+}
+
+static const char *type_name(uint32_t type)
+{
+	static const char *const names[] = { "?", "op", "commit", "pad" };
+
+	return names[type <= VMEM_REC_PAD ? type : 0];
+}
+
+static void json_record(struct log_walk *w, const struct vmem_rec *rec)
+{
+	struct json *j = w->d->json;
+	uint32_t type = vmem_get16(rec->type);
+
+	json_object(j, NULL);
+	json_number(j, "lsn", vmem_get64(rec->lsn));
+	json_string(j, "type", type_name(type));
+	json_number(j, "length", vmem_get32(rec->len));
+	dump_json_time(j, "time", (int64_t)vmem_get64(rec->time));
+	if (type == VMEM_REC_OP) {
+		json_list(j, "changes");
+		print_deltas(w->d, rec);
+		json_close(j);
+	} else if (type == VMEM_REC_COMMIT) {
+		print_commit(w, rec);
+	}
+	json_close(j);
 }
 
 static void print_record(struct log_walk *w, const struct vmem_rec *rec)
 {
-	static const char *const names[] = { "?", "op", "commit", "pad" };
 	uint32_t type = vmem_get16(rec->type);
 	char buf[40];
 
-	printf("%llu: %s, %u bytes, %u changes, %s\n", (ull)vmem_get64(rec->lsn),
-	       names[type <= VMEM_REC_PAD ? type : 0], vmem_get32(rec->len),
-	       vmem_get16(rec->nr_deltas), dump_time((int64_t)vmem_get64(rec->time), buf));
+	if (w->d->json) {
+		json_record(w, rec);
+		return;
+	}
+	printf("%llu: %s, %u bytes, %u changes, %s\n", (ull)vmem_get64(rec->lsn), type_name(type),
+	       vmem_get32(rec->len), vmem_get16(rec->nr_deltas),
+	       dump_time((int64_t)vmem_get64(rec->time), buf));
 	if (type == VMEM_REC_OP)
 		print_deltas(w->d, rec);
 	else if (type == VMEM_REC_COMMIT)
 		print_commit(w, rec);
 }
 
+/* At most one round: then a record would be overwritten by a newer one.  Returns the end. */
+static uint64_t print_records(struct log_walk *w, uint64_t tail)
+{
+	const struct vmem_rec *rec;
+	uint64_t lsn;
+
+	for (lsn = tail; lsn - tail < w->ring && (rec = record_at(w, lsn)); w->records++) {
+		print_record(w, rec);
+		lsn += vmem_get32(rec->len);
+	}
+	return lsn;
+}
+
+static void json_log(struct log_walk *w, uint64_t tail)
+{
+	struct json *j = w->d->json;
+	uint64_t end;
+
+	json_object(j, "log");
+	json_list(j, "records");
+	end = print_records(w, tail);
+	json_close(j);
+	json_number(j, "tail", tail);
+	json_number(j, "end", end);
+	json_number(j, "closed", w->closed);
+	json_number(j, "ring", w->ring);
+	json_close(j);
+}
+
 int dump_log(const struct dump *d)
 {
 	const struct vmem_root *root = dump_newest_root(d);
 	struct log_walk w = { .d = d };
-	const struct vmem_rec *rec;
 	uint64_t tail, lsn;
 
 	if (!root) {
@@ -154,11 +255,11 @@ int dump_log(const struct dump *d)
 		tool_error("the tail of the log is not aligned");
 		return 1;
 	}
-	/* At most one round: then a record would be overwritten by a newer one. */
-	for (lsn = tail; lsn - tail < w.ring && (rec = record_at(&w, lsn)); w.records++) {
-		print_record(&w, rec);
-		lsn += vmem_get32(rec->len);
+	if (d->json) {
+		json_log(&w, tail);
+		return 0;
 	}
+	lsn = print_records(&w, tail);
 	printf("log: %llu records from %llu to %llu, closed groups end at %llu, ring of %llu bytes\n",
 	       (ull)w.records, (ull)tail, (ull)lsn, (ull)w.closed, (ull)w.ring);
 	return 0;

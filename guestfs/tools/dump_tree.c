@@ -12,7 +12,7 @@
 
 #define MAX_DEPTH	1000u	/* directories below each other that -t follows */
 
-static const struct vmem_dinode *find_inode(const struct dump *d, uint64_t ino)
+const struct vmem_dinode *dump_find_inode(const struct dump *d, uint64_t ino)
 {
 	uint64_t ag = ino / d->inodes_per_ag, idx = ino % d->inodes_per_ag;
 	const struct vmem_ag_desc *desc;
@@ -46,11 +46,8 @@ static void print_name(const uint8_t *name, size_t len)
 
 /* ---- Extents ------------------------------------------------------------- */
 
-/* Non-zero stops. */
-typedef int (*extent_fn)(void *ctx, const struct vmem_extent *e);
-
 static int walk_extents(const struct dump *d, const struct vmem_extent *e, uint32_t count,
-			uint32_t level, uint64_t *budget, extent_fn fn, void *ctx)
+			uint32_t level, uint64_t *budget, dump_extent_fn fn, void *ctx)
 {
 	uint32_t i;
 	int err = 0;
@@ -67,8 +64,7 @@ static int walk_extents(const struct dump *d, const struct vmem_extent *e, uint3
 		if (!node || vmem_get32(node->magic) != VMEM_EXT_NODE_MAGIC ||
 		    vmem_get16(node->level) != level - 1 ||
 		    vmem_get16(node->count) > VMEM_NODE_ENTRIES || !*budget) {
-			fprintf(stderr, "block %llu is not the extent node it should be\n",
-				(ull)pblk);
+			tool_error("block %llu is not the extent node it should be", (ull)pblk);
 			continue;
 		}
 		--*budget;
@@ -78,14 +74,13 @@ static int walk_extents(const struct dump *d, const struct vmem_extent *e, uint3
 	return err;
 }
 
-static int for_each_extent(const struct dump *d, const struct vmem_dinode *di,
-			   extent_fn fn, void *ctx)
+int dump_extents(const struct dump *d, const struct vmem_dinode *di, dump_extent_fn fn, void *ctx)
 {
 	uint64_t budget = d->nr_blocks;
 	uint32_t depth = vmem_get16(di->depth), count = vmem_get16(di->nr_ext);
 
 	if (depth > VMEM_EXT_MAX_DEPTH || count > root_extents(di)) {
-		fprintf(stderr, "extent tree of depth %u with %u entries\n", depth, count);
+		tool_error("extent tree of depth %u with %u entries", depth, count);
 		return -1;
 	}
 	return walk_extents(d, di->u.ext, count, depth, &budget, fn, ctx);
@@ -101,9 +96,7 @@ static int print_extent(void *ctx, const struct vmem_extent *e)
 
 /* ---- Directories --------------------------------------------------------- */
 
-typedef int (*dirent_fn)(void *ctx, const struct vmem_dirent *de);
-
-static int walk_leaf(const uint8_t *leaf, dirent_fn fn, void *ctx)
+static int walk_leaf(const uint8_t *leaf, dump_dirent_fn fn, void *ctx)
 {
 	uint32_t off, rec_len;
 	int err = 0;
@@ -123,7 +116,7 @@ static int walk_leaf(const uint8_t *leaf, dirent_fn fn, void *ctx)
 }
 
 static int walk_dir(const struct dump *d, uint64_t block, uint32_t level, uint64_t *budget,
-		    dirent_fn fn, void *ctx)
+		    dump_dirent_fn fn, void *ctx)
 {
 	const struct vmem_node *node = (const struct vmem_node *)dump_block(d, block);
 	uint32_t magic = level ? VMEM_DIR_INDEX_MAGIC : VMEM_DIR_LEAF_MAGIC, i;
@@ -132,7 +125,7 @@ static int walk_dir(const struct dump *d, uint64_t block, uint32_t level, uint64
 
 	if (!node || vmem_get32(node->magic) != magic || vmem_get16(node->level) != level ||
 	    vmem_get16(node->count) > VMEM_NODE_ENTRIES || !*budget) {
-		fprintf(stderr, "block %llu is not the directory node it should be\n", (ull)block);
+		tool_error("block %llu is not the directory node it should be", (ull)block);
 		return 0;
 	}
 	--*budget;
@@ -144,14 +137,13 @@ static int walk_dir(const struct dump *d, uint64_t block, uint32_t level, uint64
 	return err;
 }
 
-static int for_each_dirent(const struct dump *d, const struct vmem_dinode *di,
-			   dirent_fn fn, void *ctx)
+int dump_dirents(const struct dump *d, const struct vmem_dinode *di, dump_dirent_fn fn, void *ctx)
 {
 	uint32_t height = vmem_get32(di->u.dir.height);
 	uint64_t budget = d->nr_blocks;
 
 	if (height > VMEM_DIR_MAX_HEIGHT) {
-		fprintf(stderr, "directory tree of height %u\n", height);
+		tool_error("directory tree of height %u", height);
 		return -1;
 	}
 	if (!height)
@@ -171,7 +163,7 @@ static int print_dirent(void *ctx, const struct vmem_dirent *de)
 
 /* ---- One inode ----------------------------------------------------------- */
 
-static void print_target(const struct dump *d, const struct vmem_dinode *di)
+const uint8_t *dump_target(const struct dump *d, const struct vmem_dinode *di, size_t *len)
 {
 	uint64_t size = vmem_get64(di->size);
 	const uint8_t *p = di->u.bytes;
@@ -180,9 +172,16 @@ static void print_target(const struct dump *d, const struct vmem_dinode *di)
 		p = dump_block(d, vmem_get64(di->u.ext[0].w1) & ((1ull << VMEM_PBLK_BITS) - 1));
 	else if (size > payload_size(di))
 		size = payload_size(di);
-	if (!p)
-		return;
-	print_name(p, size < VMEM_BLOCK_SIZE ? (size_t)size : VMEM_BLOCK_SIZE);
+	*len = p ? size < VMEM_BLOCK_SIZE ? (size_t)size : VMEM_BLOCK_SIZE : 0;
+	return p;
+}
+
+static void print_target(const struct dump *d, const struct vmem_dinode *di)
+{
+	size_t len;
+	const uint8_t *p = dump_target(d, di, &len);
+
+	print_name(p, len);
 }
 
 /* ---- Extended attributes --------------------------------------------------- */
@@ -207,25 +206,35 @@ static void print_value(const struct xattr_item *x)
 		fputs("...", stdout);
 }
 
-static void print_xattrs(const struct dump *d, const struct vmem_dinode *di)
+const struct vmem_xattr_node *dump_xattr_set(const struct dump *d, const struct vmem_dinode *di,
+					     const uint8_t **p, const uint8_t **end)
 {
-	const uint8_t *p = di->u.bytes + payload_size(di), *end = di->u.bytes + VMEM_PAYLOAD_SIZE;
 	uint64_t block = vmem_get64(di->xattr);
 	const struct vmem_xattr_node *node = block ? (const void *)dump_block(d, block) : NULL;
+	uint32_t len;
+
+	*p = di->u.bytes + payload_size(di);
+	*end = block ? *p : di->u.bytes + VMEM_PAYLOAD_SIZE;
+	if (node) {
+		len = vmem_get32(node->len);
+		*p = (const uint8_t *)(node + 1);
+		*end = *p + (len < VMEM_XATTR_NODE_SPACE ? len : VMEM_XATTR_NODE_SPACE);
+	}
+	return node;
+}
+
+static void print_xattrs(const struct dump *d, const struct vmem_dinode *di)
+{
+	const uint8_t *p, *end;
+	const struct vmem_xattr_node *node = dump_xattr_set(d, di, &p, &end);
 	struct xattr_item x;
 
-	if (block && !node)
-		return;
-	if (node) {
-		uint32_t len = vmem_get32(node->len);
-
-		p = (const uint8_t *)(node + 1);
-		end = p + (len < VMEM_XATTR_NODE_SPACE ? len : VMEM_XATTR_NODE_SPACE);
-		printf("  attributes  in block %llu, %u bytes of inode %llu, csum %08x\n", (ull)block, len,
-		       (ull)vmem_get64(node->owner), vmem_get32(node->csum));
-	} else if (di->xattr_units) {
+	if (node)
+		printf("  attributes  in block %llu, %u bytes of inode %llu, csum %08x\n",
+		       (ull)vmem_get64(di->xattr), vmem_get32(node->len), (ull)vmem_get64(node->owner),
+		       vmem_get32(node->csum));
+	else if (p < end && di->xattr_units)
 		printf("  attributes  in the inode, %u units\n", di->xattr_units);
-	}
 	for (; xattr_item_at(p, end, &x); p += x.total) {
 		printf("    %s", xattr_prefix_at(x.index)->text);
 		print_name(x.name, x.name_len);
@@ -240,11 +249,11 @@ static void print_payload(const struct dump *d, const struct vmem_dinode *di)
 		printf("  entries     %llu, height %u, root block %llu\n",
 		       (ull)vmem_get64(di->u.dir.nr_entries), vmem_get32(di->u.dir.height),
 		       (ull)vmem_get64(di->u.dir.root));
-		for_each_dirent(d, di, print_dirent, NULL);
+		dump_dirents(d, di, print_dirent, NULL);
 	} else if (vmem_get16(di->format) == VMEM_FMT_EXTENTS) {
 		printf("  extents     depth %u, %u in the inode\n", vmem_get16(di->depth),
 		       vmem_get16(di->nr_ext));
-		for_each_extent(d, di, print_extent, NULL);
+		dump_extents(d, di, print_extent, NULL);
 	}
 	if (S_ISLNK(vmem_get16(di->mode))) {
 		printf("  target      ");
@@ -253,34 +262,36 @@ static void print_payload(const struct dump *d, const struct vmem_dinode *di)
 	}
 }
 
-/* The letters are those of lsattr. */
-static void print_flags(uint32_t flags)
+void dump_flags(uint32_t flags, char letters[DUMP_FLAGS])
 {
 	static const struct {
 		uint32_t flag;
 		char letter;
-	} letters[] = {
+	} known[] = {
 		{ VMEM_FL_SYNC, 'S' }, { VMEM_FL_DIRSYNC, 'D' }, { VMEM_FL_IMMUTABLE, 'i' },
 		{ VMEM_FL_APPEND, 'a' }, { VMEM_FL_NODUMP, 'd' }, { VMEM_FL_NOATIME, 'A' },
 	};
 	unsigned int i;
 
-	printf("  flags       %x%s", flags, flags & VMEM_FL_KNOWN ? " " : "");
-	for (i = 0; i < sizeof(letters) / sizeof(letters[0]); i++)
-		if (flags & letters[i].flag)
-			printf("%c", letters[i].letter);
-	printf("\n");
+	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (flags & known[i].flag)
+			*letters++ = known[i].letter;
+	*letters = 0;
 }
 
 int dump_inode(const struct dump *d, uint64_t ino)
 {
-	const struct vmem_dinode *di = find_inode(d, ino);
+	const struct vmem_dinode *di = dump_find_inode(d, ino);
+	char buf[40], letters[DUMP_FLAGS];
 	bool csum_ok;
-	char buf[40];
 
 	if (!di) {
 		tool_error("inode %llu is not initialised or does not exist", (ull)ino);
 		return 1;
+	}
+	if (d->json) {
+		dump_json_inode(d, ino, di);
+		return 0;
 	}
 	csum_ok = vmem_get32(di->csum) == vmem_inode_csum(d->env->crc32c, di, ino);
 	printf("inode %llu:%s\n", (ull)ino, vmem_get16(di->mode) ? "" : " free");
@@ -290,7 +301,8 @@ int dump_inode(const struct dump *d, uint64_t ino)
 	       type_letter(vmem_get16(di->mode)), vmem_get16(di->format));
 	printf("  uid, gid    %u, %u\n", vmem_get32(di->uid), vmem_get32(di->gid));
 	printf("  nlink       %u\n", vmem_get32(di->nlink));
-	print_flags(vmem_get32(di->flags));
+	dump_flags(vmem_get32(di->flags), letters);
+	printf("  flags       %x%s%s\n", vmem_get32(di->flags), *letters ? " " : "", letters);
 	printf("  size        %llu bytes, %llu blocks\n", (ull)vmem_get64(di->size),
 	       (ull)vmem_get64(di->blocks));
 	printf("  atime       %s\n", dump_time((int64_t)vmem_get64(di->atime), buf));
@@ -369,7 +381,7 @@ static int write_extent(void *ctx, const struct vmem_extent *e)
 
 int dump_contents(const struct dump *d, uint64_t ino)
 {
-	const struct vmem_dinode *di = find_inode(d, ino);
+	const struct vmem_dinode *di = dump_find_inode(d, ino);
 	struct contents c = { .d = d };
 
 	if (!di || !S_ISREG(vmem_get16(di->mode)) || vmem_get16(di->format) != VMEM_FMT_EXTENTS) {
@@ -377,7 +389,7 @@ int dump_contents(const struct dump *d, uint64_t ino)
 		return 1;
 	}
 	c.size = vmem_get64(di->size);
-	return for_each_extent(d, di, write_extent, &c) || write_hole(&c, c.size) ? 1 : 0;
+	return dump_extents(d, di, write_extent, &c) || write_hole(&c, c.size) ? 1 : 0;
 }
 
 /* ---- The tree ------------------------------------------------------------ */
@@ -398,6 +410,37 @@ static void print_path(const struct level *l)
 	print_path(l->up);
 	putchar('/');
 	print_name(l->name->name, l->name->name_len);
+}
+
+static size_t path_length(const struct level *l)
+{
+	return l->name ? path_length(l->up) + 1 + l->name->name_len : 0;
+}
+
+/* Into the bytes that end at `end`. */
+static void copy_path(const struct level *l, uint8_t *end)
+{
+	for (; l->name; l = l->up) {
+		end -= l->name->name_len;
+		memcpy(end, l->name->name, l->name->name_len);
+		*--end = '/';
+	}
+}
+
+/* di is NULL: the name leads to nothing. */
+static void show_json(const struct level *l, uint64_t ino, const struct vmem_dinode *di)
+{
+	size_t len = path_length(l);
+	uint8_t *path = malloc(len + 1);
+
+	if (!path) {
+		tool_error("out of memory");
+		return;
+	}
+	path[0] = '/';	/* of the root */
+	copy_path(l, path + len);
+	dump_json_entry(l->d, path, len ? len : 1, ino, di);
+	free(path);
 }
 
 static void print_line(const struct level *l, uint64_t ino, const struct vmem_dinode *di)
@@ -421,34 +464,46 @@ static void print_line(const struct level *l, uint64_t ino, const struct vmem_di
 	putchar('\n');
 }
 
+static void show_line(const struct level *l, uint64_t ino, const struct vmem_dinode *di)
+{
+	if (l->d->json)
+		show_json(l, ino, di);
+	else
+		print_line(l, ino, di);
+}
+
 static int show_entry(void *ctx, const struct vmem_dirent *de)
 {
 	const struct level *up = ctx;
 	struct level l = *up;
 	uint64_t ino = vmem_get32(de->ino);
-	const struct vmem_dinode *di = find_inode(l.d, ino);
+	const struct vmem_dinode *di = dump_find_inode(l.d, ino);
 
 	l.up = up;
 	l.name = de;
 	l.depth++;
 	if (!di || !vmem_get16(di->mode)) {
+		if (l.d->json) {
+			show_json(&l, ino, NULL);
+			return 0;
+		}
 		printf("%8llu UNUSED ", (ull)ino);
 		print_path(&l);
 		putchar('\n');
 		return 0;
 	}
-	print_line(&l, ino, di);
+	show_line(&l, ino, di);
 	if (!S_ISDIR(vmem_get16(di->mode)) || l.depth > MAX_DEPTH ||
 	    l.seen[ino / 8] & 1u << ino % 8)
 		return 0;
 	l.seen[ino / 8] = (uint8_t)(l.seen[ino / 8] | 1u << ino % 8);
-	for_each_dirent(l.d, di, show_entry, &l);
+	dump_dirents(l.d, di, show_entry, &l);
 	return 0;	/* damage below is told; go on beside it */
 }
 
 int dump_tree(const struct dump *d)
 {
-	const struct vmem_dinode *di = find_inode(d, VMEM_ROOT_INO);
+	const struct vmem_dinode *di = dump_find_inode(d, VMEM_ROOT_INO);
 	struct level root = { .d = d };
 
 	if (!di || !S_ISDIR(vmem_get16(di->mode))) {
@@ -461,8 +516,12 @@ int dump_tree(const struct dump *d)
 		return TOOL_EXIT_FAILED;
 	}
 	root.seen[0] = 1u << VMEM_ROOT_INO;
-	print_line(&root, VMEM_ROOT_INO, di);
-	for_each_dirent(d, di, show_entry, &root);
+	if (d->json)
+		json_list(d->json, "tree");
+	show_line(&root, VMEM_ROOT_INO, di);
+	dump_dirents(d, di, show_entry, &root);
+	if (d->json)
+		json_close(d->json);
 	free(root.seen);
 	return 0;
 }

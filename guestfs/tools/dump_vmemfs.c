@@ -9,7 +9,7 @@
 #include "medium/root.h"
 
 static const char usage_text[] =
-	"Usage: dump.vmemfs [-r] [-s] [-u] [-l] [-t] [-i INO] [-c INO] [-b BLOCK] FILE|/dev/pmemN\n"
+	"Usage: dump.vmemfs [-jr] [-s] [-u] [-l] [-t] [-i INO] [-c INO] [-b BLOCK] FILE|/dev/pmemN\n"
 	"Show what lies in a vmemfs image; never changes it.  Default: -s.\n\n"
 	"  -s, --superblock      superblock and root slots\n"
 	"  -u, --udev            type, label and UUID, as udev wants them\n"
@@ -18,6 +18,7 @@ static const char usage_text[] =
 	"  -i, --inode INO       one inode, with its extents or directory entries\n"
 	"  -c, --contents INO    the contents of a file, to standard output\n"
 	"  -b, --block BLOCK     one block in hexadecimal\n"
+	"  -j, --json            as JSON, but for -u and -c\n"
 	"  -r, --recover         replay the log first, in memory\n"
 	"  -V, --version         version of this program\n"
 	"  -h, --help            this text\n";
@@ -55,7 +56,7 @@ static void print_hex(const char *name, const uint8_t *p, size_t len)
 	putchar('\n');
 }
 
-static const struct vmem_root *root_slot(const struct dump *d, unsigned int slot)
+const struct vmem_root *dump_root_slot(const struct dump *d, unsigned int slot)
 {
 	return (const struct vmem_root *)(d->img.store.base +
 					  VMEM_ROOT_BLOCK(slot) * VMEM_BLOCK_SIZE);
@@ -66,10 +67,10 @@ const struct vmem_root *dump_newest_root(const struct dump *d)
 	struct vmem_root root;
 	unsigned int slot = vmem_newest_root(d->img.store.base, d->sb->uuid, d->env->crc32c, &root);
 
-	return slot < VMEM_NR_ROOTS ? root_slot(d, slot) : NULL;
+	return slot < VMEM_NR_ROOTS ? dump_root_slot(d, slot) : NULL;
 }
 
-static const char *domain_name(uint32_t domain)
+const char *dump_domain(uint32_t domain)
 {
 	static const char *const names[] = { "?", "guest", "host", "pmem" };
 
@@ -78,7 +79,7 @@ static const char *domain_name(uint32_t domain)
 
 static void print_root(const struct dump *d, unsigned int slot)
 {
-	const struct vmem_root *root = root_slot(d, slot);
+	const struct vmem_root *root = dump_root_slot(d, slot);
 	uint32_t state = vmem_get32(root->state);
 	char buf[40];
 
@@ -92,7 +93,7 @@ static void print_root(const struct dump *d, unsigned int slot)
 	       state & VMEM_STATE_MOUNTED ? " mounted" : "",
 	       state & VMEM_STATE_NEEDS_CHECK ? " needs-check" : "",
 	       state & VMEM_STATE_ERROR ? " error" : "");
-	printf("  domain        %s\n", domain_name(vmem_get32(root->domain)));
+	printf("  domain        %s\n", dump_domain(vmem_get32(root->domain)));
 	printf("  tail          %llu\n", (ull)vmem_get64(root->tail));
 	printf("  applied       %llu\n", (ull)vmem_get64(root->applied));
 	printf("  log_seed      %08x\n", vmem_get32(root->log_seed));
@@ -113,6 +114,10 @@ int dump_superblock(const struct dump *d)
 	bool csum_ok = vmem_get32(sb->csum) == vmem_superblock_csum(d->env->crc32c, sb);
 	char buf[40];
 
+	if (d->json) {
+		dump_json_superblock(d);
+		return 0;
+	}
 	printf("superblock:\n");
 	printf("  csum          %08x%s\n", vmem_get32(sb->csum), csum_ok ? "" : " WRONG");
 	printf("  version       %u.%u\n", vmem_get16(sb->version_major),
@@ -151,6 +156,13 @@ int dump_hex(const struct dump *d, uint64_t block)
 		tool_error("block %llu lies outside the file system", (ull)block);
 		return 1;
 	}
+	if (d->json) {
+		json_object(d->json, "block");
+		json_number(d->json, "number", block);
+		json_hex(d->json, "bytes", p, VMEM_BLOCK_SIZE);
+		json_close(d->json);
+		return 0;
+	}
 	for (i = 0; i < VMEM_BLOCK_SIZE; i += 16) {
 		printf("%012llx ", (ull)((block << VMEM_BLOCK_SHIFT) + i));
 		for (k = 0; k < 16; k++)
@@ -167,7 +179,7 @@ int dump_hex(const struct dump *d, uint64_t block)
 
 struct options {
 	const char *path;
-	bool superblock, udev, log, tree, recover;
+	bool superblock, udev, log, tree, recover, json;
 	int64_t inode, contents, block;		/* -1 = not asked for */
 };
 
@@ -200,6 +212,9 @@ static int take_option(void *ctx, int c, const char *arg)
 	case 't':
 		o->tree = true;
 		break;
+	case 'j':
+		o->json = true;
+		break;
 	case 'r':
 		o->recover = true;
 		break;
@@ -217,12 +232,12 @@ static int parse_options(struct options *o, int argc, char **argv)
 {
 	static const struct option words[] = {
 		{ "superblock", 0, NULL, 's' }, { "udev", 0, NULL, 'u' }, { "log", 0, NULL, 'l' },
-		{ "tree", 0, NULL, 't' }, { "recover", 0, NULL, 'r' },
+		{ "tree", 0, NULL, 't' }, { "json", 0, NULL, 'j' }, { "recover", 0, NULL, 'r' },
 		{ "inode", 1, NULL, 'i' }, { "contents", 1, NULL, 'c' },
 		{ "block", 1, NULL, 'b' }, TOOL_WORDS
 	};
 	static const struct tool_options all = {
-		usage_text, "sultri:c:b:" TOOL_LETTERS, words, take_option,
+		usage_text, "sultjri:c:b:" TOOL_LETTERS, words, take_option,
 	};
 	int err = tool_parse_options(&all, o, argc, argv);
 
@@ -230,6 +245,8 @@ static int parse_options(struct options *o, int argc, char **argv)
 		return err;
 	if (optind + 1 != argc)
 		return tool_usage(&all);
+	if (o->json && (o->udev || o->contents >= 0))
+		return tool_usage_error("-u and -c are no JSON", "");
 	o->path = argv[optind];
 	if (!o->udev && !o->log && !o->tree && o->inode < 0 && o->contents < 0 && o->block < 0)
 		o->superblock = true;
@@ -264,30 +281,47 @@ static int open_image(struct dump *d, const struct options *o)
 	return 0;
 }
 
+static int show(const struct dump *d, const struct options *o)
+{
+	int status = 0;
+
+	if (o->superblock)
+		status |= dump_superblock(d);
+	if (o->udev)
+		status |= dump_udev(d);
+	if (o->log)
+		status |= dump_log(d);
+	if (o->tree)
+		status |= dump_tree(d);
+	if (o->inode >= 0)
+		status |= dump_inode(d, (uint64_t)o->inode);
+	if (o->contents >= 0)
+		status |= dump_contents(d, (uint64_t)o->contents);
+	if (o->block >= 0)
+		status |= dump_hex(d, (uint64_t)o->block);
+	return status;
+}
+
 int main(int argc, char **argv)
 {
 	struct options o = { .inode = -1, .contents = -1, .block = -1 };
 	struct dump d = { .env = tool_init("dump.vmemfs", false) };
+	struct json json = { .out = stdout };
 	int status = parse_options(&o, argc, argv);
 
 	if (status)
 		return status < 0 ? 0 : status;
-	if (open_image(&d, &o))
-		return TOOL_EXIT_FAILED;
-	if (o.superblock)
-		status |= dump_superblock(&d);
-	if (o.udev)
-		status |= dump_udev(&d);
-	if (o.log)
-		status |= dump_log(&d);
-	if (o.tree)
-		status |= dump_tree(&d);
-	if (o.inode >= 0)
-		status |= dump_inode(&d, (uint64_t)o.inode);
-	if (o.contents >= 0)
-		status |= dump_contents(&d, (uint64_t)o.contents);
-	if (o.block >= 0)
-		status |= dump_hex(&d, (uint64_t)o.block);
+	if (o.json) {
+		tool_keep_errors();
+		d.json = &json;
+		json_object(d.json, NULL);
+		json_name(d.json, "file", (const uint8_t *)o.path, strlen(o.path));
+	}
+	status = open_image(&d, &o) ? TOOL_EXIT_FAILED : show(&d, &o);
+	if (o.json) {
+		json_errors(d.json);
+		json_close(d.json);
+	}
 	tool_close(&d.img);
-	return status;
+	return tool_end_output() ? TOOL_EXIT_FAILED : status;
 }

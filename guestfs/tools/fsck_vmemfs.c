@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "offline/check.h"
+#include "fsck_report.h"
 #include "fsck_store.h"
 #include "medium/geometry.h"
 #include "medium/hash.h"
@@ -39,7 +40,7 @@
 #define MAX_LINES	1000u	/* findings shown without -v */
 
 static const char usage_text[] =
-	"Usage: fsck.vmemfs [-n | -p | -y] [-Cfqv] FILE|/dev/pmemN\n"
+	"Usage: fsck.vmemfs [-n | -p | -y] [-Cfjqv] FILE|/dev/pmemN\n"
 	"Check a vmemfs that is not mounted, or mounted read-only, and repair it.\n\n"
 	"  -n, --no-changes  change nothing (default); an unclean image is recovered in memory\n"
 	"  -p, --preen       recover an unclean image for good, and repair what loses nothing;\n"
@@ -47,6 +48,7 @@ static const char usage_text[] =
 	"  -y, --yes         check and repair everything; what has no name goes to lost+found\n"
 	"  -f, --force       with -p: check also a clean image\n"
 	"  -C, --progress    show progress from the start (else after two seconds)\n"
+	"  -j, --json        all that is said as JSON, at the end\n"
 	"  -q, --quiet       no summary\n"
 	"  -v, --verbose     all findings, and what the recovery says\n"
 	"  -V, --version     version of this program\n"
@@ -56,7 +58,7 @@ static const char usage_text[] =
 
 struct options {
 	const char *path;
-	bool no_changes, preen, yes, force, quiet, verbose;
+	bool no_changes, preen, yes, force, quiet, verbose, json;
 };
 
 struct fsck {
@@ -67,17 +69,25 @@ struct fsck {
 	struct vmem_check_result result;
 	uint64_t lines;
 
+	struct fsck_report report;
+	uint64_t problems;		/* of all checks */
+	bool checked;			/* one came to its end */
+
 	struct fsck_copy copy;		/* what is repaired */
 	bool needs_yes;			/* -p met what only -y repairs */
 };
 
 /* ---- Signals ------------------------------------------------------------- */
 
+static const char *cancelled_json, *failed_json;	/* with --json, where nothing else can be said any more */
+
 /* In a signal handler. */
-static void end_with(const char *text, int status)
+static void end_with(const char *text, const char *json, int status)
 {
 	ssize_t written = write(STDERR_FILENO, text, strlen(text));
 
+	if (json)
+		written = write(STDOUT_FILENO, json, strlen(json));
 	(void)written;
 	_exit(status);
 }
@@ -86,7 +96,7 @@ static void end_with(const char *text, int status)
 static void on_cancel(int sig)
 {
 	(void)sig;
-	end_with("\nfsck.vmemfs: cancelled; no repair was made\n", EXIT_CANCELLED);
+	end_with("\nfsck.vmemfs: cancelled; no repair was made\n", cancelled_json, EXIT_CANCELLED);
 }
 
 /* A mapped image tells so of errors below: as if the tool had been killed there. */
@@ -94,7 +104,7 @@ static void on_bus_error(int sig)
 {
 	(void)sig;
 	end_with("fsck.vmemfs: the image cannot be read or stored to: a disk error, or no space "
-		 "below a sparse file; run fsck.vmemfs again\n", TOOL_EXIT_FAILED);
+		 "below a sparse file; run fsck.vmemfs again\n", failed_json, TOOL_EXIT_FAILED);
 }
 
 static void allow_cancel(bool allow)
@@ -116,6 +126,9 @@ static void catch_signals(void)
 	sigaction(SIGBUS, &bus, NULL);
 }
 
+/* What is no finding. */
+#define say(f, ...) fsck_line(&(f)->report, FSCK_MESSAGE, __VA_ARGS__)
+
 /* ---- Findings ------------------------------------------------------------ */
 
 __attribute__((format(printf, 2, 0)))
@@ -124,13 +137,13 @@ static void on_problem(void *ctx, const char *fmt, va_list ap)
 	struct fsck *f = ctx;
 
 	f->lines++;
+	f->problems++;
 	if (!f->o->verbose && f->lines > MAX_LINES) {
 		if (f->lines == MAX_LINES + 1)
-			puts("... and more (-v shows all)");
+			fsck_line(&f->report, FSCK_FINDING, "... and more (-v shows all)");
 		return;
 	}
-	vprintf(fmt, ap);
-	putchar('\n');
+	fsck_vline(&f->report, FSCK_FINDING, fmt, ap);
 }
 
 static void on_progress(void *ctx, uint64_t done, uint64_t total)
@@ -198,7 +211,7 @@ static int recover(struct fsck *f)
 	else if (err == -EIO)
 		tool_error("cannot write %s: run fsck.vmemfs again", f->o->path);
 	else if (err)
-		printf("%s: the log cannot be replayed: %s\n", f->o->path, strerror(-err));
+		say(f, "%s: the log cannot be replayed: %s", f->o->path, strerror(-err));
 	return err;
 }
 
@@ -210,30 +223,30 @@ static bool is_operational(int err)
 
 /* ---- Summary ------------------------------------------------------------- */
 
-static void say_recovery(const struct fsck *f)
+static void say_recovery(struct fsck *f)
 {
 	const struct vmem_mount_info *r = &f->recovery;
 
 	if (!r->was_dirty)
 		return;
-	printf("%s: was not unmounted%s; %llu records %s, %llu dropped, %llu orphans freed\n",
+	say(f, "%s: was not unmounted%s; %llu records %s, %llu dropped, %llu orphans freed\n",
 	       f->o->path, r->host_failed ? " and the host failed" : "",
 	       (unsigned long long)r->replayed,
 	       f->o->preen || f->o->yes ? "replayed" : "replayed in memory only",
 	       (unsigned long long)r->dropped, (unsigned long long)r->orphans);
 }
 
-static void say_summary(const struct fsck *f, bool clean)
+static void say_summary(struct fsck *f, bool clean)
 {
 	const struct vmem_check_result *r = &f->result;
 	const char *state = clean ? "clean" : "DAMAGED";
 
-	if (f->o->quiet)
+	if (f->o->quiet || f->o->json)
 		return;
 	say_recovery(f);
 	if (!clean && !f->lines && f->result.needs_check)
 		state = "consistent, not allowed to be mounted";
-	printf("%s: %s, %llu files, %llu directories, %llu symlinks, %llu others, %llu/%llu inodes, %llu/%llu blocks\n",
+	say(f, "%s: %s, %llu files, %llu directories, %llu symlinks, %llu others, %llu/%llu inodes, %llu/%llu blocks",
 	       f->o->path, state, (unsigned long long)r->files,
 	       (unsigned long long)r->dirs, (unsigned long long)r->symlinks,
 	       (unsigned long long)r->others, (unsigned long long)r->used_inodes,
@@ -263,17 +276,19 @@ static bool mounts_read_only(const struct fsck *f)
 }
 
 /* What is missing cannot be repaired, but what is there can be kept. */
-static void say_cut(const struct fsck *f, uint64_t bytes)
+static void say_cut(struct fsck *f, uint64_t bytes)
 {
 	struct stat st;
 	bool regular = fstat(f->img.fd, &st) || S_ISREG(st.st_mode);
+	const char *but = "restore it, or keep what was not cut off";
 
-	printf("%s: has %llu bytes, the file system needs %llu: restore it, or keep what was not cut off: ",
-	       f->o->path, (unsigned long long)f->img.store.size, (unsigned long long)bytes);
 	if (regular)
-		printf("truncate -s %llu %s, then fsck.vmemfs -y\n", (unsigned long long)bytes, f->o->path);
+		say(f, "%s: has %llu bytes, the file system needs %llu: %s: truncate -s %llu %s, then fsck.vmemfs -y",
+		    f->o->path, (unsigned long long)f->img.store.size, (unsigned long long)bytes, but,
+		    (unsigned long long)bytes, f->o->path);
 	else
-		printf("make the device as large again, then fsck.vmemfs -y\n");
+		say(f, "%s: has %llu bytes, the file system needs %llu: %s: make the device as large again, then fsck.vmemfs -y",
+		    f->o->path, (unsigned long long)f->img.store.size, (unsigned long long)bytes, but);
 }
 
 static const char *what_to_do(const struct fsck *f)
@@ -286,7 +301,7 @@ static const char *what_to_do(const struct fsck *f)
 	       "not repaired, and no mount shows anything: restore it; dump.vmemfs shows what is left";
 }
 
-static int say_damage(const struct fsck *f)
+static int say_damage(struct fsck *f)
 {
 	uint64_t cut = cut_from(f);
 
@@ -295,11 +310,11 @@ static int say_damage(const struct fsck *f)
 		return EXIT_ERRORS;
 	}
 	if (!f->lines && f->result.needs_check) {
-		printf("%s: asks for a check before the next mount: fsck.vmemfs -p allows it\n",
+		say(f, "%s: asks for a check before the next mount: fsck.vmemfs -p allows it",
 		       f->o->path);
 		return EXIT_ERRORS;
 	}
-	printf("%s: %llu problems found; %s\n", f->o->path, (unsigned long long)f->lines, what_to_do(f));
+	say(f, "%s: %llu problems found; %s\n", f->o->path, (unsigned long long)f->lines, what_to_do(f));
 	return EXIT_ERRORS;
 }
 
@@ -325,6 +340,7 @@ static int walk(struct fsck *f)
 	}
 	if (found < 0)
 		return TOOL_EXIT_FAILED;
+	f->checked = true;
 	return found ? EXIT_ERRORS : EXIT_CLEAN;
 }
 
@@ -354,11 +370,8 @@ static void on_report(void *ctx, const char *fmt, va_list ap)
 {
 	struct fsck *f = ctx;
 
-	if (f->o->quiet && !f->o->verbose)
-		return;
-	fputs("repair: ", stdout);
-	vprintf(fmt, ap);
-	putchar('\n');
+	if (!f->o->quiet || f->o->verbose || f->o->json)
+		fsck_vline(&f->report, FSCK_REPAIR, fmt, ap);
 }
 
 static void on_repair_progress(void *ctx, const char *what, uint64_t done, uint64_t total)
@@ -439,7 +452,7 @@ static int repair(struct fsck *f)
 	if (!store_repair(f))
 		return TOOL_EXIT_FAILED;
 	if (!f->o->quiet)
-		printf("%s: repaired by %llu changes, %llu inodes went to lost+found, %llu blocks copied\n",
+		say(f, "%s: repaired by %llu changes, %llu inodes went to lost+found, %llu blocks copied",
 		       f->o->path, (unsigned long long)(result.safe + result.unsafe),
 		       (unsigned long long)result.connected, (unsigned long long)result.copied);
 	f->lines = 0;
@@ -465,11 +478,11 @@ static bool is_write_protected(const char *path)
 }
 
 /* The kernel goes on with what it had read of the file system before. */
-static int say_reboot(const struct fsck *f, int status)
+static int say_reboot(struct fsck *f, int status)
 {
 	if (!f->img.mounted || status != EXIT_CORRECTED)
 		return status;
-	printf("%s: was changed while it is mounted read-only: %s\n", f->o->path,
+	say(f, "%s: was changed while it is mounted read-only: %s", f->o->path,
 	       f->img.is_root ? "REBOOT" : "unmount it and mount it again");
 	return f->img.is_root ? EXIT_CORRECTED | EXIT_REBOOT : status;
 }
@@ -484,7 +497,7 @@ static int correct(struct fsck *f)
 		return TOOL_EXIT_FAILED;
 	if (!f->o->yes && !f->o->force && is_clean(f)) {
 		if (!f->o->quiet)
-			printf("%s: clean, not checked (-f checks)\n", f->o->path);
+			say(f, "%s: clean, not checked (-f checks)", f->o->path);
 		return -1;
 	}
 	if (protected) {
@@ -506,7 +519,7 @@ static int correct(struct fsck *f)
 			return TOOL_EXIT_FAILED;
 		}
 		if (!f->o->quiet)
-			printf("%s: consistent; it may be mounted again\n", f->o->path);
+			say(f, "%s: consistent; it may be mounted again\n", f->o->path);
 		status = EXIT_CORRECTED;
 	}
 	if (status == EXIT_CLEAN && f->recovery.was_dirty)
@@ -540,6 +553,9 @@ static int take_option(void *ctx, int c, const char *arg)
 	case 'f':
 		o->force = true;
 		break;
+	case 'j':
+		o->json = true;
+		break;
 	case 'q':
 		o->quiet = true;
 		break;
@@ -555,11 +571,11 @@ static int parse_options(struct options *o, int argc, char **argv)
 	static const struct option words[] = {
 		{ "no-changes", 0, NULL, 'n' }, { "preen", 0, NULL, 'p' },
 		{ "yes", 0, NULL, 'y' }, { "progress", 0, NULL, 'C' },
-		{ "force", 0, NULL, 'f' }, { "quiet", 0, NULL, 'q' },
+		{ "force", 0, NULL, 'f' }, { "json", 0, NULL, 'j' }, { "quiet", 0, NULL, 'q' },
 		{ "verbose", 0, NULL, 'v' }, TOOL_WORDS
 	};
 	static const struct tool_options all = {
-		usage_text, "npayCfqv" TOOL_LETTERS, words, take_option,
+		usage_text, "npayCfjqv" TOOL_LETTERS, words, take_option,
 	};
 	int err = tool_parse_options(&all, o, argc, argv);
 
@@ -569,6 +585,36 @@ static int parse_options(struct options *o, int argc, char **argv)
 		return tool_usage(&all);
 	o->path = argv[optind];
 	return 0;
+}
+
+static const char *state_of(const struct fsck *f, int status)
+{
+	switch (status) {
+	case EXIT_CLEAN:
+		return "clean";
+	case TOOL_EXIT_FAILED:
+		return "failed";
+	case EXIT_ERRORS:
+		return !f->lines && f->result.needs_check ? "needs check" : "damaged";
+	default:
+		return "corrected";
+	}
+}
+
+/* Everything was said, or is said now. */
+static int end(struct fsck *f, int status)
+{
+	const struct fsck_facts facts = {
+		.path = f->o->path, .state = state_of(f, status), .status = status,
+		.checked = f->checked, .kept = f->o->preen || f->o->yes, .problems = f->problems,
+		.recovery = &f->recovery, .result = &f->result,
+	};
+
+	allow_cancel(false);
+	if (f->o->json)
+		fsck_json(&f->report, &facts);
+	fsck_report_free(&f->report);
+	return tool_end_output() ? TOOL_EXIT_FAILED : status;
 }
 
 int main(int argc, char **argv)
@@ -582,6 +628,12 @@ int main(int argc, char **argv)
 	if (status)
 		return status < 0 ? 0 : status;
 	f.env = tool_init("fsck.vmemfs", o.verbose);
+	f.report.json = o.json;
+	if (o.json) {
+		tool_keep_errors();
+		cancelled_json = "{\"exit_status\": 32, \"state\": \"cancelled\"}\n";
+		failed_json = "{\"exit_status\": 8, \"state\": \"failed\"}\n";
+	}
 	catch_signals();
 	status = o.preen || o.yes ? correct(&f) : check_only(&f);
 	if (status >= 0 && status != TOOL_EXIT_FAILED) {
@@ -591,5 +643,5 @@ int main(int argc, char **argv)
 	}
 	close_copy(&f);
 	tool_close(&f.img);
-	return status < 0 ? EXIT_CLEAN : status;
+	return end(&f, status < 0 ? EXIT_CLEAN : status);
 }

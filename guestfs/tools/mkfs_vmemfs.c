@@ -17,7 +17,9 @@
 #include "offline/mkfs.h"
 #include "populate.h"
 #include "toolenv.h"
+#include "untar.h"
 
+#define OPTION_TAR	256		/* has no letter */
 #define SIZE_STEP	(2ull << 20)	/* the device's granularity */
 #define MIN_INODE_RATIO	1024u		/* bytes, as mke2fs(8) has them */
 #define MAX_INODE_RATIO	(64u << 20)
@@ -34,6 +36,7 @@ static const char usage_text[] =
 	"  -E, --extended resize=SIZE\n                       room to grow to SIZE (default: 1024 times the size, if that\n"
 	"                       takes at most 1/1024 of the store)\n"
 	"  -d, --directory DIR  copy the contents of DIR into it\n"
+	"      --tar FILE       unpack a tar archive into it; - is standard input\n"
 	"  -f, --force          overwrite another file system\n"
 	"  -n, --dry-run        only say what would be made\n"
 	"  -q, --quiet          only errors\n"
@@ -42,7 +45,7 @@ static const char usage_text[] =
 
 struct options {
 	struct vmem_mkfs_params params;
-	const char *path, *directory;
+	const char *path, *directory, *archive;
 	uint64_t size;
 	bool uuid_given, reproducible;
 	bool force, dry_run, quiet;
@@ -107,6 +110,9 @@ static int take_option(void *ctx, int c, const char *arg)
 	case 'd':
 		o->directory = arg;
 		break;
+	case OPTION_TAR:
+		o->archive = arg;
+		break;
 	case 'f':
 		o->force = true;
 		break;
@@ -147,6 +153,7 @@ static int parse_options(struct options *o, int argc, char **argv)
 		{ "uuid", 1, NULL, 'U' }, { "inodes", 1, NULL, 'N' },
 		{ "bytes-per-inode", 1, NULL, 'i' },
 		{ "log-size", 1, NULL, 'l' }, { "extended", 1, NULL, 'E' }, { "directory", 1, NULL, 'd' },
+		{ "tar", 1, NULL, OPTION_TAR },
 		{ "force", 0, NULL, 'f' }, { "dry-run", 0, NULL, 'n' },
 		{ "quiet", 0, NULL, 'q' }, TOOL_WORDS
 	};
@@ -161,6 +168,8 @@ static int parse_options(struct options *o, int argc, char **argv)
 		return tool_usage_error("exactly one file or device must be given", "");
 	if (o->params.inodes && o->params.inode_ratio)
 		return tool_usage_error("-i and -N say the same in two ways: give one of them", "");
+	if (o->directory && o->archive)
+		return tool_usage_error("-d and --tar fill it in two ways: give one of them", "");
 	o->path = argv[optind];
 	return take_epoch(o);
 }
@@ -364,28 +373,38 @@ static int show_first_block(struct tool_image *img, const char *path)
 	return -1;
 }
 
-static int fill_mounted(struct tool_image *img, struct vmem_fs *fs, const struct options *o)
+/* From the directory or the archive; the number of inodes made, or -1, told. */
+static int64_t fill_from(struct tool_image *img, struct vmem_fs *fs, const struct options *o)
 {
 	struct stat image;
-	struct populate_params params = {
+	struct populate_params tree = {
 		.path = o->directory, .image = &image,
 		.reproducible = o->reproducible, .now = o->params.now,
 	};
-	int64_t made = -1;
-	int err;
+	struct untar_params archive = {
+		.path = o->archive, .reproducible = o->reproducible, .now = o->params.now,
+	};
 
-	if (fstat(img->fd, &image))
-		tool_error("cannot stat %s: %s", o->path, strerror(errno));
-	else
-		made = populate(fs, &params);
-	err = vmem_umount(fs);
+	if (o->archive)
+		return untar(fs, &archive);
+	if (!fstat(img->fd, &image))
+		return populate(fs, &tree);
+	tool_error("cannot stat %s: %s", o->path, strerror(errno));
+	return -1;
+}
+
+static int fill_mounted(struct tool_image *img, struct vmem_fs *fs, const struct options *o)
+{
+	int64_t made = fill_from(img, fs, o);
+	int err = vmem_umount(fs);
+
 	if (err)
 		tool_error("cannot unmount: %s", strerror(-err));
 	if (err || made < 0)
 		return -1;
 	if (!o->quiet)
 		printf("  copied  %lld files and directories from %s\n", (long long)made,
-		       o->directory);
+		       o->directory ? o->directory : strcmp(o->archive, "-") ? o->archive : "standard input");
 	return 0;
 }
 
@@ -418,7 +437,7 @@ static int make_in(struct tool_image *img, const struct vmem_env *env, const str
 		return err;
 	memcpy(&sb, img->store.base, sizeof(sb));
 	say_layout(o, &sb);
-	if (o->directory && fill(img, env, o))
+	if ((o->directory || o->archive) && fill(img, env, o))
 		return -1;
 	return show_first_block(img, o->path);
 }

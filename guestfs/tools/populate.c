@@ -15,6 +15,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "fill.h"
 #include "host_xattrs.h"
 #include "lost_attrs.h"
 #include "populate.h"
@@ -144,10 +145,8 @@ static void attr_of(const struct stat *st, struct vmem_attr *attr)
 	attr->mode = (uint16_t)st->st_mode;
 	attr->uid = st->st_uid;
 	attr->gid = st->st_gid;
-	if (S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode))	/* Linux huge encoding */
-		attr->rdev = (uint32_t)((minor(st->st_rdev) & 0xff) |
-					(major(st->st_rdev) << 8) |
-					((minor(st->st_rdev) & ~0xffu) << 12));
+	if (S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode))
+		attr->rdev = fill_rdev(major(st->st_rdev), minor(st->st_rdev));
 }
 
 /* Last of all, because contents change the times. */
@@ -208,8 +207,8 @@ static size_t read_into_store(void *ctx, void *addr, size_t len)
 }
 
 /* Copy the data in [off, end) of the host file. */
-static int copy_range(struct vmem_inode *vi, const struct source *src, struct file_reader *r,
-		      uint64_t off, uint64_t end)
+static int copy_range(const struct filler *f, struct vmem_inode *vi, const struct source *src,
+		      struct file_reader *r, uint64_t off, uint64_t end)
 {
 	while (off < end) {
 		size_t len = end - off < COPY_CHUNK ? (size_t)(end - off) : COPY_CHUNK;
@@ -227,46 +226,7 @@ static int copy_range(struct vmem_inode *vi, const struct source *src, struct fi
 				    done < 0 ? (int)-done : ENOSPC);
 		}
 		off += len;
-	}
-	return 0;
-}
-
-static bool is_zero(const uint8_t *p, size_t len)
-{
-	return !p[0] && !memcmp(p, p + 1, len - 1);
-}
-
-/* A vmem_copy from memory. */
-static size_t copy_from_buf(void *ctx, void *addr, size_t len)
-{
-	const uint8_t **from = ctx;
-
-	memcpy(addr, *from, len);
-	*from += len;
-	return len;
-}
-
-/* Write the blocks of buf, whose contents begin at off of the file, that are not all zero. */
-static int write_nonzero(struct vmem_inode *vi, const struct source *src, const uint8_t *buf,
-			 uint64_t off, size_t len)
-{
-	size_t at = 0, end, next;
-
-	while (at < len) {
-		for (end = at; end < len; end = next) {
-			next = end + VMEM_BLOCK_SIZE < len ? end + VMEM_BLOCK_SIZE : len;
-			if (is_zero(buf + end, next - end))
-				break;
-		}
-		if (end > at) {
-			const uint8_t *from = buf + at;
-			int64_t done = vmem_write(vi, off + at, end - at, copy_from_buf, &from);
-
-			if (done < (int64_t)(end - at))
-				return fail(src, "cannot be written into the image",
-					    done < 0 ? (int)-done : ENOSPC);
-		}
-		at = end + VMEM_BLOCK_SIZE;
+		tool_progress("files copied", f->made, 0);
 	}
 	return 0;
 }
@@ -275,6 +235,7 @@ static int write_nonzero(struct vmem_inode *vi, const struct source *src, const 
 static int copy_nonzero(const struct filler *f, struct vmem_inode *vi, const struct source *src, int fd)
 {
 	uint64_t size = (uint64_t)src->st.st_size, off = 0;
+	int err;
 
 	while (off < size) {
 		struct file_reader r = { .fd = fd, .off = off };
@@ -290,15 +251,17 @@ static int copy_nonzero(const struct filler *f, struct vmem_inode *vi, const str
 		if (read_into_store(&r, f->buf, len) < len)
 			return r.ended ? fail(src, "became shorter while it was copied", EIO) :
 					 fail(src, "cannot read", r.error);
-		if (write_nonzero(vi, src, f->buf, off, len))
-			return -1;
+		err = fill_nonzero(vi, off, f->buf, len);
+		if (err)
+			return fail(src, "cannot be written into the image", -err);
 		off += len;
+		tool_progress("files copied", f->made, 0);
 	}
 	return 0;
 }
 
 /* With the host's holes. */
-static int copy_data(struct vmem_inode *vi, const struct source *src, int fd)
+static int copy_data(const struct filler *f, struct vmem_inode *vi, const struct source *src, int fd)
 {
 	struct file_reader r = { .fd = fd };
 	off_t size = src->st.st_size, data = 0, hole;
@@ -311,7 +274,7 @@ static int copy_data(struct vmem_inode *vi, const struct source *src, int fd)
 		hole = lseek(fd, data, SEEK_HOLE);
 		if (hole < 0 || hole > size)
 			hole = size;
-		err = copy_range(vi, src, &r, (uint64_t)data, (uint64_t)hole);
+		err = copy_range(f, vi, src, &r, (uint64_t)data, (uint64_t)hole);
 		data = hole;
 	}
 	return err;
@@ -323,7 +286,7 @@ static int copy_file(const struct filler *f, struct vmem_inode *vi, const struct
 
 	if (fd < 0)
 		return fail(src, "cannot open", errno);
-	err = f->buf ? copy_nonzero(f, vi, src, fd) : copy_data(vi, src, fd);
+	err = f->buf ? copy_nonzero(f, vi, src, fd) : copy_data(f, vi, src, fd);
 	close(fd);
 	if (!err && vmem_size(vi) < (uint64_t)src->st.st_size) {
 		err = -vmem_truncate(vi, (uint64_t)src->st.st_size);

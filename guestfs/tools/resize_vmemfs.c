@@ -19,6 +19,7 @@
 #include "offline/check.h"
 #include "medium/geometry.h"
 #include "offline/shrink.h"
+#include "json.h"
 #include "toolenv.h"
 #include "vmemfs_ioctl.h"
 
@@ -27,11 +28,12 @@
 
 static const char usage_text[] =
 	"Usage: resize.vmemfs [-Mfpq] MOUNTPOINT|/dev/pmemN|FILE [SIZE]\n"
-	"       resize.vmemfs -P /dev/pmemN|FILE\n"
+	"       resize.vmemfs -P [-j] /dev/pmemN|FILE\n"
 	"Make a vmemfs larger, mounted or not, or smaller while it is not mounted.\n"
 	"Without SIZE (K, M, G, T) it becomes as large as its file or device.\n\n"
 	"  -M, --minimum        shrink as far as that is possible without moving anything\n"
 	"  -P, --print-minimum  print that size in bytes, and change nothing\n"
+	"  -j, --json           with -P: as JSON\n"
 	"  -f, --force          shrink without checking it before\n"
 	"  -p, --progress       show progress from the start (else after two seconds)\n"
 	"  -q, --quiet          only errors\n"
@@ -41,7 +43,7 @@ static const char usage_text[] =
 struct options {
 	const char *path;
 	uint64_t size;			/* 0: as large as what it is in */
-	bool minimum, print, force, quiet;
+	bool minimum, print, json, force, quiet;
 };
 
 /* ---- Options ------------------------------------------------------------- */
@@ -57,6 +59,9 @@ static int take_option(void *ctx, int c, const char *arg)
 		break;
 	case 'P':
 		o->print = true;
+		break;
+	case 'j':
+		o->json = true;
 		break;
 	case 'f':
 		o->force = true;
@@ -75,16 +80,18 @@ static int parse_options(struct options *o, int argc, char **argv)
 {
 	static const struct option words[] = {
 		{ "minimum", 0, NULL, 'M' }, { "print-minimum", 0, NULL, 'P' },
-		{ "force", 0, NULL, 'f' }, { "progress", 0, NULL, 'p' },
+		{ "json", 0, NULL, 'j' }, { "force", 0, NULL, 'f' }, { "progress", 0, NULL, 'p' },
 		{ "quiet", 0, NULL, 'q' }, TOOL_WORDS
 	};
-	static const struct tool_options all = { usage_text, "MPfpq" TOOL_LETTERS, words, take_option };
+	static const struct tool_options all = { usage_text, "MPjfpq" TOOL_LETTERS, words, take_option };
 	int err = tool_parse_options(&all, o, argc, argv);
 
 	if (err)
 		return err;
 	if (optind == argc || argc - optind > 2)
 		return tool_usage_error("a mount point, device or file must be given, and at most a size", "");
+	if (o->json && !o->print)
+		return tool_usage_error("-j goes with -P only", "");
 	o->path = argv[optind];
 	if (argc - optind < 2)
 		return 0;
@@ -151,7 +158,13 @@ struct resize {
 	struct tool_image img;
 	bool regular;
 	uint64_t problems;
+	uint64_t minimum, size;		/* bytes, in the end */
 };
+
+static const struct vmem_superblock *super_of(const struct resize *r)
+{
+	return (const struct vmem_superblock *)(const void *)r->img.store.base;
+}
 
 /* A mapped image tells so of errors below. */
 static void on_bus_error(int sig)
@@ -223,7 +236,7 @@ static int check_first(struct resize *r)
 /* Not mounted any more. */
 static int shrink(struct resize *r, uint64_t size, uint64_t was)
 {
-	const struct vmem_superblock *sb = (const struct vmem_superblock *)r->img.store.base;
+	const struct vmem_superblock *sb = super_of(r);
 	uint64_t blocks, bytes;
 
 	if (check_first(r) || (!size && vmem_shrink_limit(&r->img.store, r->env, &size)) ||
@@ -241,7 +254,7 @@ static int shrink(struct resize *r, uint64_t size, uint64_t was)
 /* Before a file becomes larger for nothing. */
 static bool can_become(const struct resize *r, uint64_t size)
 {
-	const struct vmem_superblock *sb = (const struct vmem_superblock *)r->img.store.base;
+	const struct vmem_superblock *sb = super_of(r);
 	uint64_t most;
 
 	/* The mount says what is wrong. */
@@ -295,8 +308,66 @@ static int print_minimum(struct resize *r)
 
 	if (vmem_shrink_limit(&r->img.store, r->env, &bytes))
 		return 1;
-	printf("%llu\n", (unsigned long long)bytes);
+	if (!r->o->json)
+		printf("%llu\n", (unsigned long long)bytes);
+	r->minimum = bytes;
 	return 0;
+}
+
+static int end(struct resize *r, int status)
+{
+	const struct options *o = r->o;
+	struct json j = { .out = stdout };
+
+	if (o->json) {
+		json_object(&j, NULL);
+		json_name(&j, "file", (const uint8_t *)o->path, strlen(o->path));
+		json_number(&j, "exit_status", (uint64_t)status);
+		if (!status) {
+			json_number(&j, "minimum", r->minimum);
+			json_number(&j, "size", r->size);
+		}
+		json_errors(&j);
+		json_close(&j);
+	}
+	return tool_end_output() ? 1 : status;
+}
+
+static int in_file(struct resize *r)
+{
+	int status;
+
+	if (tool_open(&r->img, r->o->path, r->o->print ? TOOL_SNAPSHOT : TOOL_WRITE))
+		return 1;
+	status = r->o->print ? print_minimum(r) : resize(r);
+	if (!status)
+		r->size = vmem_get64(super_of(r)->nr_blocks) << VMEM_BLOCK_SHIFT;
+	tool_close(&r->img);
+	return status;
+}
+
+static int resize_any(struct resize *r)
+{
+	const struct options *o = r->o;
+	char *where = NULL;
+	struct stat st;
+	int status;
+
+	if (stat(o->path, &st)) {
+		tool_error("cannot open %s: %s", o->path, strerror(errno));
+		return 1;
+	}
+	if (S_ISDIR(st.st_mode))
+		return grow_mounted(o, o->path);
+	if (S_ISBLK(st.st_mode))
+		tool_find_mount(st.st_rdev, &where);
+	if (where) {
+		status = grow_mounted(o, where);
+		free(where);
+		return status;
+	}
+	r->regular = S_ISREG(st.st_mode);
+	return in_file(r);
 }
 
 int main(int argc, char **argv)
@@ -304,30 +375,12 @@ int main(int argc, char **argv)
 	struct options o = { .path = NULL };
 	struct resize r = { .o = &o, .env = tool_init("resize.vmemfs", false) };
 	struct sigaction bus = { .sa_handler = on_bus_error };
-	char *where = NULL;
-	struct stat st;
 	int status = parse_options(&o, argc, argv);
 
 	if (status)
 		return status < 0 ? 0 : status;
-	if (stat(o.path, &st)) {
-		tool_error("cannot open %s: %s", o.path, strerror(errno));
-		return 1;
-	}
-	if (S_ISDIR(st.st_mode))
-		return grow_mounted(&o, o.path);
-	if (S_ISBLK(st.st_mode))
-		tool_find_mount(st.st_rdev, &where);
-	if (where) {
-		status = grow_mounted(&o, where);
-		free(where);
-		return status;
-	}
-	r.regular = S_ISREG(st.st_mode);
+	if (o.json)
+		tool_keep_errors();
 	sigaction(SIGBUS, &bus, NULL);
-	if (tool_open(&r.img, o.path, o.print ? TOOL_SNAPSHOT : TOOL_WRITE))
-		return 1;
-	status = o.print ? print_minimum(&r) : resize(&r);
-	tool_close(&r.img);
-	return status;
+	return end(&r, resize_any(&r));
 }

@@ -30,10 +30,39 @@
 static const char *tool_name = "vmemfs";
 static bool tool_verbose, tool_in_background;
 
+#define MAX_KEPT 1000u
+
+static char **kept;		/* NULL: none are */
+static size_t nr_kept;
+
+void tool_keep_errors(void)
+{
+	if (!kept)
+		kept = calloc(MAX_KEPT, sizeof(*kept));
+}
+
+size_t tool_kept_errors(const char *const **lines)
+{
+	*lines = (const char *const *)kept;
+	return nr_kept;
+}
+
+__attribute__((format(printf, 1, 0)))
+static void keep(const char *fmt, va_list ap)
+{
+	va_list again;
+
+	va_copy(again, ap);
+	if (kept && nr_kept < MAX_KEPT && vasprintf(&kept[nr_kept], fmt, again) >= 0)
+		nr_kept++;
+	va_end(again);
+}
+
 /* One line. */
 __attribute__((format(printf, 1, 0)))
 static void say(const char *fmt, va_list ap)
 {
+	keep(fmt, ap);
 	if (tool_in_background) {
 		vsyslog(LOG_DAEMON | LOG_ERR, fmt, ap);
 		return;
@@ -233,6 +262,14 @@ void tool_error(const char *fmt, ...)
 	say(fmt, ap);
 	va_end(ap);
 	errno = err;
+}
+
+int tool_end_output(void)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return 0;
+	tool_error("cannot write to standard output: %s", strerror(errno));
+	return -1;
 }
 
 static int64_t progress_start, progress_last;

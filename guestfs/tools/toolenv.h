@@ -37,6 +37,13 @@ const struct vmem_env *tool_fixed_env(int64_t now, const uint8_t key[16]);
 /* One line to stderr, prefixed with the tool's name. */
 void tool_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* From now on these lines are kept, too, the first thousand; tool_kept_errors() shows them. */
+void tool_keep_errors(void);
+size_t tool_kept_errors(const char *const **lines);
+
+/* All that was printed has reached standard output; -1 after a line if it has not. */
+int tool_end_output(void);
+
 /* From now on lines go to syslog(3): of a program that goes on in the background. */
 void tool_use_syslog(void);
 

@@ -434,6 +434,9 @@ tools_parse_their_arguments() {
 	status 16 fsck args.img args.img
 }
 
+# shellcheck source=tests/tools/tar.sh
+. "$here/tar.sh"
+
 # ---- fsck ----
 
 fsck_finds_damage() {
@@ -954,6 +957,9 @@ unwritten_shows_zeros() {
 	status 0 fsck -n ahead.img
 }
 
+# shellcheck source=tests/tools/json.sh
+. "$here/json.sh"
+
 # ---- the programs as they are shipped ----
 
 static_programs() {
@@ -964,6 +970,10 @@ static_programs() {
 		ldd "$top/build/tools/$tool.vmemfs" 2>&1 | grep -q 'not a dynamic\|statically'
 	done
 	"$top/build/tools/mkfs.vmemfs" -q -s 8M static.img
+	"$top/build/tools/fsck.vmemfs" -n static.img
+	# What is linked for --tar works without libraries, too.
+	tars odd odd.tar
+	"$top/build/tools/mkfs.vmemfs" -q -f --tar odd.tar static.img
 	"$top/build/tools/fsck.vmemfs" -n static.img
 }
 
@@ -1008,6 +1018,14 @@ check "mkfs -i and -N give the inodes that were asked for" mkfs_gives_inodes
 check "mkfs -i makes room for more small files" mkfs_makes_room_for_small_files
 check "mkfs -d that is killed leaves no part of a tree that mounts" mkfs_that_is_killed_leaves_nothing
 check "mkfs ends with 1, and leaves no file system, when the disk fails" mkfs_with_a_failing_disk
+check "mkfs --tar keeps all that mkfs -d keeps" tar_keeps_all
+check "mkfs --tar takes the formats before PAX" tar_of_other_formats
+check "mkfs --tar keeps holes, as GNU tar and PAX say them" tar_with_holes
+check "mkfs --tar refuses what is hostile or damaged, by one line" tar_refuses
+check "mkfs --tar takes what is only odd, and reads all of it" tar_takes_what_is_odd
+check "mkfs --tar tells of global headers, which it does not apply" tar_tells_of_global_headers
+check "mkfs --tar with SOURCE_DATE_EPOCH and a UUID makes the same bytes" tar_is_reproducible
+check "mkfs --tar into too small a store fails and leaves no file system" tar_that_does_not_fit
 check "tools on a full host end with 1, and leave what was there" tools_on_a_full_host
 check "tools refuse arguments that make no sense" tools_parse_their_arguments
 check "fsck finds damage and leaves it alone" fsck_finds_damage
@@ -1037,6 +1055,11 @@ check "resize cuts what is free at the end" resize_shrinks
 check "resize -M of one group leaves little more than what is in use" resize_makes_small_images
 check "resize refuses what is impossible and changes nothing" resize_refuses
 check "dump and fsck know blocks in advance, and dump shows zeros for them" unwritten_shows_zeros
+check "dump --json has what its text has, and bytes that are no text" json_of_dump
+check "dump --json has the log" json_of_the_log
+check "dump, fsck, resize --json are JSON whatever goes wrong" json_of_errors
+check "fsck --json has findings, repairs and what to do" json_of_fsck
+check "dump and fsck --json are JSON on damaged metadata" json_of_noise
 check "the shipped programs are static" static_programs
 echo "1..$count"
 [ "$failed" -eq 0 ]
