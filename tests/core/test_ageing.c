@@ -98,7 +98,7 @@ static void write_by(struct vmem_inode *vi, uint64_t size, uint64_t piece)
 
 static void create_one(void)
 {
-	static const uint64_t pieces[] = { 16 << 10, 128 << 10, 1 << 20 };
+	static const uint64_t pieces[] = { 16 << 10, 128 << 10, 1 << 20, 64 << 20 };
 	struct vmem_attr attr = { .mode = S_FILE };
 	uint64_t size = random_size(), blocks = (size + BLOCK - 1) / BLOCK;
 	struct vmem_inode vi;
@@ -107,7 +107,7 @@ static void create_one(void)
 	assert_true(nr_files < MAX_FILES);
 	name_of(next_id, name);
 	assert_int_equal(vmem_create(&dirs[next_id % DIRS], N(name), &attr, &vi), 0);
-	write_by(&vi, size, pieces[rnd(3)]);
+	write_by(&vi, size, pieces[rnd(4)]);
 	assert_int_equal(vmem_iput(&vi), 0);
 	files[nr_files].id = next_id++;
 	files[nr_files++].blocks = blocks;
